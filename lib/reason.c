@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * Error text with a fixed buffer; called from everywhere, on any thread.
+ */
+#include "lib/reason.h"
+
+#include <stdio.h>
+
+int
+reason_set(struct reason *reason, int status, const char *format, ...)
+{
+	va_list args;
+
+	if (reason) {
+		va_start(args, format);
+		vsnprintf(reason->text, sizeof(reason->text), format, args);
+		va_end(args);
+	}
+	return status;
+}
+
+int
+reason_prefix(struct reason *reason, int status, const char *format, ...)
+{
+	struct reason old;
+	va_list args;
+	int used;
+
+	if (!reason)
+		return status;
+	old = *reason;
+	va_start(args, format);
+	used = vsnprintf(reason->text, sizeof(reason->text), format, args);
+	va_end(args);
+	if (used >= 0 && (size_t)used < sizeof(reason->text))
+		snprintf(reason->text + used, sizeof(reason->text) - (size_t)used, ": %s",
+			old.text);
+	return status;
+}

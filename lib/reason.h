@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * Text for people that travels with an error. The callee sets it, each caller
+ * on the way up may put its own context in front; the one who handles the error
+ * prints it. A NULL reason is allowed everywhere: the text is then dropped.
+ */
+#pragma once
+
+#include <stdarg.h>
+
+#define REASON_MAX 512 /* longer text is cut: two lines of a terminal */
+
+struct reason {
+	char text[REASON_MAX];
+};
+
+/* Replaces the text. Returns `status`, so that `return reason_set(...)` reads well. */
+int reason_set(struct reason *reason, int status, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Puts "<context>: " in front of the text. Returns `status`. */
+int reason_prefix(struct reason *reason, int status, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
