@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * What a look-up found, without a host: RRsets in sections, all bytes copied out of the
+ * store into a buffer that the worker owns and reuses for every query. Made by lookup.c
+ * inside the read transaction, turned into the host's message after it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/name.h"
+#include "lib/rrset.h"
+
+#define ANSWER_RRSETS_MAX 64
+#define ANSWER_BUFFER_SIZE (1024 * 1024) /* touched only as far as answers need it */
+
+enum answer_section {
+	ANSWER_ANSWER,
+	ANSWER_AUTHORITY,
+	ANSWER_ADDITIONAL,
+};
+
+/* The outcome, in the words of RFC 1034 section 4.3.2. */
+enum answer_kind {
+	ANSWER_FOUND,     /* NOERROR with the RRset (or a chain that ends in the store) */
+	ANSWER_NODATA,    /* NOERROR without it; SOA in the authority section */
+	ANSWER_NXDOMAIN,  /* SOA in the authority section */
+	ANSWER_REFUSED,   /* on-miss: refuse */
+	ANSWER_ELSEWHERE, /* `target` is for the rest of the resolver; with rrset_count 0 it
+			   * is the query itself, else the end of a chain */
+	ANSWER_FAILED,    /* the store could not be read: on-failure decides */
+};
+
+struct answer_rrset {
+	enum answer_section section;
+	uint16_t type;
+	uint16_t count;
+	uint32_t ttl;
+	uint32_t rdata_len;
+	uint32_t owner_len;
+	const uint8_t *owner; /* wire */
+	const uint8_t *rdata; /* block, rrset.h */
+};
+
+struct answer {
+	enum answer_kind kind;
+	size_t rrset_count;
+	struct answer_rrset rrset[ANSWER_RRSETS_MAX];
+	struct name target;
+	size_t used;     /* of buffer */
+	uint8_t *buffer; /* ANSWER_BUFFER_SIZE bytes, owned by whoever called answer_init */
+};
+
+/* Allocates the buffer. Returns 0 or STATUS_NO_MEMORY. */
+int answer_init(struct answer *answer);
+void answer_done(struct answer *answer);
+
+/* Empties it for the next query. */
+void answer_reset(struct answer *answer);
+
+/* Copies an RRset in. Returns 0 or STATUS_TOO_LARGE; then the answer is unchanged. */
+int answer_add(struct answer *answer, enum answer_section section, const uint8_t *owner,
+	size_t owner_len, const struct rrset *data);

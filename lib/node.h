@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * The serve value: everything at one owner name, ready to be copied into an answer.
+ * livezoned encodes it, the module decodes it on the way of a query; every byte of it
+ * is treated as hostile by the decoder.
+ *
+ * Version 1, little-endian, 8-byte aligned parts:
+ *
+ *	  0          4         8         12        16
+ *	  +----------+---------+---------+---------+
+ *	  | crc32c   | "LZN1"  | length  | count   | key_len u16 | 0 u16 ...
+ *	  +----------+---------+---------+---------+
+ *	    u32        u32       u32       u16 u16
+ *	 16 +-------------------------------------+
+ *	    | revision u64                        |  of the last change that touched the name
+ *	 24 +-------------------------------------+
+ *	    | key, key_len bytes, zeros to 8      |  echo: a value under a wrong key is found out
+ *	    +-------------------------------------+
+ *	    | count x rrset head, 24 bytes        |  sorted by type
+ *	    |   type u16 | records u16 | ttl u32  |
+ *	    |   offset u32 | length u32           |  of the block, from the value's start
+ *	    |   expires u64                       |  boot clock, ms; 0 = never (lease)
+ *	    +-------------------------------------+
+ *	    | rdata blocks (rrset.h)              |
+ *	    +-------------------------------------+
+ *	  length
+ *
+ * Bytes 12 to 16 are count u16, key_len u16. crc32c (Castagnoli) covers everything
+ * behind it up to length.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/name.h"
+#include "lib/rrset.h"
+
+#define NODE_RRSETS_MAX 256        /* types at one name */
+#define NODE_SIZE_MAX (1024 * 1024) /* a value longer than this is not ours */
+
+/* One RRset of a node; rdata points into the value. */
+struct node_rrset {
+	uint16_t type;
+	uint16_t count;
+	uint32_t ttl;
+	uint64_t expires_ms; /* boot clock; 0 = never */
+	const uint8_t *rdata;
+	uint32_t rdata_len;
+};
+
+/* A checked value; borrowed. */
+struct node {
+	const uint8_t *value;
+	uint64_t revision;
+	uint16_t count;
+	uint32_t heads; /* offset of the first rrset head */
+};
+
+/* Checks magic, length, checksum, key echo and all bounds. Returns 0, STATUS_FOREIGN
+ * (another version) or STATUS_CORRUPT. No allocation. */
+int node_open(const uint8_t *value, size_t len, const struct name_key *key,
+	struct node *out);
+
+/* The index-th RRset, index < node->count. STATUS_CORRUPT when its block is not well
+ * formed. */
+int node_rrset(const struct node *node, size_t index, struct node_rrset *out);
+
+/* The RRset of a type that has not expired at now_ms (boot clock). Returns 0,
+ * STATUS_NOT_FOUND or STATUS_CORRUPT. */
+int node_find(const struct node *node, uint16_t type, uint64_t now_ms,
+	struct node_rrset *out);
+
+/* Bytes that node_encode writes. */
+size_t node_size(const struct name_key *key, const struct node_rrset *rrsets, size_t count);
+
+/* Encodes RRsets (sorted by type, at most NODE_RRSETS_MAX) into node_size() bytes.
+ * Equal input gives equal bytes. */
+void node_encode(const struct name_key *key, uint64_t revision,
+	const struct node_rrset *rrsets, size_t count, uint8_t *out);

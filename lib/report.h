@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * What a loaded module says of itself: a small text file in the serve directory,
+ * "unbound-<pid>.report", written whole by its keeper thread once a second (temporary
+ * name, then rename) and read by livezoned for /v1/status. Lines are "key value", first
+ * line "livezone-report 1"; unknown keys are skipped by readers.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/reason.h"
+
+#define REPORT_ZONES_MAX 1024
+
+/* How an answer came about (design section 3, stages). */
+enum report_stage {
+	REPORT_LIVE,
+	REPORT_STALE,
+	REPORT_FALLBACK,
+	REPORT_NEXT,   /* passed on */
+	REPORT_FAILED, /* SERVFAIL */
+	REPORT_STAGES,
+};
+
+struct report_zone {
+	char name[256]; /* presentation format, escaped, cut */
+	uint64_t answers[REPORT_STAGES];
+	uint64_t nodata;
+	uint64_t nxdomain;
+};
+
+struct report {
+	pid_t pid;
+	char unbound[32];         /* version that the module was built for */
+	char store[32];           /* "live", "absent", "refused", ... */
+	char store_reason[256];   /* why not live; empty otherwise */
+	char serve_instance[33];  /* hex of the instance that is open; empty when none */
+	uint64_t revision;        /* last revision that the keeper saw */
+	uint64_t started_ms;      /* wall clock */
+	uint64_t written_ms;      /* wall clock: how fresh this report is */
+	uint64_t opens;           /* environments opened since the start */
+	uint64_t corrupt;         /* values that failed their checks */
+	uint64_t foreign;         /* queries for names in no live zone */
+	unsigned workers;
+	size_t zone_count;
+	struct report_zone *zone; /* zone_count of them, owned */
+};
+
+/* Writes the file of report->pid into `dir`. */
+int report_write(const char *dir, const struct report *report, struct reason *reason);
+
+/* Called for each report found; the report is gone after the call. */
+typedef void (*report_fn)(void *context, const struct report *report);
+
+/* Reads all reports in `dir` and removes those of processes that are gone. */
+int report_read_all(const char *dir, report_fn fn, void *context, struct reason *reason);
+
+/* Removes the file of this process; for a clean end. */
+void report_remove(const char *dir);
+
+void report_done(struct report *report);

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * Readers of serve: the module's workers (and tests). One open environment with a fixed
+ * number of claimed transactions; opening and claiming may block for a moment and
+ * belongs to the keeper thread, begin and end never do (no lock, no system call).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/reason.h"
+#include "lib/store.h"
+
+struct store_reader;
+
+/* Opens `dir` and claims `slots` transactions. Refuses what is not a directory with
+ * regular files, an environment that LMDB opened without locks (H1), another schema.
+ * Never creates, changes or deletes a file. */
+int store_reader_open(const char *dir, size_t slots, struct store_reader **out,
+	struct reason *reason);
+
+/* Only for an environment that was replaced and that no thread is inside of; the current
+ * one is never closed (R13). NULL is allowed. */
+void store_reader_free(struct store_reader *reader);
+
+/* Does the directory still hold the files that are open, in full length? Uses stat(2)
+ * only. A negative status says what is wrong. */
+int store_reader_check(const struct store_reader *reader, struct reason *reason);
+
+/* The meta record as it was at open. */
+const struct store_meta *store_reader_meta(const struct store_reader *reader);
+
+/* The slot-th transaction, slot < slots; used by one thread at a time. */
+struct store_txn *store_reader_slot(struct store_reader *reader, size_t slot);
+
+/* Renews the transaction: sees every commit that was acknowledged before the call.
+ * Returns 0 or a negative status; then there is nothing to end. */
+int store_reader_begin(struct store_txn *txn);
+
+/* Resets it; nodes found in it are gone. */
+void store_reader_end(struct store_txn *txn);
