@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * The state environment: the durable truth, private to livezoned. Every RRset as it was
+ * written, with source, lease and revision, and the indexes that the API needs. LMDB
+ * with full sync: a commit that returned is on the disk.
+ *
+ * One unnamed database, a prefix byte per table. N is a name key (name.h), 00 ends it
+ * (no label has length 0), T is the type as u16 big-endian, R a revision as u64
+ * big-endian, so that ranges are in the order that readers want:
+ *
+ *	  'M'                       meta record
+ *	  'R' | N | 00 | T          RRset
+ *	  'S' | source              source record
+ *	  'O' | len u8 | source | N | 00 | T   empty: RRset belongs to source
+ *	  'L' | expires u64 BE | N | 00 | T    empty: lease ends (wall clock, ms)
+ *	  'Z' | N                   zone record, N = apex
+ *	  'C' | R                   change log: what revision R touched
+ *
+ * Values, version 1, little-endian, crc32c over all that follows it:
+ *
+ *	meta    crc32c u32 | "LZT1" | revision u64 | instance[16]
+ *	RRset   crc32c u32 | ttl u32 | revision u64 | expires u64 | lease u32 |
+ *	        records u16 | source_len u8 | 0 u8 | source | rdata block (rrset.h)
+ *	source  crc32c u32 | rrsets u32 | revision u64 | written u64 | heartbeat u64
+ *	zone    crc32c u32 | rrsets u32 | revision u64
+ *	change  crc32c u32 | flags u32 | count x { verb u8 | key_len u8 | type u16 | key }
+ *
+ * A failed check is STATUS_CORRUPT and names the table.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/name.h"
+#include "lib/reason.h"
+#include "lib/rrset.h"
+
+#define STATE_INSTANCE_SIZE 16
+#define STATE_SOURCE_MAX 64         /* bytes of a source's name */
+#define STATE_LOG_ITEMS_MAX 4096    /* a bigger change is logged as "reset": list again */
+#define STATE_LOG_REVISIONS 100000  /* kept; older ones are trimmed as new ones come */
+
+struct state;
+struct state_txn;
+
+struct state_meta {
+	uint64_t revision;
+	uint8_t instance[STATE_INSTANCE_SIZE]; /* random, made with the environment */
+};
+
+/* An RRset as stored; rrset.rdata and source point into the map until the transaction
+ * ends or is written to. */
+struct state_record {
+	struct rrset rrset;
+	uint64_t revision;
+	uint64_t expires_ms; /* wall clock; 0 = no lease */
+	uint32_t lease_ms;   /* what a heartbeat renews to; 0 = none */
+	uint8_t source_len;
+	const char *source;  /* not terminated */
+};
+
+struct state_source {
+	uint32_t rrsets;
+	uint64_t revision;     /* of its last write */
+	uint64_t written_ms;   /* wall clock */
+	uint64_t heartbeat_ms; /* wall clock; 0 = never */
+};
+
+struct state_zone {
+	uint32_t rrsets;
+	uint64_t revision; /* of the last change that touched it: the SOA serial */
+};
+
+/* Opens or creates the environment in `dir` (which must exist). STATUS_FOREIGN for a
+ * newer schema or another LMDB format: nothing is deleted or changed then. `exclusive`
+ * use by one livezoned is enforced by a lock on "<dir>/livezoned.lock". */
+int state_open(const char *dir, uint64_t size_limit, struct state **out,
+	struct reason *reason);
+void state_free(struct state *state);
+
+/* Transactions. Any number of readers on any threads; one writer at a time. A failed
+ * commit (STATUS_FULL, STATUS_IO) leaves the last committed state and needs no abort. */
+int state_begin_read(struct state *state, struct state_txn **out, struct reason *reason);
+int state_begin_write(struct state *state, struct state_txn **out, struct reason *reason);
+int state_commit(struct state_txn *txn, struct reason *reason);
+void state_abort(struct state_txn *txn); /* ends a reader too; NULL is allowed */
+
+int state_read_meta(struct state_txn *txn, struct state_meta *out, struct reason *reason);
+int state_set_revision(struct state_txn *txn, uint64_t revision, struct reason *reason);
+
+/* One RRset. STATUS_NOT_FOUND without a reason text when there is none. */
+int state_get(struct state_txn *txn, const struct name_key *owner, uint16_t type,
+	struct state_record *out, struct reason *reason);
+
+/* Stores an RRset and keeps owner, lease, source and zone records true. `apex` is the
+ * key of the zone it lies in. The counts and revisions of source and zone are updated. */
+int state_put(struct state_txn *txn, const struct name_key *apex,
+	const struct state_record *record, struct reason *reason);
+
+/* Removes an RRset with all that refers to it. STATUS_NOT_FOUND when there is none. */
+int state_delete(struct state_txn *txn, const struct name_key *apex,
+	const struct name_key *owner, uint16_t type, uint64_t revision,
+	struct reason *reason);
+
+/* Called per RRset in key order; a value other than 0 ends the walk and is returned. */
+typedef int (*state_record_fn)(void *context, const struct state_record *record,
+	struct reason *reason);
+
+/* The RRsets at exactly this owner name. */
+int state_walk_name(struct state_txn *txn, const struct name_key *owner,
+	state_record_fn fn, void *context, struct reason *reason);
+
+/* All RRsets at and below `apex` (the root: everything). */
+int state_walk_below(struct state_txn *txn, const struct name_key *apex,
+	state_record_fn fn, void *context, struct reason *reason);
+
+/* All RRsets that belong to a source. */
+int state_walk_source(struct state_txn *txn, const char *source, size_t source_len,
+	state_record_fn fn, void *context, struct reason *reason);
+
+/* All RRsets whose lease ended at or before wall_ms. */
+int state_walk_expired(struct state_txn *txn, uint64_t wall_ms, state_record_fn fn,
+	void *context, struct reason *reason);
+
+/* Wall clock of the first lease to end; 0 = none. */
+int state_next_expiry(struct state_txn *txn, uint64_t *out_ms, struct reason *reason);
+
+int state_get_source(struct state_txn *txn, const char *source, size_t source_len,
+	struct state_source *out, struct reason *reason);
+int state_touch_source(struct state_txn *txn, const char *source, size_t source_len,
+	uint64_t heartbeat_ms, struct reason *reason);
+typedef int (*state_source_fn)(void *context, const char *source, size_t source_len,
+	const struct state_source *record, struct reason *reason);
+int state_walk_sources(struct state_txn *txn, state_source_fn fn, void *context,
+	struct reason *reason);
+
+int state_get_zone(struct state_txn *txn, const struct name_key *apex,
+	struct state_zone *out, struct reason *reason);
+
+/* The change log. state_log_append writes one revision's entry and trims old ones;
+ * with more than STATE_LOG_ITEMS_MAX items, a reset entry. */
+struct state_log_item {
+	bool deleted;
+	uint16_t type;
+	struct name_key owner;
+};
+int state_log_append(struct state_txn *txn, uint64_t revision,
+	const struct state_log_item *items, size_t count, struct reason *reason);
+
+/* Called per revision, oldest first; `reset` with no items: too much changed to list. */
+typedef int (*state_log_fn)(void *context, uint64_t revision, bool reset,
+	const struct state_log_item *items, size_t count, struct reason *reason);
+
+/* Entries with revision > since, at most `limit` of them. STATUS_NOT_FOUND when the log
+ * no longer reaches back to `since`: the caller must list again. */
+int state_walk_log(struct state_txn *txn, uint64_t since, size_t limit, state_log_fn fn,
+	void *context, struct reason *reason);
+
+/* Bytes used and bytes available of the map, for status and quota. */
+void state_usage(struct state *state, uint64_t *out_used, uint64_t *out_size);

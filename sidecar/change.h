@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * A change: what one request (or the clock) wants written, all or nothing. Made and
+ * checked for form by an API thread, handed to the writer thread, which checks it
+ * against the state and applies it. Everything in it lives in its arena.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/arena.h"
+#include "lib/reason.h"
+#include "lib/rrset.h"
+#include "lib/state.h"
+#include "lib/zones.h"
+
+#define CHANGE_ITEMS_MAX 4000000 /* what a bulk body can hold at its tersest, with room */
+#define CHANGE_PATH_MAX 128
+
+enum change_kind {
+	CHANGE_ITEMS,     /* the puts and deletes as they are: PUT, DELETE, batch */
+	CHANGE_SOURCE,    /* items are all that the source wants to have */
+	CHANGE_ZONE,      /* items are all that the zone shall hold */
+	CHANGE_HEARTBEAT, /* renew the leases of the source; no items */
+	CHANGE_EXPIRE,    /* remove what has run out; no items */
+	CHANGE_RESTORE,   /* items are all that the store shall hold */
+};
+
+struct change_item {
+	bool is_delete;
+	bool if_absent;        /* create only */
+	bool has_if_revision;
+	uint64_t if_revision;  /* the RRset's revision must be this */
+	uint32_t lease_ms;     /* 0 = none */
+	uint64_t expires_ms;   /* only for CHANGE_RESTORE: wall clock */
+	uint8_t source_len;
+	const char *source;    /* owner of the RRset after a put */
+	struct rrset rrset;    /* canonical; a delete has owner and type only */
+};
+
+struct change {
+	enum change_kind kind;
+	struct arena arena;
+	struct change_item *items; /* malloced, grown by change_add */
+	size_t count, room;
+	const char *source;        /* SOURCE, HEARTBEAT */
+	size_t source_len;
+	const struct zone *zone;   /* ZONE */
+	bool has_if_revision;      /* SOURCE, ZONE: of the source or zone */
+	uint64_t if_revision;
+	bool if_absent;            /* SOURCE: If-None-Match: * */
+	bool force;
+	bool dry_run;
+	uint32_t max_delete_percent; /* SOURCE: above 10 RRsets; default 50 */
+};
+
+/* What became of it. */
+enum change_outcome {
+	CHANGE_DONE,         /* durable and served */
+	CHANGE_DONE_UNSERVED, /* durable; serve is being rebuilt: 202 */
+	CHANGE_UNCHANGED,    /* nothing to do (a dry run, equal data): no new revision */
+	CHANGE_NOT_FOUND,    /* DELETE of what is not there: 404 */
+	CHANGE_INVALID,      /* breaks a rule: 422, path and reason say which */
+	CHANGE_STALE,        /* If-Match or If-None-Match: 412 */
+	CHANGE_CONFLICT,     /* belongs to another source, or too many deletes: 409 */
+	CHANGE_FULL,         /* 507, nothing written */
+	CHANGE_BUSY,         /* queue full or stopping: 503, nothing written */
+	CHANGE_FAILED,       /* 500, nothing written */
+};
+
+struct change_result {
+	enum change_outcome outcome;
+	uint64_t revision;           /* of the change, or the present one */
+	uint64_t rrset_revision;     /* single-item changes: the RRset's revision now; 0 = none */
+	uint64_t old_revision;       /* single-item changes: before, for the audit line */
+	size_t added, changed, removed; /* RRsets */
+	char path[CHANGE_PATH_MAX];  /* "changes[3].records[0]", "" for the whole */
+	struct reason reason;        /* text for `detail` */
+	char owner[STATE_SOURCE_MAX + 1]; /* CONFLICT: who owns it */
+	struct change_diff *diff;    /* dry runs: malloced list, freed by change_result_done */
+	size_t diff_count;
+};
+
+/* One line of a dry run's difference. */
+struct change_diff {
+	char sign; /* '+', '-', '~' */
+	uint16_t type;
+	struct name_key owner;
+};
+
+struct change *change_new(enum change_kind kind);
+void change_free(struct change *change); /* NULL is allowed */
+
+/* Appends a zeroed item; NULL when out of memory or over CHANGE_ITEMS_MAX. */
+struct change_item *change_add(struct change *change);
+
+void change_result_done(struct change_result *result);
+
+/*
+ * Checks the whole change against the rules that need no state: owners in a live zone
+ * (and in change->zone), SOA only at the apex and single, CNAME and DNAME single, TTL and
+ * size limits, no owner and type twice (`seen` by sorting an index). Returns 0, or
+ * STATUS_INVALID with out->path ("changes[3]") and out->reason set. API thread.
+ */
+int change_check(const struct change *change, const struct zones *zones,
+	struct change_result *out);

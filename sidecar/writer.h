@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * The writer thread: the only one that writes state and serve. It takes all changes that
+ * queued while its last commit ran as one group: one durable state transaction, one serve
+ * transaction, then every waiting request is answered (design section 4). It also ends
+ * leases, catches serve up after a start, and rebuilds it when it is lost.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/config.h"
+#include "lib/reason.h"
+#include "lib/state.h"
+#include "sidecar/change.h"
+
+#define WRITER_QUEUE_MAX 50000 /* items waiting; more is 503 (security.md 1.3) */
+
+struct writer;
+
+struct writer_status {
+	uint64_t state_revision;
+	uint64_t serve_revision; /* what DNS sees */
+	bool serving;            /* serve is up to date */
+	char serve_reason[REASON_MAX]; /* why not */
+	size_t queued;
+	uint64_t groups, changes, rebuilds, catch_ups;
+	uint64_t state_used, state_size;
+};
+
+/* Opens state (borrowed, outlives the writer), brings serve up to date (catch-up from the
+ * change log, or a rebuild beside it and a rename), then starts the thread. The
+ * configuration is borrowed until the next writer_reload. */
+int writer_start(struct state *state, const struct config *config, struct writer **out,
+	struct reason *reason);
+
+/* Answers what is queued with CHANGE_BUSY, joins the thread, frees. NULL is allowed. */
+void writer_stop(struct writer *writer);
+
+/* Hands the change over and waits for its outcome. Any thread. The change stays the
+ * caller's. */
+void writer_submit(struct writer *writer, struct change *change,
+	struct change_result *out);
+
+/* Uses a new configuration from the next group on and recompiles the apexes; returns when
+ * the old one is no longer used. */
+void writer_reload(struct writer *writer, const struct config *config);
+
+void writer_read_status(struct writer *writer, struct writer_status *out);
+
+/* Waits until the durable and served revision is above `since`, the deadline (monotonic
+ * ms from now) ends or the writer stops; returns the revision. For the long poll. */
+uint64_t writer_wait(struct writer *writer, uint64_t since, uint32_t wait_ms);
