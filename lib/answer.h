@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "lib/name.h"
-#include "lib/rrset.h"
+#include "lib/node.h"
 
 #define ANSWER_RRSETS_MAX 64
 #define ANSWER_BUFFER_SIZE (1024 * 1024) /* touched only as far as answers need it */
@@ -63,4 +63,4 @@ void answer_reset(struct answer *answer);
 
 /* Copies an RRset in. Returns 0 or STATUS_TOO_LARGE; then the answer is unchanged. */
 int answer_add(struct answer *answer, enum answer_section section, const uint8_t *owner,
-	size_t owner_len, const struct rrset *data);
+	size_t owner_len, const struct node_rrset *data);

@@ -7,27 +7,22 @@
  *
  * Version 1, little-endian, 8-byte aligned parts:
  *
- *	  0          4         8         12        16
- *	  +----------+---------+---------+---------+
- *	  | crc32c   | "LZN1"  | length  | count   | key_len u16 | 0 u16 ...
- *	  +----------+---------+---------+---------+
- *	    u32        u32       u32       u16 u16
- *	 16 +-------------------------------------+
- *	    | revision u64                        |  of the last change that touched the name
- *	 24 +-------------------------------------+
- *	    | key, key_len bytes, zeros to 8      |  echo: a value under a wrong key is found out
- *	    +-------------------------------------+
- *	    | count x rrset head, 24 bytes        |  sorted by type
- *	    |   type u16 | records u16 | ttl u32  |
- *	    |   offset u32 | length u32           |  of the block, from the value's start
- *	    |   expires u64                       |  boot clock, ms; 0 = never (lease)
- *	    +-------------------------------------+
- *	    | rdata blocks (rrset.h)              |
- *	    +-------------------------------------+
- *	  length
+ *	  0 +------------+------------+------------+-----------+-------------+
+ *	    | crc32c u32 | "LZN1" u32 | length u32 | count u16 | key_len u16 |
+ *	 16 +------------+------------+------------+-----------+-------------+
+ *	    | revision u64                         |  of the last change that touched the name
+ *	 24 +--------------------------------------+
+ *	    | key, key_len bytes, zeros to 8       |  echo: a value under a wrong key is found out
+ *	    +--------------------------------------+
+ *	    | count x rrset head, 24 bytes:        |  sorted by type
+ *	    |   type u16 | records u16 | ttl u32   |
+ *	    |   offset u32 | length u32            |  of the block, from the value's start
+ *	    |   expires u64                        |  boot clock, ms; 0 = never (lease)
+ *	    +--------------------------------------+
+ *	    | rdata blocks (rrset.h)               |
+ *	    +--------------------------------------+ length
  *
- * Bytes 12 to 16 are count u16, key_len u16. crc32c (Castagnoli) covers everything
- * behind it up to length.
+ * crc32c (Castagnoli) covers everything behind it up to length.
  */
 #pragma once
 
@@ -53,8 +48,9 @@ struct node_rrset {
 /* A checked value; borrowed. */
 struct node {
 	const uint8_t *value;
+	uint32_t length;
 	uint64_t revision;
-	uint16_t count;
+	uint16_t count;  /* RRsets */
 	uint32_t heads; /* offset of the first rrset head */
 };
 
