@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * Shared by state.c, store_reader.c and store_writer.c; never on the way of a query.
+ */
+#include "lib/mdb.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <lmdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/status.h"
+
+#define META_MAGIC 0xbeefc0deu /* mdb.c MDB_MAGIC */
+#define META_VERSION 1         /* mdb.c MDB_DATA_VERSION of 0.9 */
+
+/* One meta page as 64-bit LMDB 0.9 writes it (mdb.c: MDB_page header, then MDB_meta). */
+struct meta_page {
+	uint8_t page_header[16];
+	uint32_t magic;
+	uint32_t version;
+	uint64_t address;
+	uint64_t map_size;
+	struct {
+		uint32_t page_size; /* md_pad of the free-list database */
+		uint16_t flags, depth;
+		uint64_t branch_pages, leaf_pages, overflow_pages, entries, root;
+	} db[2];
+	uint64_t last_page;
+	uint64_t txn_id;
+};
+
+int
+status_from_mdb(int code)
+{
+	switch (code) {
+	case MDB_SUCCESS:
+		return STATUS_OK;
+	case MDB_NOTFOUND:
+	case ENOENT:
+		return STATUS_NOT_FOUND;
+	case MDB_MAP_FULL:
+	case MDB_TXN_FULL:
+	case ENOSPC:
+	case EDQUOT:
+		return STATUS_FULL;
+	case MDB_INVALID:
+	case MDB_VERSION_MISMATCH:
+		return STATUS_FOREIGN;
+	case MDB_CORRUPTED:
+	case MDB_PAGE_NOTFOUND:
+	case MDB_PAGE_FULL:
+	case MDB_CURSOR_FULL:
+		return STATUS_CORRUPT;
+	case MDB_READERS_FULL:
+	case MDB_BAD_RSLOT:
+	case MDB_MAP_RESIZED:
+	case EAGAIN:
+		return STATUS_UNAVAILABLE;
+	case ENOMEM:
+		return STATUS_NO_MEMORY;
+	default:
+		return STATUS_IO;
+	}
+}
+
+int
+status_from_mdb_reason(int code, const char *what, struct reason *reason)
+{
+	int status = status_from_mdb(code);
+
+	return status == STATUS_OK
+		? status
+		: reason_set(reason, status, "%s: %s", what, mdb_strerror(code));
+}
+
+static int
+stat_file(const char *dir, const char *name, struct stat *out, struct reason *reason)
+{
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path))
+		return reason_set(reason, STATUS_INVALID, "%s: path too long", dir);
+	if (stat(path, out) != 0)
+		return reason_set(reason, status_from_mdb(errno), "%s: %s", path,
+			strerror(errno));
+	if (!S_ISREG(out->st_mode))
+		return reason_set(reason, STATUS_FOREIGN, "%s: not a regular file", path);
+	return STATUS_OK;
+}
+
+int
+mdb_files_stat(const char *dir, struct mdb_files *out, struct reason *reason)
+{
+	struct stat data, lock;
+	int status = stat_file(dir, "data.mdb", &data, reason);
+
+	if (status == STATUS_OK)
+		status = stat_file(dir, "lock.mdb", &lock, reason);
+	if (status != STATUS_OK)
+		return status;
+	*out = (struct mdb_files){
+		.data_device = data.st_dev,
+		.data_inode = data.st_ino,
+		.data_size = data.st_size,
+		.lock_device = lock.st_dev,
+		.lock_inode = lock.st_ino,
+	};
+	return STATUS_OK;
+}
+
+int
+mdb_files_compare(const struct mdb_files *open, const struct mdb_files *now,
+	struct reason *reason)
+{
+	if (open->data_device != now->data_device || open->data_inode != now->data_inode)
+		return reason_set(reason, STATUS_FOREIGN, "data.mdb was replaced");
+	if (open->lock_device != now->lock_device || open->lock_inode != now->lock_inode)
+		return reason_set(reason, STATUS_FOREIGN, "lock.mdb was replaced");
+	if (now->data_size < open->data_size)
+		return reason_set(reason, STATUS_CORRUPT,
+			"data.mdb was truncated from %lld to %lld bytes",
+			(long long)open->data_size, (long long)now->data_size);
+	return STATUS_OK;
+}
+
+static int
+check_pages(int fd, off_t size, const char *path, struct reason *reason)
+{
+	struct meta_page page[2];
+	uint64_t page_size, last_page;
+	int i;
+
+	if (pread(fd, &page[0], sizeof(page[0]), 0) != (ssize_t)sizeof(page[0]))
+		return reason_set(reason, STATUS_CORRUPT, "%s: shorter than a page", path);
+	if (page[0].magic != META_MAGIC)
+		return reason_set(reason, STATUS_CORRUPT, "%s: not an LMDB file", path);
+	if (page[0].version != META_VERSION)
+		return reason_set(reason, STATUS_FOREIGN,
+			"%s: LMDB data format %u, this liblmdb (%s) knows %u", path,
+			page[0].version, mdb_version(NULL, NULL, NULL), META_VERSION);
+	page_size = page[0].db[0].page_size;
+	if (page_size < 512 || page_size > 65536 || (page_size & (page_size - 1)) != 0)
+		return reason_set(reason, STATUS_CORRUPT, "%s: page size %llu", path,
+			(unsigned long long)page_size);
+	if (pread(fd, &page[1], sizeof(page[1]), (off_t)page_size)
+		!= (ssize_t)sizeof(page[1]))
+		return reason_set(reason, STATUS_CORRUPT, "%s: shorter than two pages",
+			path);
+	i = page[1].magic == META_MAGIC && page[1].txn_id > page[0].txn_id;
+	last_page = page[i].last_page;
+	if (last_page >= (uint64_t)size / page_size)
+		return reason_set(reason, STATUS_CORRUPT,
+			"%s: %lld bytes, but page %llu of %llu bytes is in use", path,
+			(long long)size, (unsigned long long)last_page,
+			(unsigned long long)page_size);
+	return STATUS_OK;
+}
+
+int
+mdb_files_check(const char *dir, struct reason *reason)
+{
+	char path[PATH_MAX];
+	struct stat data;
+	int fd, status;
+
+	if (sizeof(void *) != 8)
+		return STATUS_OK;
+	status = stat_file(dir, "data.mdb", &data, reason);
+	if (status != STATUS_OK)
+		return status;
+	snprintf(path, sizeof(path), "%s/data.mdb", dir);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return reason_set(reason, STATUS_IO, "%s: %s", path, strerror(errno));
+	status = check_pages(fd, data.st_size, path, reason);
+	close(fd);
+	return status;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * What the two environments share in their use of LMDB: codes translated once, and a look
+ * at an environment's files before LMDB is let near them.
+ */
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/reason.h"
+
+/* Which files an environment is made of: a replaced one differs (R9). */
+struct mdb_files {
+	dev_t data_device, lock_device;
+	ino_t data_inode, lock_inode;
+	off_t data_size;
+};
+
+/* Translates a code of LMDB or an errno value. */
+int status_from_mdb(int code);
+
+/* The same, with "<what>: <LMDB's text>" in the reason. */
+int status_from_mdb_reason(int code, const char *what, struct reason *reason);
+
+/* Finds data.mdb and lock.mdb in `dir` by stat(2): regular files, or STATUS_FOREIGN;
+ * STATUS_NOT_FOUND when one is missing. */
+int mdb_files_stat(const char *dir, struct mdb_files *out, struct reason *reason);
+
+/* Are these the same two files, and has data.mdb not shrunk? (LMDB never shrinks it.) */
+int mdb_files_compare(const struct mdb_files *open, const struct mdb_files *now,
+	struct reason *reason);
+
+/*
+ * Reads both meta pages of data.mdb and refuses what LMDB would answer with a crash or by
+ * starting afresh: an empty or short file (STATUS_CORRUPT), another format or page size
+ * (STATUS_FOREIGN), fewer bytes than the last page needs. Layout as in LMDB 0.9, page
+ * header 16 bytes, then MDB_meta (mdb.c, "struct MDB_meta"). Only for an environment
+ * that this process has not open.
+ */
+int mdb_files_check(const char *dir, struct reason *reason);

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * Look-ups in serve, on the way of every query and inside the writer's transactions.
+ */
+#include "lib/store.h"
+
+#include <string.h>
+
+#include "lib/checksum.h"
+#include "lib/cursor.h"
+#include "lib/mdb.h"
+#include "lib/status.h"
+#include "lib/store_txn.h"
+
+#define META_MAGIC 0x31535a4cu /* "LZS1" */
+#define META_MAGIC_FAMILY 0x00535a4cu
+
+int
+store_find(struct store_txn *txn, const struct name_key *key, struct node *out)
+{
+	uint8_t bytes[STORE_KEY_MAX];
+	MDB_val found = { .mv_data = bytes, .mv_size = store_node_key(key, bytes) };
+	size_t len = found.mv_size;
+	MDB_val value;
+	int code = mdb_cursor_get(txn->cursor, &found, &value, MDB_SET_RANGE);
+
+	if (code == MDB_NOTFOUND)
+		return STORE_NONE;
+	if (code != 0)
+		return status_from_mdb(code);
+	if (found.mv_size < len || memcmp(found.mv_data, bytes, len) != 0)
+		return STORE_NONE;
+	if (found.mv_size > len)
+		return STORE_BELOW;
+	code = node_open(value.mv_data, value.mv_size, key, out);
+	return code == STATUS_OK ? STORE_EXACT : code;
+}
+
+int
+store_read_meta(struct store_txn *txn, struct store_meta *out, struct reason *reason)
+{
+	MDB_val key = { .mv_data = STORE_META_KEY, .mv_size = 1 };
+	struct store_meta meta = { 0 };
+	MDB_val value;
+	struct cursor cursor;
+	uint32_t checksum, magic;
+	int code = mdb_get(txn->txn, txn->dbi, &key, &value);
+
+	if (code != 0)
+		return status_from_mdb_reason(code, "meta record", reason);
+	cursor = cursor_init(value.mv_data, value.mv_size);
+	checksum = cursor_u32(&cursor);
+	magic = cursor_u32(&cursor);
+	meta.revision = cursor_u64(&cursor);
+	cursor_copy(&cursor, meta.instance, sizeof(meta.instance));
+	cursor_copy(&cursor, meta.boot_id, sizeof(meta.boot_id));
+	if (!cursor.failed && magic != META_MAGIC
+		&& (magic & 0x00ffffffu) == META_MAGIC_FAMILY)
+		return reason_set(reason, STATUS_FOREIGN,
+			"schema \"LZS%c\" in serve, this program knows \"LZS1\": use the same "
+			"version of livezoned and livezone.so",
+			(int)(magic >> 24));
+	if (cursor.failed || cursor.left != 0 || magic != META_MAGIC
+		|| checksum_crc32c((const uint8_t *)value.mv_data + 4, STORE_META_SIZE - 4)
+			!= checksum)
+		return reason_set(reason, STATUS_CORRUPT, "meta record: bad checksum");
+	*out = meta;
+	return STATUS_OK;
+}
+
+void
+store_encode_meta(const struct store_meta *meta, uint8_t *out)
+{
+	struct cursor_out cursor = cursor_out_init(out, STORE_META_SIZE);
+
+	cursor_put_u32(&cursor, 0);
+	cursor_put_u32(&cursor, META_MAGIC);
+	cursor_put_u64(&cursor, meta->revision);
+	cursor_put(&cursor, meta->instance, sizeof(meta->instance));
+	cursor_put(&cursor, meta->boot_id, sizeof(meta->boot_id));
+	cursor = cursor_out_init(out, STORE_META_SIZE);
+	cursor_put_u32(&cursor, checksum_crc32c(out + 4, STORE_META_SIZE - 4));
+}
+
+size_t
+store_node_key(const struct name_key *key, uint8_t *out)
+{
+	out[0] = 'N';
+	memcpy(out + 1, key->bytes, key->len);
+	return 1u + key->len;
+}

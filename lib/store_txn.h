@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * The transaction that store_reader.c and store_writer.c give out; for lib/store*.c only.
+ */
+#pragma once
+
+#include <lmdb.h>
+
+#include "lib/store.h"
+
+struct store_writer;
+
+struct store_txn {
+	MDB_txn *txn;
+	MDB_cursor *cursor; /* a reader keeps it over renewals, so that none allocates */
+	MDB_dbi dbi;
+	struct store_writer *writer; /* NULL in a reader */
+};
+
+#define STORE_META_KEY ((void *)(uintptr_t)"M")
+#define STORE_META_SIZE 48
+#define STORE_KEY_MAX (1 + NAME_KEY_MAX)
+
+/* The key of a node's value into `out` (STORE_KEY_MAX bytes); returns its length. */
+size_t store_node_key(const struct name_key *key, uint8_t *out);
+
+/* The meta record's STORE_META_SIZE bytes. */
+void store_encode_meta(const struct store_meta *meta, uint8_t *out);
