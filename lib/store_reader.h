@@ -27,7 +27,7 @@ void store_reader_free(struct store_reader *reader);
 
 /* Does the directory still hold the files that are open, in full length? Uses stat(2)
  * only. A negative status says what is wrong. */
-int store_reader_check(const struct store_reader *reader, struct reason *reason);
+int store_reader_check(struct store_reader *reader, struct reason *reason);
 
 /* The meta record as it was at open. */
 const struct store_meta *store_reader_meta(const struct store_reader *reader);

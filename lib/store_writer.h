@@ -35,7 +35,7 @@ int store_writer_publish(struct store_writer *writer, struct reason *reason);
 void store_writer_free(struct store_writer *writer);
 
 /* Is the directory still the one that is open, in full length? */
-int store_writer_check(const struct store_writer *writer, struct reason *reason);
+int store_writer_check(struct store_writer *writer, struct reason *reason);
 
 /* A write transaction; ended by commit or abort. */
 int store_writer_begin(struct store_writer *writer, struct store_txn **out,

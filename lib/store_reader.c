@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * Readers of serve. Open, claim, check and free belong to one keeper thread; begin and
+ * end to the worker that owns the slot.
+ */
+#include "lib/store_reader.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "lib/mdb.h"
+#include "lib/status.h"
+#include "lib/store_txn.h"
+
+/* Never smaller than what a writer may use, so that MDB_MAP_RESIZED cannot happen (R7);
+ * address space is free for a shared read-only map. */
+#if SIZE_MAX > 0xffffffffu
+#define MAP_SIZE ((size_t)64 << 30)
+#else
+#define MAP_SIZE ((size_t)1 << 30)
+#endif
+#define MAP_SIZE_MIN ((size_t)1 << 30) /* under RLIMIT_AS the map is halved down to this */
+
+struct store_reader {
+	MDB_env *env;
+	MDB_dbi dbi;
+	pid_t pid; /* an environment must not be used after a fork (H18) */
+	struct mdb_files files;
+	struct store_meta meta;
+	struct store_reader *next_open;
+	size_t slots;
+	struct store_txn slot[STORE_READERS_MAX];
+};
+
+/* LMDB loses its locks when one process opens the same files twice (H17). */
+static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct store_reader *open_readers;
+
+static int
+register_open(struct store_reader *reader, const char *dir, struct reason *reason)
+{
+	struct store_reader *other;
+	int status = STATUS_OK;
+
+	pthread_mutex_lock(&open_lock);
+	for (other = open_readers; other; other = other->next_open)
+		if (other->files.data_inode == reader->files.data_inode
+			&& other->files.data_device == reader->files.data_device)
+			status = STATUS_UNAVAILABLE;
+	if (status == STATUS_OK) {
+		reader->next_open = open_readers;
+		open_readers = reader;
+	}
+	pthread_mutex_unlock(&open_lock);
+	return status == STATUS_OK
+		? status
+		: reason_set(reason, status,
+			  "%s: this process has these files open already; waiting for a new "
+			  "environment",
+			  dir);
+}
+
+static void
+unregister_open(const struct store_reader *reader)
+{
+	struct store_reader **at;
+
+	pthread_mutex_lock(&open_lock);
+	for (at = &open_readers; *at; at = &(*at)->next_open) {
+		if (*at == reader) {
+			*at = reader->next_open;
+			break;
+		}
+	}
+	pthread_mutex_unlock(&open_lock);
+}
+
+/* On a read-only mount LMDB runs without locks and the writer reuses the pages that we
+ * read (H1); a lock file that we may not write to is refused by LMDB itself (H10). */
+static int
+check_mount(const char *dir, struct reason *reason)
+{
+	struct statvfs mount;
+
+	if (statvfs(dir, &mount) != 0)
+		return reason_set(reason, STATUS_IO, "%s: %s", dir, strerror(errno));
+	if (mount.f_flag & ST_RDONLY)
+		return reason_set(reason, STATUS_IO,
+			"%s is mounted read-only: LMDB could not lock; make it writable "
+			"(systemd: ReadWritePaths=, Kubernetes: readOnly: false)",
+			dir);
+	return STATUS_OK;
+}
+
+static int
+open_env(struct store_reader *reader, const char *dir, struct reason *reason)
+{
+	size_t map_size = MAP_SIZE;
+	int code;
+
+	for (;;) {
+		code = mdb_env_create(&reader->env);
+		if (code == 0)
+			code = mdb_env_set_maxreaders(reader->env, STORE_READERS_MAX);
+		if (code == 0)
+			code = mdb_env_set_mapsize(reader->env, map_size);
+		if (code == 0)
+			code = mdb_env_open(reader->env, dir, MDB_RDONLY | MDB_NOTLS, 0);
+		if (code != ENOMEM || map_size <= MAP_SIZE_MIN)
+			break;
+		mdb_env_close(reader->env);
+		reader->env = NULL;
+		map_size /= 2;
+	}
+	return code == 0 ? STATUS_OK : status_from_mdb_reason(code, dir, reason);
+}
+
+static int
+claim_slot(struct store_reader *reader, struct reason *reason)
+{
+	struct store_txn *slot = &reader->slot[reader->slots];
+	int code = mdb_txn_begin(reader->env, NULL, MDB_RDONLY, &slot->txn);
+
+	if (code == 0 && reader->slots == 0)
+		code = mdb_dbi_open(slot->txn, NULL, 0, &reader->dbi);
+	slot->dbi = reader->dbi;
+	if (code == 0)
+		code = mdb_cursor_open(slot->txn, slot->dbi, &slot->cursor);
+	if (code != 0) {
+		mdb_txn_abort(slot->txn);
+		*slot = (struct store_txn){ 0 };
+		return status_from_mdb_reason(code, "reader slot", reason);
+	}
+	mdb_txn_reset(slot->txn);
+	reader->slots++;
+	return STATUS_OK;
+}
+
+/* The canary: locks are real (R3), and the meta record is ours. */
+static int
+read_canary(struct store_reader *reader, struct reason *reason)
+{
+	struct store_txn *txn = &reader->slot[0];
+	MDB_envinfo info;
+	int status;
+
+	mdb_env_info(reader->env, &info);
+	if (info.me_numreaders < 1)
+		return reason_set(reason, STATUS_IO,
+			"LMDB has no lock file here: refusing to read without locks");
+	status = store_reader_begin(txn);
+	if (status != STATUS_OK)
+		return reason_set(reason, status, "cannot begin a transaction");
+	status = store_read_meta(txn, &reader->meta, reason);
+	store_reader_end(txn);
+	return status;
+}
+
+static int
+open_checked(struct store_reader *reader, const char *dir, size_t slots,
+	struct reason *reason)
+{
+	struct mdb_files now;
+	int status = open_env(reader, dir, reason);
+
+	/* the directory may have been exchanged between LMDB's opening of the lock and of
+	 * the data file: two lock domains (H23) */
+	if (status == STATUS_OK)
+		status = mdb_files_stat(dir, &now, reason);
+	if (status == STATUS_OK)
+		status = mdb_files_compare(&reader->files, &now, reason);
+	while (status == STATUS_OK && reader->slots < slots)
+		status = claim_slot(reader, reason);
+	if (status == STATUS_OK)
+		status = read_canary(reader, reason);
+	return status;
+}
+
+int
+store_reader_open(const char *dir, size_t slots, struct store_reader **out,
+	struct reason *reason)
+{
+	struct store_reader *reader;
+	int status;
+
+	if (slots < 1 || slots > STORE_READERS_MAX)
+		return reason_set(reason, STATUS_TOO_LARGE, "%zu reader slots, limit %d",
+			slots, STORE_READERS_MAX);
+	reader = calloc(1, sizeof(*reader));
+	if (!reader)
+		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+	reader->pid = getpid();
+	status = mdb_files_stat(dir, &reader->files, reason);
+	if (status == STATUS_OK)
+		status = check_mount(dir, reason);
+	if (status == STATUS_OK)
+		status = register_open(reader, dir, reason);
+	if (status != STATUS_OK) {
+		free(reader);
+		return status;
+	}
+	status = mdb_files_check(dir, reason);
+	if (status == STATUS_OK)
+		status = open_checked(reader, dir, slots, reason);
+	if (status != STATUS_OK) {
+		store_reader_free(reader);
+		return status;
+	}
+	*out = reader;
+	return STATUS_OK;
+}
+
+void
+store_reader_free(struct store_reader *reader)
+{
+	size_t i;
+
+	if (!reader)
+		return;
+	unregister_open(reader);
+	if (reader->pid == getpid()) {
+		for (i = 0; i < reader->slots; i++) {
+			mdb_cursor_close(reader->slot[i].cursor);
+			mdb_txn_abort(reader->slot[i].txn);
+		}
+		mdb_env_close(reader->env);
+	}
+	free(reader);
+}
+
+int
+store_reader_check(struct store_reader *reader, struct reason *reason)
+{
+	struct mdb_files now;
+	const char *dir;
+	int status;
+
+	if (reader->pid != getpid())
+		return reason_set(reason, STATUS_UNAVAILABLE, "opened before a fork");
+	mdb_env_get_path(reader->env, &dir);
+	status = mdb_files_stat(dir, &now, reason);
+	if (status == STATUS_OK)
+		status = mdb_files_compare(&reader->files, &now, reason);
+	if (status == STATUS_OK)
+		reader->files.data_size = now.data_size;
+	return status;
+}
+
+const struct store_meta *
+store_reader_meta(const struct store_reader *reader)
+{
+	return &reader->meta;
+}
+
+struct store_txn *
+store_reader_slot(struct store_reader *reader, size_t slot)
+{
+	return slot < reader->slots ? &reader->slot[slot] : NULL;
+}
+
+int
+store_reader_begin(struct store_txn *txn)
+{
+	int code = mdb_txn_renew(txn->txn);
+
+	if (code == 0) {
+		code = mdb_cursor_renew(txn->txn, txn->cursor);
+		if (code != 0)
+			mdb_txn_reset(txn->txn);
+	}
+	return status_from_mdb(code);
+}
+
+void
+store_reader_end(struct store_txn *txn)
+{
+	mdb_txn_reset(txn->txn);
+}

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * The writer's side of serve; all of it on livezoned's writer thread. Commits are not
+ * synced: serve can always be made again from state.
+ */
+#include "lib/store_writer.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/mdb.h"
+#include "lib/status.h"
+#include "lib/store_txn.h"
+
+#define DIRECTORY_MODE 02770 /* setgid: files belong to the group that Unbound is in */
+#define DATA_MODE 0640
+#define LOCK_MODE 0660 /* a reader writes its slot there */
+
+struct store_writer {
+	MDB_env *env;
+	MDB_dbi dbi;
+	struct mdb_files files;
+	struct store_txn txn; /* the one open transaction */
+	char dir[PATH_MAX];   /* where it is served */
+	char path[PATH_MAX];  /* where it is now: dir, or dir.new until published */
+};
+
+static int
+system_error(const char *path, struct reason *reason)
+{
+	int code = errno;
+
+	return reason_set(reason, status_from_mdb(code), "%s: %s", path, strerror(code));
+}
+
+static struct store_writer *
+writer_new(const char *dir, const char *suffix, struct reason *reason)
+{
+	struct store_writer *writer = calloc(1, sizeof(*writer));
+
+	if (!writer) {
+		reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+		return NULL;
+	}
+	if (snprintf(writer->path, sizeof(writer->path), "%s%s", dir, suffix)
+		>= (int)sizeof(writer->path) - 16) {
+		reason_set(reason, STATUS_INVALID, "%s: path too long", dir);
+		free(writer);
+		return NULL;
+	}
+	strcpy(writer->dir, dir);
+	return writer;
+}
+
+static int
+open_env(struct store_writer *writer, uint64_t size_limit, struct reason *reason)
+{
+	MDB_txn *txn = NULL;
+	int dead = 0;
+	int code = mdb_env_create(&writer->env);
+
+	if (code == 0)
+		code = mdb_env_set_maxreaders(writer->env, STORE_READERS_MAX);
+	if (code == 0)
+		code = mdb_env_set_mapsize(writer->env, size_limit);
+	if (code == 0)
+		code = mdb_env_open(writer->env, writer->path, MDB_NOSYNC | MDB_NOTLS,
+			DATA_MODE);
+	if (code == 0)
+		code = mdb_reader_check(writer->env, &dead);
+	if (code == 0)
+		code = mdb_txn_begin(writer->env, NULL, 0, &txn);
+	if (code == 0) {
+		code = mdb_dbi_open(txn, NULL, 0, &writer->dbi);
+		mdb_txn_abort(txn);
+	}
+	if (code != 0)
+		return status_from_mdb_reason(code, writer->path, reason);
+	return mdb_files_stat(writer->path, &writer->files, reason);
+}
+
+int
+store_writer_open(const char *dir, uint64_t size_limit, struct store_writer **out,
+	struct reason *reason)
+{
+	struct store_writer *writer = writer_new(dir, "", reason);
+	struct mdb_files files;
+	int status;
+
+	if (!writer)
+		return STATUS_NO_MEMORY;
+	/* look first: LMDB would make a missing or empty file into a new environment */
+	status = mdb_files_stat(dir, &files, reason);
+	if (status == STATUS_OK)
+		status = mdb_files_check(dir, reason);
+	if (status == STATUS_OK)
+		status = open_env(writer, size_limit, reason);
+	if (status != STATUS_OK) {
+		/* not closed: the locks of a live environment are shared (R13) */
+		free(writer);
+		return status;
+	}
+	*out = writer;
+	return STATUS_OK;
+}
+
+/* Removes a directory of ours: files only, no descent. An absent one is fine. */
+static int
+remove_directory(const char *path, struct reason *reason)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+
+	if (!dir)
+		return errno == ENOENT ? STATUS_OK : system_error(path, reason);
+	while ((entry = readdir(dir)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	closedir(dir);
+	return rmdir(path) == 0 ? STATUS_OK : system_error(path, reason);
+}
+
+/* The new directory belongs to the group of the one that it replaces, or of its parent:
+ * that is how Unbound's group gets in. */
+static int
+make_directory(const struct store_writer *writer, struct reason *reason)
+{
+	char parent[PATH_MAX];
+	struct stat model;
+	char *slash;
+
+	strcpy(parent, writer->dir);
+	slash = strrchr(parent, '/');
+	if (slash && slash != parent)
+		*slash = '\0';
+	if (stat(writer->dir, &model) != 0 && stat(parent, &model) != 0)
+		return system_error(parent, reason);
+	if (mkdir(writer->path, 0700) != 0)
+		return system_error(writer->path, reason);
+	/* a group that we may not give away stays ours, which the mode below makes visible */
+	if (chown(writer->path, (uid_t)-1, model.st_gid) != 0 && errno != EPERM)
+		return system_error(writer->path, reason);
+	if (chmod(writer->path, DIRECTORY_MODE) != 0)
+		return system_error(writer->path, reason);
+	return STATUS_OK;
+}
+
+static int
+set_mode(const struct store_writer *writer, const char *name, mode_t mode,
+	struct reason *reason)
+{
+	char path[PATH_MAX + 16];
+
+	snprintf(path, sizeof(path), "%s/%s", writer->path, name);
+	return chmod(path, mode) == 0 ? STATUS_OK : system_error(path, reason);
+}
+
+int
+store_writer_create(const char *dir, uint64_t size_limit, struct store_writer **out,
+	struct reason *reason)
+{
+	struct store_writer *writer = writer_new(dir, ".new", reason);
+	int status;
+
+	if (!writer)
+		return STATUS_NO_MEMORY;
+	status = remove_directory(writer->path, reason);
+	if (status == STATUS_OK)
+		status = make_directory(writer, reason);
+	if (status == STATUS_OK)
+		status = open_env(writer, size_limit, reason);
+	if (status == STATUS_OK)
+		status = set_mode(writer, "data.mdb", DATA_MODE, reason);
+	if (status == STATUS_OK)
+		status = set_mode(writer, "lock.mdb", LOCK_MODE, reason);
+	if (status != STATUS_OK) {
+		/* nobody else can have it open yet */
+		mdb_env_close(writer->env);
+		remove_directory(writer->path, NULL);
+		free(writer);
+		return status;
+	}
+	*out = writer;
+	return STATUS_OK;
+}
+
+int
+store_writer_publish(struct store_writer *writer, struct reason *reason)
+{
+	unsigned flags = access(writer->dir, F_OK) == 0 ? RENAME_EXCHANGE : RENAME_NOREPLACE;
+
+	if (renameat2(AT_FDCWD, writer->path, AT_FDCWD, writer->dir, flags) != 0)
+		return system_error(writer->dir, reason);
+	if (flags == RENAME_EXCHANGE)
+		remove_directory(writer->path, NULL);
+	strcpy(writer->path, writer->dir);
+	return STATUS_OK;
+}
+
+void
+store_writer_free(struct store_writer *writer)
+{
+	if (!writer)
+		return;
+	/* closed only when replaced: new openers find other files, so nobody can adopt the
+	 * shared mutexes that some LMDB versions destroy here (H5, R13) */
+	if (store_writer_check(writer, NULL) == STATUS_FOREIGN)
+		mdb_env_close(writer->env);
+	free(writer);
+}
+
+int
+store_writer_check(struct store_writer *writer, struct reason *reason)
+{
+	struct mdb_files now;
+	int status = mdb_files_stat(writer->path, &now, reason);
+
+	if (status == STATUS_OK)
+		status = mdb_files_compare(&writer->files, &now, reason);
+	if (status == STATUS_OK)
+		writer->files.data_size = now.data_size;
+	return status;
+}
+
+int
+store_writer_begin(struct store_writer *writer, struct store_txn **out,
+	struct reason *reason)
+{
+	struct store_txn *txn = &writer->txn;
+	int code = mdb_txn_begin(writer->env, NULL, 0, &txn->txn);
+
+	if (code != 0)
+		return status_from_mdb_reason(code, "serve: begin", reason);
+	txn->dbi = writer->dbi;
+	txn->writer = writer;
+	code = mdb_cursor_open(txn->txn, txn->dbi, &txn->cursor);
+	if (code != 0) {
+		mdb_txn_abort(txn->txn);
+		return status_from_mdb_reason(code, "serve: cursor", reason);
+	}
+	*out = txn;
+	return STATUS_OK;
+}
+
+int
+store_writer_commit(struct store_txn *txn, struct reason *reason)
+{
+	int code;
+
+	mdb_cursor_close(txn->cursor);
+	code = mdb_txn_commit(txn->txn);
+	return status_from_mdb_reason(code, "serve: commit", reason);
+}
+
+void
+store_writer_abort(struct store_txn *txn)
+{
+	mdb_cursor_close(txn->cursor);
+	mdb_txn_abort(txn->txn);
+}
+
+int
+store_writer_reserve(struct store_txn *txn, const struct name_key *key, size_t size,
+	uint8_t **out, struct reason *reason)
+{
+	uint8_t bytes[STORE_KEY_MAX];
+	MDB_val at = { .mv_data = bytes, .mv_size = store_node_key(key, bytes) };
+	MDB_val value = { .mv_size = size };
+	int code = mdb_put(txn->txn, txn->dbi, &at, &value, MDB_RESERVE);
+
+	if (code != 0)
+		return status_from_mdb_reason(code, "serve: put", reason);
+	*out = value.mv_data;
+	return STATUS_OK;
+}
+
+int
+store_writer_delete(struct store_txn *txn, const struct name_key *key,
+	struct reason *reason)
+{
+	uint8_t bytes[STORE_KEY_MAX];
+	MDB_val at = { .mv_data = bytes, .mv_size = store_node_key(key, bytes) };
+	int code = mdb_del(txn->txn, txn->dbi, &at, NULL);
+
+	return code == MDB_NOTFOUND ? STATUS_OK
+				    : status_from_mdb_reason(code, "serve: delete", reason);
+}
+
+int
+store_writer_put_meta(struct store_txn *txn, const struct store_meta *meta,
+	struct reason *reason)
+{
+	uint8_t bytes[STORE_META_SIZE];
+	MDB_val key = { .mv_data = STORE_META_KEY, .mv_size = 1 };
+	MDB_val value = { .mv_data = bytes, .mv_size = sizeof(bytes) };
+
+	store_encode_meta(meta, bytes);
+	return status_from_mdb_reason(mdb_put(txn->txn, txn->dbi, &key, &value, 0),
+		"serve: meta record", reason);
+}
