@@ -19,6 +19,7 @@
 
 #define CHANGE_ITEMS_MAX 4000000 /* what a bulk body can hold at its tersest, with room */
 #define CHANGE_PATH_MAX 128
+#define CHANGE_DIFF_MAX 1000 /* lines of a difference that a reply shows */
 
 enum change_kind {
 	CHANGE_ITEMS,     /* the puts and deletes as they are: PUT, DELETE, batch */
@@ -32,6 +33,7 @@ enum change_kind {
 struct change_item {
 	bool is_delete;
 	bool if_absent;        /* create only */
+	bool if_present;       /* If-Match: * */
 	bool has_if_revision;
 	uint64_t if_revision;  /* the RRset's revision must be this */
 	uint32_t lease_ms;     /* 0 = none */
@@ -52,6 +54,7 @@ struct change {
 	bool has_if_revision;      /* SOURCE, ZONE: of the source or zone */
 	uint64_t if_revision;
 	bool if_absent;            /* SOURCE: If-None-Match: * */
+	bool if_present;           /* SOURCE, ZONE: If-Match: *, it has RRsets */
 	bool force;
 	bool dry_run;
 	uint32_t max_delete_percent; /* SOURCE: above 10 RRsets; default 50 */
@@ -76,15 +79,16 @@ struct change_result {
 	uint64_t revision;           /* of the change, or the present one */
 	uint64_t rrset_revision;     /* single-item changes: the RRset's revision now; 0 = none */
 	uint64_t old_revision;       /* single-item changes: before, for the audit line */
-	size_t added, changed, removed; /* RRsets */
+	size_t added, changed, removed; /* RRsets; a heartbeat's renewed ones are `changed` */
 	char path[CHANGE_PATH_MAX];  /* "changes[3].records[0]", "" for the whole */
 	struct reason reason;        /* text for `detail` */
 	char owner[STATE_SOURCE_MAX + 1]; /* CONFLICT: who owns it */
-	struct change_diff *diff;    /* dry runs: malloced list, freed by change_result_done */
+	struct change_diff *diff;    /* SOURCE, dry run or not: the first CHANGE_DIFF_MAX,
+				      * malloced, freed by change_result_done */
 	size_t diff_count;
 };
 
-/* One line of a dry run's difference. */
+/* One line of the difference that a desired state makes. */
 struct change_diff {
 	char sign; /* '+', '-', '~' */
 	uint16_t type;
