@@ -19,14 +19,20 @@
  *
  * Values, version 1, little-endian, crc32c over all that follows it:
  *
- *	meta    crc32c u32 | "LZT1" | revision u64 | instance[16]
+ *	meta    crc32c u32 | "LZT1" | revision u64 | instance[16] |
+ *	        zones u32 | 0 u32 | log first u64 | log bytes u64
  *	RRset   crc32c u32 | ttl u32 | revision u64 | expires u64 | lease u32 |
  *	        records u16 | source_len u8 | 0 u8 | source | rdata block (rrset.h)
  *	source  crc32c u32 | rrsets u32 | revision u64 | written u64 | heartbeat u64
  *	zone    crc32c u32 | rrsets u32 | revision u64
- *	change  crc32c u32 | flags u32 | count x { verb u8 | key_len u8 | type u16 | key }
+ *	change  crc32c u32 | flags u32 | n x { verb u8 | key_len u8 | type u16 | key }
  *
- * A failed check is STATUS_CORRUPT and names the table.
+ * zones is a checksum over the apexes that the zone records were counted for; log first
+ * is the oldest revision in the log, log bytes the size of its values. Flag 1 of a change
+ * is "reset"; verb 0 is a put, 1 a delete.
+ *
+ * A failed check is STATUS_CORRUPT and names the table. Callbacks of the walks below
+ * must not use the transaction that they are called in.
  */
 #pragma once
 
@@ -38,10 +44,15 @@
 #include "lib/reason.h"
 #include "lib/rrset.h"
 
+struct zones;
+
 #define STATE_INSTANCE_SIZE 16
 #define STATE_SOURCE_MAX 64         /* bytes of a source's name */
 #define STATE_LOG_ITEMS_MAX 4096    /* a bigger change is logged as "reset": list again */
 #define STATE_LOG_REVISIONS 100000  /* kept; older ones are trimmed as new ones come */
+#define STATE_LOG_BYTES (64u << 20) /* the same, by size: big batches */
+#define STATE_QUOTA_PUT 70     /* percent of the map: above it puts are STATUS_FULL (H15) */
+#define STATE_QUOTA_DELETE 90  /* deletes need new pages too, and may go on to here */
 
 struct state;
 struct state_txn;
@@ -74,15 +85,19 @@ struct state_zone {
 	uint64_t revision; /* of the last change that touched it: the SOA serial */
 };
 
-/* Opens or creates the environment in `dir` (which must exist). STATUS_FOREIGN for a
- * newer schema or another LMDB format: nothing is deleted or changed then. `exclusive`
- * use by one livezoned is enforced by a lock on "<dir>/livezoned.lock". */
+/* Opens or creates the environment in `dir` (which must exist); size_limit is LMDB's map
+ * size. STATUS_FOREIGN for a newer schema or another LMDB format, STATUS_CORRUPT for a
+ * damaged file: nothing is deleted or changed then. STATUS_CONFLICT when another
+ * livezoned holds "<dir>/livezoned.lock"; the reason has its pid. */
 int state_open(const char *dir, uint64_t size_limit, struct state **out,
 	struct reason *reason);
-void state_free(struct state *state);
+void state_free(struct state *state); /* all transactions have ended; NULL is allowed */
 
-/* Transactions. Any number of readers on any threads; one writer at a time. A failed
- * commit (STATUS_FULL, STATUS_IO) leaves the last committed state and needs no abort. */
+/* Transactions. Any number of readers on any threads, each used by one thread; one writer
+ * at a time. A failed commit (STATUS_FULL, STATUS_IO) leaves the last committed state and
+ * needs no abort; the environment is opened anew by the next begin when LMDB asks for it
+ * (H24). After a function failed with another status than those it names, a writer can
+ * only abort. */
 int state_begin_read(struct state *state, struct state_txn **out, struct reason *reason);
 int state_begin_write(struct state *state, struct state_txn **out, struct reason *reason);
 int state_commit(struct state_txn *txn, struct reason *reason);
@@ -96,11 +111,18 @@ int state_get(struct state_txn *txn, const struct name_key *owner, uint16_t type
 	struct state_record *out, struct reason *reason);
 
 /* Stores an RRset and keeps owner, lease, source and zone records true. `apex` is the
- * key of the zone it lies in. The counts and revisions of source and zone are updated. */
+ * key of the zone it lies in; NULL when that zone is not live (any more). `record` must
+ * not point into this transaction. STATUS_FULL above the quota: nothing is written. */
 int state_put(struct state_txn *txn, const struct name_key *apex,
 	const struct state_record *record, struct reason *reason);
 
-/* Removes an RRset with all that refers to it. STATUS_NOT_FOUND when there is none. */
+/* Gives an RRset's lease a new end; data and revisions stay. STATUS_NOT_FOUND when there
+ * is no such RRset. */
+int state_renew(struct state_txn *txn, const struct name_key *owner, uint16_t type,
+	uint64_t expires_ms, struct reason *reason);
+
+/* Removes an RRset with all that refers to it; a source whose last RRset went is removed
+ * too. `revision` is the change's. STATUS_NOT_FOUND when there is none. */
 int state_delete(struct state_txn *txn, const struct name_key *apex,
 	const struct name_key *owner, uint16_t type, uint64_t revision,
 	struct reason *reason);
@@ -128,8 +150,10 @@ int state_walk_expired(struct state_txn *txn, uint64_t wall_ms, state_record_fn 
 /* Wall clock of the first lease to end; 0 = none. */
 int state_next_expiry(struct state_txn *txn, uint64_t *out_ms, struct reason *reason);
 
+/* A source exists as long as it owns RRsets. STATUS_NOT_FOUND. */
 int state_get_source(struct state_txn *txn, const char *source, size_t source_len,
 	struct state_source *out, struct reason *reason);
+/* Notes a heartbeat. STATUS_NOT_FOUND. */
 int state_touch_source(struct state_txn *txn, const char *source, size_t source_len,
 	uint64_t heartbeat_ms, struct reason *reason);
 typedef int (*state_source_fn)(void *context, const char *source, size_t source_len,
@@ -137,8 +161,14 @@ typedef int (*state_source_fn)(void *context, const char *source, size_t source_
 int state_walk_sources(struct state_txn *txn, state_source_fn fn, void *context,
 	struct reason *reason);
 
+/* STATUS_NOT_FOUND before the first write to the zone. */
 int state_get_zone(struct state_txn *txn, const struct name_key *apex,
 	struct state_zone *out, struct reason *reason);
+
+/* Counts the RRsets of each zone anew when the set of live zones is not the one that they
+ * were counted for. */
+int state_recount_zones(struct state_txn *txn, const struct zones *zones,
+	struct reason *reason);
 
 /* The change log. state_log_append writes one revision's entry and trims old ones;
  * with more than STATE_LOG_ITEMS_MAX items, a reset entry. */
@@ -155,9 +185,12 @@ typedef int (*state_log_fn)(void *context, uint64_t revision, bool reset,
 	const struct state_log_item *items, size_t count, struct reason *reason);
 
 /* Entries with revision > since, at most `limit` of them. STATUS_NOT_FOUND when the log
- * no longer reaches back to `since`: the caller must list again. */
+ * does not reach back to `since`, or `since` is ahead: the caller must list again. */
 int state_walk_log(struct state_txn *txn, uint64_t since, size_t limit, state_log_fn fn,
 	void *context, struct reason *reason);
 
-/* Bytes used and bytes available of the map, for status and quota. */
+/* Bytes in use and bytes of the map, for status and quota; 0, 0 when it cannot be read. */
 void state_usage(struct state *state, uint64_t *out_used, uint64_t *out_size);
+
+/* How often LMDB had to be opened anew after a failed write. */
+uint64_t state_reopens(struct state *state);

@@ -36,8 +36,7 @@ struct change_item {
 	bool if_present;       /* If-Match: * */
 	bool has_if_revision;
 	uint64_t if_revision;  /* the RRset's revision must be this */
-	uint32_t lease_ms;     /* 0 = none */
-	uint64_t expires_ms;   /* only for CHANGE_RESTORE: wall clock */
+	uint32_t lease_ms;     /* 0 = none; begins when the change is applied */
 	uint8_t source_len;
 	const char *source;    /* owner of the RRset after a put */
 	struct rrset rrset;    /* canonical; a delete has owner and type only */
@@ -48,9 +47,10 @@ struct change {
 	struct arena arena;
 	struct change_item *items; /* malloced, grown by change_add */
 	size_t count, room;
+	uint32_t *order;           /* indexes of items by owner and type; made by change_check */
 	const char *source;        /* SOURCE, HEARTBEAT */
 	size_t source_len;
-	const struct zone *zone;   /* ZONE */
+	struct name_key zone;      /* ZONE: its apex */
 	bool has_if_revision;      /* SOURCE, ZONE: of the source or zone */
 	uint64_t if_revision;
 	bool if_absent;            /* SOURCE: If-None-Match: * */
@@ -58,9 +58,16 @@ struct change {
 	bool force;
 	bool dry_run;
 	uint32_t max_delete_percent; /* SOURCE: above 10 RRsets; default 50 */
+	uint64_t base_revision;    /* RESTORE: the backup's; the new one is above it */
 };
 
-/* What became of it. */
+/*
+ * What became of it. A put with the data, TTL, source and lease length that are stored
+ * already changes nothing: CHANGE_UNCHANGED when no lease is in play (cheap reconcile
+ * loops), else the lease is renewed and only that is written. Neither makes a new
+ * revision, nor does a heartbeat. Deleting what is absent is an error only for a change
+ * of one item, or when a precondition asks for it.
+ */
 enum change_outcome {
 	CHANGE_DONE,         /* durable and served */
 	CHANGE_DONE_UNSERVED, /* durable; serve is being rebuilt: 202 */
@@ -101,13 +108,19 @@ void change_free(struct change *change); /* NULL is allowed */
 /* Appends a zeroed item; NULL when out of memory or over CHANGE_ITEMS_MAX. */
 struct change_item *change_add(struct change *change);
 
-void change_result_done(struct change_result *result);
+/* Sets outcome, item, field and reason of a refusal. */
+void change_refuse(struct change_result *result, enum change_outcome outcome, size_t item,
+	const char *field, const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 /*
  * Checks the whole change against the rules that need no state: owners in a live zone
- * (and in change->zone), SOA only at the apex and single, CNAME and DNAME single, TTL and
- * size limits, no owner and type twice (`seen` by sorting an index). Returns 0, or
- * STATUS_INVALID with out->path ("changes[3]") and out->reason set. API thread.
+ * (ZONE: in that one), SOA only at the apex and single, CNAME and DNAME single, TTL and
+ * size limits, no owner and type twice. Leaves change->items sorted by owner key and type in
+ * change->order. Returns 0, or STATUS_INVALID with out->item, field and reason set
+ * (STATUS_NO_MEMORY: CHANGE_FAILED). API thread.
  */
-int change_check(const struct change *change, const struct zones *zones,
+int change_check(struct change *change, const struct zones *zones,
 	struct change_result *out);
+
+/* Order of owner and type, as in the store. */
+int change_compare(const struct rrset *a, const struct rrset *b);
