@@ -86,20 +86,26 @@ struct change_result {
 	uint64_t revision;           /* of the change, or the present one */
 	uint64_t rrset_revision;     /* single-item changes: the RRset's revision now; 0 = none */
 	uint64_t old_revision;       /* single-item changes: before, for the audit line */
-	size_t added, changed, removed; /* RRsets; a heartbeat's renewed ones are `changed` */
-	char path[CHANGE_PATH_MAX];  /* "changes[3].records[0]", "" for the whole */
+	size_t added, changed, removed, unchanged, renewed; /* RRsets */
+	size_t item;                 /* index of the item at fault, or CHANGE_WHOLE */
+	const char *field;           /* static: "name", "ttl", ...; NULL = the item as such */
+	char path[CHANGE_PATH_MAX];  /* "changes[3].ttl": made by the API from the two above */
 	struct reason reason;        /* text for `detail` */
-	char owner[STATE_SOURCE_MAX + 1]; /* CONFLICT: who owns it */
-	struct change_diff *diff;    /* SOURCE, dry run or not: the first CHANGE_DIFF_MAX,
-				      * malloced, freed by change_result_done */
+	char owner[STATE_SOURCE_MAX + 1]; /* CONFLICT: who owns it; "" for too many deletes */
+	struct change_diff *diff;    /* SOURCE, dry run or not: the first CHANGE_DIFF_MAX, in
+				      * key order, in the change's arena */
 	size_t diff_count;
 };
 
+#define CHANGE_WHOLE ((size_t)-1)
+
 /* One line of the difference that a desired state makes. */
 struct change_diff {
-	char sign; /* '+', '-', '~' */
-	uint16_t type;
-	struct name_key owner;
+	char sign;            /* '+', '-', '~' */
+	size_t item;          /* what it will be; CHANGE_WHOLE for '-' */
+	struct rrset before;  /* owner and type always; data not for '+' */
+	uint32_t before_lease_ms;
+	char before_source[STATE_SOURCE_MAX + 1]; /* "" for '+' */
 };
 
 struct change *change_new(enum change_kind kind);
