@@ -23,18 +23,17 @@ reason_set(struct reason *reason, int status, const char *format, ...)
 int
 reason_prefix(struct reason *reason, int status, const char *format, ...)
 {
+	char context[REASON_MAX];
 	struct reason old;
 	va_list args;
-	int used;
 
 	if (!reason)
 		return status;
 	old = *reason;
 	va_start(args, format);
-	used = vsnprintf(reason->text, sizeof(reason->text), format, args);
+	vsnprintf(context, sizeof(context), format, args);
 	va_end(args);
-	if (used >= 0 && (size_t)used < sizeof(reason->text))
-		snprintf(reason->text + used, sizeof(reason->text) - (size_t)used, ": %s",
-			old.text);
+	if (snprintf(reason->text, sizeof(reason->text), "%s: %s", context, old.text) < 0)
+		*reason = old;
 	return status;
 }

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * A serve environment in a directory of its own for tests of store and look-up: written
+ * through store_writer, looked into inside its transaction (as explain does), removed at
+ * the end.
+ */
+#pragma once
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "lib/status.h"
+#include "lib/store_writer.h"
+#include "tests/unit/unit.h"
+
+struct serve {
+	char root[64];
+	char dir[80];
+	struct store_writer *writer;
+	struct store_txn *txn;
+};
+
+static inline void
+serve_init(struct serve *serve)
+{
+	struct store_meta meta = { .revision = 1, .instance = "instance-of-test" };
+	struct reason reason;
+
+	strcpy(serve->root, "/tmp/livezone-unit-XXXXXX");
+	assert_non_null(mkdtemp(serve->root));
+	snprintf(serve->dir, sizeof(serve->dir), "%s/serve", serve->root);
+	assert_int_equal(
+		store_writer_create(serve->dir, 1 << 24, &serve->writer, &reason), STATUS_OK);
+	assert_int_equal(store_writer_begin(serve->writer, &serve->txn, &reason), STATUS_OK);
+	assert_int_equal(store_writer_put_meta(serve->txn, &meta, &reason), STATUS_OK);
+}
+
+static inline void
+serve_put(struct serve *serve, const char *owner, const struct node_rrset *rrsets,
+	size_t count)
+{
+	struct name_key key = unit_key(owner);
+	struct reason reason;
+	uint8_t *value;
+
+	assert_int_equal(store_writer_reserve(serve->txn, &key,
+				 node_size(&key, rrsets, count), &value, &reason),
+		STATUS_OK);
+	node_encode(&key, 7, rrsets, count, value);
+}
+
+/* Ends the transaction and puts the directory in its place. */
+static inline void
+serve_publish(struct serve *serve)
+{
+	struct reason reason;
+
+	assert_int_equal(store_writer_commit(serve->txn, &reason), STATUS_OK);
+	serve->txn = NULL;
+	assert_int_equal(store_writer_publish(serve->writer, &reason), STATUS_OK);
+}
+
+static inline void
+serve_done(struct serve *serve)
+{
+	char command[128];
+
+	if (serve->txn)
+		store_writer_abort(serve->txn);
+	snprintf(command, sizeof(command), "rm -rf %s", serve->root);
+	assert_int_equal(system(command), 0);
+	store_writer_free(serve->writer);
+}

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+#include "tests/unit/serve.h"
+
+#include "lib/lookup.h"
+
+static struct serve serve;
+static struct zones zones;
+static struct answer answer;
+
+static const uint8_t a_rdata[] = { 0, 4, 10, 0, 0, 5 };
+static const uint8_t soa_rdata[] = "\0\x16\0\0\0\0\0\x09\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\x1e";
+
+static const struct node_rrset a_set = {
+	.type = RRSET_A, .count = 1, .ttl = 5, .rdata = a_rdata, .rdata_len = 6
+};
+
+/* The rdata block of a CNAME, in memory that the test program keeps. */
+static struct node_rrset
+cname_to(const char *target)
+{
+	struct name name = unit_name(target);
+	uint8_t *block = calloc(1, 2 + NAME_WIRE_MAX);
+
+	block[1] = name.len;
+	memcpy(block + 2, name.wire, name.len);
+	return (struct node_rrset){ .type = RRSET_CNAME,
+		.count = 1,
+		.ttl = 9,
+		.rdata = block,
+		.rdata_len = 2u + name.len };
+}
+
+static void
+put_cname(const char *owner, const char *target)
+{
+	struct node_rrset set = cname_to(target);
+
+	serve_put(&serve, owner, &set, 1);
+	free((void *)(uintptr_t)set.rdata);
+}
+
+static int
+setup(void **state)
+{
+	static const struct {
+		const char *name;
+		enum zone_on_miss on_miss;
+	} rows[] = {
+		{ "live", ZONE_MISS_NXDOMAIN },
+		{ "other", ZONE_MISS_NXDOMAIN },
+		{ "open", ZONE_MISS_RECURSE },
+		{ "closed", ZONE_MISS_REFUSE },
+	};
+	struct node_rrset soa = { .type = RRSET_SOA,
+		.count = 1,
+		.ttl = 300,
+		.rdata = soa_rdata,
+		.rdata_len = sizeof(soa_rdata) - 1 };
+	struct node_rrset expiring[2];
+	size_t i;
+	char owner[16], target[16];
+
+	(void)state;
+	zones = (struct zones){ .zone = calloc(4, sizeof(struct zone)), .count = 4 };
+	for (i = 0; i < 4; i++) {
+		zones.zone[i].name = unit_name(rows[i].name);
+		zones.zone[i].key = unit_key(rows[i].name);
+		zones.zone[i].on_miss = rows[i].on_miss;
+		zones.zone[i].negative_ttl = 11;
+	}
+	assert_int_equal(zones_finish(&zones, NULL), STATUS_OK);
+	assert_int_equal(answer_init(&answer), STATUS_OK);
+	serve_init(&serve);
+	serve_put(&serve, "live", &soa, 1);
+	serve_put(&serve, "www.live", &a_set, 1);
+	serve_put(&serve, "deep.a.b.live", &a_set, 1);
+	expiring[0] = expiring[1] = a_set;
+	expiring[0].expires_ms = 1000;
+	expiring[1].type = RRSET_AAAA;
+	expiring[1].expires_ms = 2000;
+	serve_put(&serve, "leased.live", expiring, 2);
+	put_cname("alias.live", "www.live");
+	put_cname("far.live", "www.other");
+	serve_put(&serve, "www.other", &a_set, 1);
+	put_cname("gone.live", "nothing.other");
+	put_cname("out.live", "www.example.com");
+	put_cname("toopen.live", "x.open");
+	put_cname("toclosed.live", "x.closed");
+	put_cname("self.live", "self.live");
+	put_cname("ping.live", "pong.live");
+	put_cname("pong.live", "ping.live");
+	for (i = 0; i < 12; i++) {
+		snprintf(owner, sizeof(owner), "c%zu.live", i);
+		snprintf(target, sizeof(target), "c%zu.live", i + 1);
+		put_cname(owner, target);
+	}
+	serve_put(&serve, "c12.live", &a_set, 1);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	serve_done(&serve);
+	answer_done(&answer);
+	zones_done(&zones);
+	return 0;
+}
+
+static void
+ask_at(const char *dotted, uint16_t type, uint64_t now_ms)
+{
+	struct name name = unit_name(dotted);
+	struct name_key key = unit_key(dotted);
+	struct lookup_query query = { .name = name.wire, .type = type, .now_ms = now_ms };
+
+	lookup_answer(&zones, zones_match(&zones, &key), &key, &query, serve.txn, &answer);
+}
+
+static void
+ask(const char *dotted, uint16_t type)
+{
+	ask_at(dotted, type, 1);
+}
+
+static void
+assert_soa(size_t index, const char *zone, uint32_t ttl)
+{
+	assert_int_equal(answer.rrset_count, index + 1);
+	assert_int_equal(answer.rrset[index].section, ANSWER_AUTHORITY);
+	assert_int_equal(answer.rrset[index].type, RRSET_SOA);
+	assert_int_equal(answer.rrset[index].ttl, ttl);
+	assert_true(name_equal(answer.rrset[index].owner, unit_name(zone).wire));
+}
+
+static void
+an_exact_name_answers_in_the_clients_case(void **state)
+{
+	(void)state;
+	ask("wWw.LiVe", RRSET_A);
+	assert_int_equal(answer.kind, ANSWER_FOUND);
+	assert_int_equal(answer.rrset_count, 1);
+	assert_int_equal(answer.rrset[0].section, ANSWER_ANSWER);
+	assert_int_equal(answer.rrset[0].ttl, 5);
+	assert_memory_equal(answer.rrset[0].rdata, a_rdata, sizeof(a_rdata));
+	assert_memory_equal(answer.rrset[0].owner, unit_name("wWw.LiVe").wire, 10);
+}
+
+static void
+a_missing_type_is_nodata_with_the_soa(void **state)
+{
+	(void)state;
+	ask("www.live", RRSET_AAAA);
+	assert_int_equal(answer.kind, ANSWER_NODATA);
+	assert_soa(0, "live", 30);
+}
+
+static void
+a_missing_name_is_nxdomain_with_the_soa(void **state)
+{
+	(void)state;
+	ask("nothing.live", RRSET_A);
+	assert_int_equal(answer.kind, ANSWER_NXDOMAIN);
+	assert_soa(0, "live", 30);
+}
+
+static void
+an_empty_non_terminal_is_nodata(void **state)
+{
+	(void)state;
+	ask("a.b.live", RRSET_A);
+	assert_int_equal(answer.kind, ANSWER_NODATA);
+	ask("b.live", RRSET_A);
+	assert_int_equal(answer.kind, ANSWER_NODATA);
+	ask("x.b.live", RRSET_A);
+	assert_int_equal(answer.kind, ANSWER_NXDOMAIN);
+}
+
+static void
+a_zone_without_anything_has_a_made_soa(void **state)
+{
+	(void)state;
+	ask("x.other", RRSET_A);
+	assert_int_equal(answer.kind, ANSWER_NXDOMAIN);
+	assert_soa(0, "other", 11);
+	ask("closed", RRSET_A);
+	assert_int_equal(answer.kind, ANSWER_NODATA);
+	assert_soa(0, "closed", 11);
+}
+
+static void
+a_cname_is_followed_into_other_live_zones(void **state)
+{
+	(void)state;
+	ask("alias.live", RRSET_A);
+	assert_int_equal(answer.kind, ANSWER_FOUND);
+	assert_int_equal(answer.rrset_count, 2);
+	assert_int_equal(answer.rrset[0].type, RRSET_CNAME);
+	assert_true(name_equal(answer.rrset[1].owner, unit_name("www.live").wire));
+	ask("far.live", RRSET_A);
+	assert_int_equal(answer.kind, ANSWER_FOUND);
+	assert_int_equal(answer.rrset_count, 2);
+	ask("gone.live", RRSET_A);
+	assert_int_equal(answer.kind, ANSWER_NXDOMAIN);
+	assert_soa(1, "other", 11);
+}
+
+static void
+a_cname_itself_can_be_asked_for(void **state)
+{
+	(void)state;
+	ask("alias.live", RRSET_CNAME);
+	assert_int_equal(answer.kind, ANSWER_FOUND);
+	assert_int_equal(answer.rrset_count, 1);
+}
+
+static void
+a_cname_out_of_the_live_zones_names_its_target(void **state)
+{
+	(void)state;
+	ask("out.live", RRSET_A);
+	assert_int_equal(answer.kind, ANSWER_ELSEWHERE);
+	assert_int_equal(answer.rrset_count, 1);
+	assert_true(name_equal(answer.target.wire, unit_name("www.example.com").wire));
+}
+
+static void
+loops_and_long_chains_end_with_what_there_is(void **state)
+{
+	(void)state;
+	ask("self.live", RRSET_A);
+	assert_int_equal(answer.kind, ANSWER_FOUND);
+	assert_int_equal(answer.rrset_count, 1);
+	ask("ping.live", RRSET_A);
+	assert_int_equal(answer.kind, ANSWER_FOUND);
+	assert_int_equal(answer.rrset_count, 2);
+	ask("c4.live", RRSET_A);
+	assert_int_equal(answer.kind, ANSWER_FOUND);
+	assert_int_equal(answer.rrset_count, LOOKUP_CHAIN_MAX + 1);
+	assert_int_equal(answer.rrset[LOOKUP_CHAIN_MAX].type, RRSET_A);
+	ask("c3.live", RRSET_A);
+	assert_int_equal(answer.rrset_count, LOOKUP_CHAIN_MAX + 1);
+	assert_int_equal(answer.rrset[LOOKUP_CHAIN_MAX].type, RRSET_CNAME);
+}
+
+static void
+on_miss_decides_for_missing_names_only(void **state)
+{
+	(void)state;
+	ask("x.open", RRSET_A);
+	assert_int_equal(answer.kind, ANSWER_ELSEWHERE);
+	assert_int_equal(answer.rrset_count, 0);
+	ask("toopen.live", RRSET_A);
+	assert_int_equal(answer.kind, ANSWER_ELSEWHERE);
+	assert_int_equal(answer.rrset_count, 1);
+	ask("open", RRSET_A);
+	assert_int_equal(answer.kind, ANSWER_NODATA);
+	ask("x.closed", RRSET_A);
+	assert_int_equal(answer.kind, ANSWER_REFUSED);
+	ask("toclosed.live", RRSET_A);
+	assert_int_equal(answer.kind, ANSWER_NXDOMAIN);
+}
+
+static void
+a_lease_that_ran_out_takes_the_rrset_away(void **state)
+{
+	(void)state;
+	ask_at("leased.live", RRSET_A, 999);
+	assert_int_equal(answer.kind, ANSWER_FOUND);
+	ask_at("leased.live", RRSET_A, 1000);
+	assert_int_equal(answer.kind, ANSWER_NODATA);
+	ask_at("leased.live", RRSET_AAAA, 2000);
+	assert_int_equal(answer.kind, ANSWER_NXDOMAIN);
+}
+
+static void
+any_gives_one_rrset(void **state)
+{
+	(void)state;
+	ask("leased.live", RRSET_ANY);
+	assert_int_equal(answer.kind, ANSWER_FOUND);
+	assert_int_equal(answer.rrset_count, 1);
+	ask("alias.live", RRSET_ANY);
+	assert_int_equal(answer.rrset[0].type, RRSET_CNAME);
+}
+
+static void
+no_store_is_a_failure(void **state)
+{
+	struct name name = unit_name("www.live");
+	struct name_key key = unit_key("www.live");
+	struct lookup_query query = { .name = name.wire, .type = RRSET_A };
+
+	(void)state;
+	lookup_answer(&zones, zones_match(&zones, &key), &key, &query, NULL, &answer);
+	assert_int_equal(answer.kind, ANSWER_FAILED);
+	assert_int_equal(answer.rrset_count, 0);
+}
+
+static void
+a_damaged_value_is_a_failure(void **state)
+{
+	struct name_key key = unit_key("damaged.live");
+	uint8_t *value;
+
+	(void)state;
+	assert_int_equal(store_writer_reserve(serve.txn, &key, 64, &value, NULL), STATUS_OK);
+	memset(value, 0x5a, 64);
+	ask("damaged.live", RRSET_A);
+	assert_int_equal(answer.kind, ANSWER_FAILED);
+	ask("www.live", RRSET_A);
+	assert_int_equal(answer.kind, ANSWER_FOUND);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_exact_name_answers_in_the_clients_case),
+		cmocka_unit_test(a_missing_type_is_nodata_with_the_soa),
+		cmocka_unit_test(a_missing_name_is_nxdomain_with_the_soa),
+		cmocka_unit_test(an_empty_non_terminal_is_nodata),
+		cmocka_unit_test(a_zone_without_anything_has_a_made_soa),
+		cmocka_unit_test(a_cname_is_followed_into_other_live_zones),
+		cmocka_unit_test(a_cname_itself_can_be_asked_for),
+		cmocka_unit_test(a_cname_out_of_the_live_zones_names_its_target),
+		cmocka_unit_test(loops_and_long_chains_end_with_what_there_is),
+		cmocka_unit_test(on_miss_decides_for_missing_names_only),
+		cmocka_unit_test(a_lease_that_ran_out_takes_the_rrset_away),
+		cmocka_unit_test(any_gives_one_rrset),
+		cmocka_unit_test(no_store_is_a_failure),
+		cmocka_unit_test(a_damaged_value_is_a_failure),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
