@@ -14,6 +14,8 @@ umask 022
 build=$top/build
 logs=$build/log
 mkdir -p "$logs"
+# shellcheck disable=SC2034 # for the scripts
+system_suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
 
 say() {
 	printf '%s\n' "$*" >&2
@@ -27,21 +29,15 @@ die() {
 # step TEXT LOG COMMAND...: runs COMMAND with its output in build/log/LOG.log, shows the elapsed
 # time, and on failure the end of the log and its name. Returns the command's status. Callers test
 # it, so `set -e` is off inside a COMMAND that is a function: such a function chains with &&.
+# COMMAND runs in the foreground, that Ctrl-C ends it too.
 step() {
-	local text=$1 log=$logs/$2.log start=$SECONDS shown=$SECONDS pid status=0
+	local text=$1 log=$logs/$2.log start=$SECONDS ticker status=0
 	shift 2
-	"$@" >"$log" 2>&1 &
-	pid=$!
-	while kill -0 "$pid" 2>/dev/null; do
-		if [[ -t 2 ]]; then
-			printf '\r%s ... %d s' "$text" $((SECONDS - start)) >&2
-		elif ((SECONDS - shown >= 20)); then
-			shown=$SECONDS
-			say "$text ... $((SECONDS - start)) s"
-		fi
-		sleep 0.2
-	done
-	wait "$pid" || status=$?
+	show_elapsed "$text" 9>&- &
+	ticker=$!
+	"$@" >"$log" 2>&1 9>&- || status=$?
+	kill "$ticker" 2>/dev/null || true
+	wait "$ticker" 2>/dev/null || true
 	[[ ! -t 2 ]] || printf '\r\033[K' >&2
 	if ((status == 0)); then
 		say "$text: done in $((SECONDS - start)) s"
@@ -50,6 +46,29 @@ step() {
 		tail -n 25 "$log" | sed 's/^/    /' >&2
 	fi
 	return "$status"
+}
+
+# show_elapsed TEXT: each second on a terminal, each 20 s in a log, until killed or the script's end
+show_elapsed() {
+	local start=$SECONDS silence
+	exec {silence}<> <(:)
+	# waits without a process of its own, which would outlive this one for a moment
+	while ! read -rt 1 -u "$silence" && kill -0 $$ 2>/dev/null; do
+		if [[ -t 2 ]]; then
+			printf '\r%s ... %d s' "$1" $((SECONDS - start)) >&2
+		elif (((SECONDS - start) % 20 == 0)); then
+			say "$1 ... $((SECONDS - start)) s"
+		fi
+	done
+}
+
+# Two scripts that build at once would break each other's tree: the second one waits. The lock is
+# file 9, which no child keeps.
+lock_build() {
+	[[ -z ${LIVEZONE_LOCKED:-} ]] || return 0
+	exec 9>"$build/.lock"
+	flock -n 9 || { say "waiting for another build in $build"; flock 9; }
+	export LIVEZONE_LOCKED=1
 }
 
 as_root() {
