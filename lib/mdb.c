@@ -121,7 +121,8 @@ mdb_files_compare(const struct mdb_files *open, const struct mdb_files *now,
 	if (open->data_device != now->data_device || open->data_inode != now->data_inode)
 		return reason_set(reason, STATUS_FOREIGN, "data.mdb was replaced");
 	if (open->lock_device != now->lock_device || open->lock_inode != now->lock_inode)
-		return reason_set(reason, STATUS_FOREIGN, "lock.mdb was replaced");
+		return reason_set(reason, STATUS_CORRUPT,
+			"lock.mdb was replaced, data.mdb was not");
 	if (now->data_size < open->data_size)
 		return reason_set(reason, STATUS_CORRUPT,
 			"data.mdb was truncated from %lld to %lld bytes",

@@ -28,7 +28,9 @@ int status_from_mdb_reason(int code, const char *what, struct reason *reason);
  * STATUS_NOT_FOUND when one is missing. */
 int mdb_files_stat(const char *dir, struct mdb_files *out, struct reason *reason);
 
-/* Are these the same two files, and has data.mdb not shrunk? (LMDB never shrinks it.) */
+/* Are these the same two files, and has data.mdb not shrunk? (LMDB never shrinks it.)
+ * STATUS_FOREIGN: data.mdb is another file; STATUS_CORRUPT: it is the same one, but shorter or
+ * with another lock file, so that the writer no longer sees its readers (H23). */
 int mdb_files_compare(const struct mdb_files *open, const struct mdb_files *now,
 	struct reason *reason);
 

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -33,7 +34,7 @@ struct store_reader {
 	struct mdb_files files;
 	struct store_meta meta;
 	struct store_reader *next_open;
-	size_t slots;
+	atomic_size_t slots; /* raised by the keeper while workers use the lower ones */
 	struct store_txn slot[STORE_READERS_MAX];
 };
 
@@ -174,8 +175,8 @@ open_checked(struct store_reader *reader, const char *dir, size_t slots,
 		status = mdb_files_stat(dir, &now, reason);
 	if (status == STATUS_OK)
 		status = mdb_files_compare(&reader->files, &now, reason);
-	while (status == STATUS_OK && reader->slots < slots)
-		status = claim_slot(reader, reason);
+	if (status == STATUS_OK)
+		status = store_reader_claim(reader, slots, reason);
 	if (status == STATUS_OK)
 		status = read_canary(reader, reason);
 	return status;
@@ -188,9 +189,6 @@ store_reader_open(const char *dir, size_t slots, struct store_reader **out,
 	struct store_reader *reader;
 	int status;
 
-	if (slots < 1 || slots > STORE_READERS_MAX)
-		return reason_set(reason, STATUS_TOO_LARGE, "%zu reader slots, limit %d",
-			slots, STORE_READERS_MAX);
 	reader = calloc(1, sizeof(*reader));
 	if (!reader)
 		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
@@ -213,6 +211,19 @@ store_reader_open(const char *dir, size_t slots, struct store_reader **out,
 	}
 	*out = reader;
 	return STATUS_OK;
+}
+
+int
+store_reader_claim(struct store_reader *reader, size_t slots, struct reason *reason)
+{
+	int status = STATUS_OK;
+
+	if (slots < 1 || slots > STORE_READERS_MAX)
+		return reason_set(reason, STATUS_TOO_LARGE, "%zu reader slots, limit %d",
+			slots, STORE_READERS_MAX);
+	while (status == STATUS_OK && reader->slots < slots)
+		status = claim_slot(reader, reason);
+	return status;
 }
 
 void

@@ -21,18 +21,24 @@ struct store_reader;
 int store_reader_open(const char *dir, size_t slots, struct store_reader **out,
 	struct reason *reason);
 
+/* Claims more transactions, until there are `slots`; those that were there stay usable
+ * meanwhile. For a host that got more threads: one process cannot open twice (H17). */
+int store_reader_claim(struct store_reader *reader, size_t slots, struct reason *reason);
+
 /* Only for an environment that was replaced and that no thread is inside of; the current
  * one is never closed (R13). NULL is allowed. */
 void store_reader_free(struct store_reader *reader);
 
 /* Does the directory still hold the files that are open, in full length? Uses stat(2)
- * only. A negative status says what is wrong. */
+ * only. STATUS_NOT_FOUND and STATUS_FOREIGN: deleted or replaced, what is open is whole;
+ * STATUS_CORRUPT: truncated, or the lock file alone was replaced: must not be read. */
 int store_reader_check(struct store_reader *reader, struct reason *reason);
 
 /* The meta record as it was at open. */
 const struct store_meta *store_reader_meta(const struct store_reader *reader);
 
-/* The slot-th transaction, slot < slots; used by one thread at a time. */
+/* The slot-th transaction, used by one thread at a time; NULL when so many were not
+ * claimed. */
 struct store_txn *store_reader_slot(struct store_reader *reader, size_t slot);
 
 /* Renews the transaction: sees every commit that was acknowledged before the call.
