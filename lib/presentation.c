@@ -975,6 +975,9 @@ write_fields(uint16_t type, const uint8_t *rdata, size_t len)
 		if (ldns_rdf2buffer_str(buffer, ldns_rr_rdf(rr, i)) != LDNS_STATUS_OK)
 			return NULL;
 	}
+	/* a type bitmap ends in a blank */
+	while (ldns_buffer_position(buffer) > 0 && ldns_buffer_current(buffer)[-1] == ' ')
+		ldns_buffer_skip(buffer, -1);
 	return ldns_buffer_export2str(buffer);
 }
 
