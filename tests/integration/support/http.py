@@ -6,7 +6,7 @@ import http.client
 import json
 import socket
 import threading
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -107,12 +107,12 @@ class Api:
         """Replaces one RRset; returns the reply of an accepted write."""
         if isinstance(records, str):
             records = [records]
-        path = f"/v1/rrsets/{quote(name, safe='')}/{rdtype}"
+        path = f"/v1/rrsets/{name}/{rdtype}"
         body = {"records": records, **fields}
         return self._expect(f"PUT {path}", self.request("PUT", path, body))
 
     def delete(self, name, rdtype):
-        path = f"/v1/rrsets/{quote(name, safe='')}/{rdtype}"
+        path = f"/v1/rrsets/{name}/{rdtype}"
         return self._expect(f"DELETE {path}", self.request("DELETE", path))
 
     def batch(self, changes):

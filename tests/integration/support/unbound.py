@@ -107,7 +107,7 @@ class Unbound(Resolver):
                 )
             else:
                 self.process.start()
-            wait_until(lambda: self._is_up() or not self.process.is_running(), 20, "Unbound is up")
+            self.wait_up()
             if self.process.is_running():
                 return self
             if not left or not _PORT_TAKEN.search(self.process.output()):
@@ -115,6 +115,10 @@ class Unbound(Resolver):
             self.process.log.unlink()
             self._release()
         raise AssertionError("unreachable")
+
+    def wait_up(self):
+        """Until it answers, or has ended."""
+        wait_until(lambda: not self.process.is_running() or self._is_up(), 20, "Unbound is up")
 
     def write_config(self, **parts):
         """Writes the file anew; `parts` replaces server, extra or upstream."""

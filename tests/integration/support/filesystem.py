@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026, the livezone authors
+"""A small file system of its own, to be filled up."""
+
+import os
+import subprocess
+
+import pytest
+
+
+def mount_small(cleanup, path, size):
+    """Mounts a tmpfs of `size` bytes at `path`; skips the test when that is not allowed."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a file system needs root")
+    path.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", path],
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        pytest.skip(f"no mount here: {done.stderr.strip()}")
+    cleanup.callback(subprocess.run, ["umount", "--lazy", path], check=True)
+    return path
+
+
+def fill(path):
+    """Takes all that is left of the file system; returns the file that holds it."""
+    filler = path / "filler"
+    with open(filler, "wb", buffering=0) as file:
+        for size in (65536, 4096, 1):
+            try:
+                while file.write(bytes(size)) == size:
+                    pass
+            except OSError:
+                continue
+    return filler

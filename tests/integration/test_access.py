@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026, the livezone authors
+"""Who may write: users on the unix socket, tokens on TCP. Fail closed."""
+
+import datetime
+import hashlib
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from support.http import Api
+
+_ZONES = ["one.test", "two.test"]
+_BODY = {"records": ["10.0.0.1"]}
+
+# What another user runs: one PUT over the unix socket; prints status and body.
+_OTHER_USER = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from support.http import Api
+try:
+    reply = Api(unix=sys.argv[2]).request(
+        "PUT", "/v1/rrsets/name.live.test/A", {"records": ["10.0.0.66"]})
+    print(reply.status, reply.text)
+except PermissionError:
+    print("EACCES")
+"""
+
+
+def _ago(days):
+    then = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=days)
+    return then.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def write_tokens(path, tokens):
+    rows = [
+        {**row, "sha256": hashlib.sha256(row["id"].encode()).hexdigest()} for row in tokens
+    ]
+    path.write_text(json.dumps({"tokens": rows}, indent=2))
+    path.chmod(0o640)
+
+
+@pytest.fixture
+def guarded(livezoned, tmp_path):
+    """A livezoned on TCP; the secret of each token is its id."""
+    tokens = tmp_path / "tokens.yaml"
+    write_tokens(
+        tokens,
+        [
+            {"id": "all", "zones": _ZONES, "verbs": ["read", "write", "admin"]},
+            {"id": "one", "zones": ["one.test"], "verbs": ["read", "write"]},
+            {"id": "reader", "zones": _ZONES, "verbs": ["read"]},
+            {"id": "old", "zones": _ZONES, "verbs": ["write"], "expires": _ago(1)},
+            {"id": "young", "zones": _ZONES, "verbs": ["write"], "expires": _ago(-1)},
+        ],
+    )
+    daemon = livezoned(zones=_ZONES, tcp=True, api={"tokens": str(tokens)})
+    daemon.tokens = tokens
+    return daemon
+
+
+def put(daemon, token, name="name.one.test"):
+    return daemon.api_over_tcp(token).request("PUT", f"/v1/rrsets/{name}/A", _BODY)
+
+
+def test_tokens_that_may(guarded):
+    for token in ("all", "one", "young"):
+        assert put(guarded, token).status == 200
+    assert guarded.api_over_tcp("reader").get("/v1/rrsets/name.one.test/A").json["records"]
+
+
+@pytest.mark.parametrize(
+    "token, status, says",
+    [
+        (None, 401, "token"),
+        ("wrong", 401, "token"),
+        ("old", 401, "token"),
+        ("", 401, "token"),
+    ],
+    ids=["missing", "wrong", "expired", "empty"],
+)
+def test_tokens_that_are_not_good(guarded, token, status, says):
+    reply = put(guarded, token)
+    assert reply.status == status
+    assert reply.headers["WWW-Authenticate"].startswith("Bearer")
+    assert reply.json["type"] == "urn:livezone:unauthorized"
+    assert says in reply.json["detail"].lower()
+    assert guarded.api.request("GET", "/v1/rrsets/name.one.test/A").status == 404
+
+
+def test_a_token_of_another_zone_is_refused_and_the_zone_is_named(guarded):
+    reply = put(guarded, "one", "name.two.test")
+    assert reply.status == 403
+    assert "two.test" in reply.json["detail"]
+    batch = [
+        {"put": {"name": f"name.{zone}", "type": "A", **_BODY}} for zone in _ZONES
+    ]
+    reply = guarded.api_over_tcp("one").request("POST", "/v1/batch", {"changes": batch})
+    assert reply.status == 403
+    for zone in _ZONES:  # all or nothing
+        assert guarded.api.request("GET", f"/v1/rrsets/name.{zone}/A").status == 404
+
+
+def test_a_token_without_the_verb_is_refused_and_the_verb_is_named(guarded):
+    reply = put(guarded, "reader")
+    assert reply.status == 403
+    assert "write" in reply.json["detail"]
+    assert guarded.api_over_tcp("one").request("GET", "/v1/backup").status == 403
+    assert guarded.api_over_tcp("all").request("GET", "/v1/backup").status == 200
+
+
+def test_health_needs_no_token(guarded):
+    api = guarded.api_over_tcp()
+    assert api.request("GET", "/healthz").status == 200
+    assert api.request("GET", "/readyz").status == 200
+
+
+def test_tcp_without_tokens_is_no_listener(livezoned):
+    daemon = livezoned(start=False, tcp=True)
+    daemon.spawn()
+    assert daemon.process.wait() != 0
+    assert "tokens" in daemon.process.output()
+    assert str(daemon.config_file) in daemon.process.output()
+
+
+def test_the_written_down_opt_out_on_loopback(livezoned):
+    daemon = livezoned(tcp=True, api={"insecure-no-auth": True})
+    assert put(daemon, None, "name.live.test").status == 200
+
+
+def test_the_opt_out_is_for_loopback_only(livezoned):
+    daemon = livezoned(start=False, api={"insecure-no-auth": True, "tcp": "0.0.0.0:5380"})
+    daemon.spawn()
+    assert daemon.process.wait() != 0
+    assert "insecure-no-auth" in daemon.process.output()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
+def test_a_peer_that_is_not_allowed(livezoned, memory_path):
+    memory_path.chmod(0o755)
+    socket = memory_path / "api.sock"
+    daemon = livezoned(api={"unix": str(socket)})
+    # as anybody on the machine could, when the socket's directory and mode let them
+    socket.chmod(0o666)
+    done = subprocess.run(
+        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        + [sys.executable, "-c", _OTHER_USER, os.path.dirname(__file__), str(socket)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    status, _, body = done.stdout.partition(" ")
+    assert status == "403", done.stdout + done.stderr
+    problem = json.loads(body)
+    assert problem["type"] == "urn:livezone:forbidden"
+    assert "65534" in problem["detail"] or "nobody" in problem["detail"]
+    assert daemon.api.request("GET", "/v1/rrsets/name.live.test/A").status == 404
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
+def test_the_socket_is_not_open_to_everybody(livezoned, memory_path):
+    memory_path.chmod(0o755)
+    socket = memory_path / "api.sock"
+    livezoned(api={"unix": str(socket)})
+    assert socket.stat().st_mode & 0o007 == 0
+
+
+def test_every_write_leaves_an_audit_line(guarded):
+    revision = put(guarded, "one").revision
+    Api(unix=guarded.config["api"]["unix"]).delete("name.one.test", "A")
+    lines = [line for line in guarded.process.output().splitlines() if "name.one.test" in line]
+    assert any("one" in line and f"{revision}" in line and "A" in line.split() for line in lines)
+    assert len(lines) >= 2
+    assert not any(f"Bearer" in line for line in lines)

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026, the livezone authors
+"""kill -9 of livezoned under load: acknowledged writes stay, DNS goes on."""
+
+import random
+
+import pytest
+
+from support import build
+from support.load import Prober, Writer, value_of_address
+from support.wait import wait_until
+
+_KILLS = 200 if build.LONG else 20
+_WRITERS = 3
+
+
+def stored(api):
+    """{owner: value} of the whole zone, at one revision."""
+    rrsets = api.get("/v1/zones/live.test").json["rrsets"]
+    return {rrset["name"]: value_of_address(rrset["records"][0]) for rrset in rrsets}
+
+
+def check(api, writers):
+    """Nothing acknowledged is missing, nothing that was never sent is there, no half batch."""
+    acked = [dict(writer.acked) for writer in writers]
+    values = stored(api)
+    for writer, before in zip(writers, acked):
+        for name in writer.names:
+            left, right = (values.get(f"{side}.{name}.live.test.", 0) for side in ("left", "right"))
+            assert left == right, f"half a batch: {name}"
+            assert before[name] <= left <= writer.tried[name], name
+
+
+@pytest.mark.timeout(900 if build.LONG else 240)
+def test_every_acknowledged_write_survives_kill_9_and_dns_answers_all_along(livezone, cleanup):
+    whole = livezone(threads=2)
+    daemon = whole.daemon
+    writers = [Writer(whole.api, "live.test", number) for number in range(_WRITERS)]
+    prober = Prober(whole.unbound.port, "live.test", writers)
+    for load in (*writers, prober):
+        cleanup.callback(load.finish)
+        load.start()
+    chance = random.Random(2)
+
+    def acks():
+        return sum(writer.acks for writer in writers)
+
+    for number in range(_KILLS):
+        goal = acks() + chance.randrange(1, 80)
+        wait_until(lambda: acks() >= goal, 20, "writes are acknowledged")
+        daemon.kill()
+        if number % 4 == 3:
+            # at a moment of its start: the n-th look at the process is some way into it
+            daemon.spawn()
+            looks = iter(range(chance.randrange(1, 40)))
+            wait_until(lambda: next(looks, None) is None, 5, "start", interval=0.001)
+            daemon.kill()
+        daemon.start()
+        check(whole.api, writers)
+    for load in (*writers, prober):
+        load.finish()
+    check(whole.api, writers)
+    for load in (*writers, prober):
+        assert load.faults == []
+    assert prober.answers > 10 * _KILLS
+    assert all(writer.refused for writer in writers)  # the kills were felt
+    # what is stored is what is served
+    for name, value in list(stored(whole.api).items())[:: 7]:
+        assert [value_of_address(text) for text in whole.answers(name)] == [value]
+
+
+def test_dns_goes_on_without_livezoned_and_over_a_clean_stop(livezone):
+    whole = livezone()
+    whole.api.put("name.live.test", "A", "10.0.0.1")
+    assert whole.daemon.stop() == 0
+    for tcp in (False, True):
+        assert whole.answers("name.live.test", tcp=tcp) == ["10.0.0.1"]
+    whole.daemon.start()
+    assert whole.answers("name.live.test") == ["10.0.0.1"]
+    whole.api.put("name.live.test", "A", "10.0.0.2")
+    assert whole.answers("name.live.test") == ["10.0.0.2"]
+
+
+def test_a_second_livezoned_on_the_same_state_is_refused(livezoned):
+    first = livezoned(name="first")
+    second = livezoned(name="second", start=False, store={"state": first.config["store"]["state"]})
+    second.spawn()
+    assert second.process.wait() != 0
+    assert str(first.config["store"]["state"]) in second.process.output()
+    first.api.put("name.live.test", "A", "10.0.0.1")

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026, the livezone authors
+"""No room under `state` or `serve`: nothing half-written, and well again when there is room."""
+
+from support.filesystem import fill, mount_small
+from support.wait import wait_until
+
+
+def put(api, name, text):
+    body = {"records": [f'"{text}"'], "ttl": 5}
+    return api.request("PUT", f"/v1/rrsets/{name}.live.test/TXT", body)
+
+
+def write_until_full(api, names):
+    """Writes 16 KiB RRsets until one is refused; returns its number and the reply."""
+    text = '" "'.join(["x" * 250] * 64)
+    for number in range(names):
+        reply = put(api, f"n{number}", text)
+        if reply.status != 200:
+            return number, reply
+    raise AssertionError(f"{names} writes and the disk is not full")
+
+
+def test_a_full_disk_under_state_is_507_and_nothing_is_half_written(
+    livezone, livezoned, tmp_path, cleanup
+):
+    disk = mount_small(cleanup, tmp_path / "disk", 8 * 1024 * 1024)
+    daemon = livezoned(store={"state": str(disk / "state")})
+    whole = livezone(daemon=daemon)
+    kept = whole.api.put("kept.live.test", "A", "10.0.0.1").revision
+    filler = fill(disk)
+    number, refused = write_until_full(whole.api, 2000)
+    assert refused.status == 507
+    assert refused.json["type"] == "urn:livezone:store-full"
+    assert refused.json["detail"]
+
+    # the refused write is nowhere, the revision is that of the last accepted one
+    status = whole.api.status()
+    assert status["state"]["revision"] == kept + number
+    assert status["serve"]["revision"] == kept + number
+    name = f"n{number}.live.test"
+    assert whole.api.request("GET", f"/v1/rrsets/{name}/TXT").status == 404
+    assert whole.answers(name, "TXT", tcp=True) == []
+    # neither is any part of a batch
+    batch = [
+        {"put": {"name": f"b{index}.live.test", "type": "TXT", "records": ['"' + "y" * 250 + '"'] }}
+        for index in range(400)
+    ]
+    reply = whole.api.request("POST", "/v1/batch", {"changes": batch})
+    assert reply.status == 507
+    zone = whole.api.get("/v1/zones/live.test").json
+    assert not [rrset for rrset in zone["rrsets"] if rrset["name"].startswith("b")]
+    assert zone["revision"] == kept + number
+    # DNS and reads go on
+    assert whole.answers("kept.live.test") == ["10.0.0.1"]
+
+    # a restart on the full disk finds the same
+    daemon.restart()
+    assert whole.api.status()["state"]["revision"] == kept + number
+    assert whole.answers("kept.live.test") == ["10.0.0.1"]
+
+    filler.unlink()
+    wait_until(lambda: put(whole.api, f"n{number}", "room").status == 200, 10, "room again")
+    assert whole.answers(name, "TXT") == ['"room"']
+    assert whole.api.status()["state"]["revision"] == kept + number + 1
+    whole.api.batch(batch)
+    assert whole.answers("b399.live.test", "TXT") == ['"' + "y" * 250 + '"']
+
+
+def test_a_full_map_under_state_is_507_and_deleting_helps(livezone, livezoned):
+    daemon = livezoned(store={"size-limit": "4MiB"})
+    whole = livezone(daemon=daemon)
+    whole.api.put("kept.live.test", "A", "10.0.0.1")
+    number, refused = write_until_full(whole.api, 2000)
+    assert refused.status == 507
+    assert number > 10
+    assert whole.answers("kept.live.test") == ["10.0.0.1"]
+    for index in range(number):
+        whole.api.delete(f"n{index}.live.test", "TXT")
+    wait_until(lambda: put(whole.api, "again", "room").status == 200, 10, "room again")
+    assert whole.answers("again.live.test", "TXT") == ['"room"']
+
+
+def test_a_full_disk_under_serve_keeps_the_write_and_serves_it_later(
+    livezone, livezoned, memory_path, cleanup
+):
+    disk = mount_small(cleanup, memory_path / "disk", 8 * 1024 * 1024)
+    daemon = livezoned(store={"serve": str(disk / "serve")})
+    whole = livezone(daemon=daemon)
+    whole.api.put("kept.live.test", "A", "10.0.0.1")
+    filler = fill(disk)
+    number, unserved = write_until_full(whole.api, 2000)
+    assert unserved.status == 202
+    assert unserved.json["served"] is False and unserved.json["reason"]
+    assert whole.answers("kept.live.test") == ["10.0.0.1"]
+    assert whole.api.get(f"/v1/rrsets/n{number}.live.test/TXT").json["revision"] == unserved.revision
+    assert whole.api.request("GET", "/readyz").status == 503
+    filler.unlink()
+    wait_until(whole.api.is_ready, 20, "livezoned is ready again")
+    wait_until(
+        lambda: whole.answers(f"n{number}.live.test", "TXT", tcp=True), 10, "the write is served"
+    )
+    whole.api.put("kept.live.test", "A", "10.0.0.2")
+    assert whole.answers("kept.live.test") == ["10.0.0.2"]
