@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * Source and zone records: how many RRsets, last revision, last sign of life. A writer
+ * changes them in memory and writes each once, at commit.
+ */
+#include "lib/state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/checksum.h"
+#include "lib/cursor.h"
+#include "lib/mdb.h"
+#include "lib/state_txn.h"
+#include "lib/status.h"
+#include "lib/zones.h"
+
+#define SOURCE_SIZE 32
+#define ZONE_SIZE 16
+
+/* --- records --- */
+
+static MDB_val
+source_key(const char *source, size_t len, uint8_t *out)
+{
+	out[0] = STATE_TABLE_SOURCE;
+	memcpy(out + 1, source, len);
+	return (MDB_val){ 1 + len, out };
+}
+
+static MDB_val
+zone_key(const struct name_key *apex, uint8_t *out)
+{
+	out[0] = STATE_TABLE_ZONE;
+	memcpy(out + 1, apex->bytes, apex->len);
+	return (MDB_val){ 1u + apex->len, out };
+}
+
+static int
+decode_source(const MDB_val *value, struct state_source *out, struct reason *reason)
+{
+	struct cursor cursor = cursor_init(value->mv_data, value->mv_size);
+
+	if (!state_is_sealed(value) || value->mv_size != SOURCE_SIZE)
+		return reason_set(reason, STATUS_CORRUPT, "state: damaged value in table S");
+	cursor_u32(&cursor);
+	out->rrsets = cursor_u32(&cursor);
+	out->revision = cursor_u64(&cursor);
+	out->written_ms = cursor_u64(&cursor);
+	out->heartbeat_ms = cursor_u64(&cursor);
+	return STATUS_OK;
+}
+
+static int
+decode_zone(const MDB_val *value, struct state_zone *out, struct reason *reason)
+{
+	struct cursor cursor = cursor_init(value->mv_data, value->mv_size);
+
+	if (!state_is_sealed(value) || value->mv_size != ZONE_SIZE)
+		return reason_set(reason, STATUS_CORRUPT, "state: damaged value in table Z");
+	cursor_u32(&cursor);
+	out->rrsets = cursor_u32(&cursor);
+	out->revision = cursor_u64(&cursor);
+	return STATUS_OK;
+}
+
+static int
+read_source(struct state_txn *txn, const char *source, size_t len, struct state_source *out,
+	struct reason *reason)
+{
+	uint8_t bytes[STATE_KEY_MAX];
+	MDB_val key = source_key(source, len, bytes), value;
+	int code = mdb_get(txn->txn, txn->dbi, &key, &value);
+
+	if (code == MDB_NOTFOUND)
+		return STATUS_NOT_FOUND;
+	if (code != 0)
+		return status_from_mdb_reason(code, "state", reason);
+	return decode_source(&value, out, reason);
+}
+
+static int
+read_zone(struct state_txn *txn, const struct name_key *apex, struct state_zone *out,
+	struct reason *reason)
+{
+	uint8_t bytes[STATE_KEY_MAX];
+	MDB_val key = zone_key(apex, bytes), value;
+	int code = mdb_get(txn->txn, txn->dbi, &key, &value);
+
+	if (code == MDB_NOTFOUND)
+		return STATUS_NOT_FOUND;
+	if (code != 0)
+		return status_from_mdb_reason(code, "state", reason);
+	return decode_zone(&value, out, reason);
+}
+
+static int
+write_source(struct state_txn *txn, const struct state_source_counter *counter,
+	struct reason *reason)
+{
+	uint8_t bytes[STATE_KEY_MAX], data[SOURCE_SIZE];
+	MDB_val key = source_key(counter->name, counter->len, bytes);
+	MDB_val value = { sizeof(data), data };
+	struct cursor_out cursor = cursor_out_init(data, sizeof(data));
+	int code;
+
+	if (counter->record.rrsets == 0) {
+		code = mdb_del(txn->txn, txn->dbi, &key, NULL);
+		return code == MDB_NOTFOUND
+			? STATUS_OK
+			: status_from_mdb_reason(code, "state", reason);
+	}
+	cursor_put_u32(&cursor, 0);
+	cursor_put_u32(&cursor, counter->record.rrsets);
+	cursor_put_u64(&cursor, counter->record.revision);
+	cursor_put_u64(&cursor, counter->record.written_ms);
+	cursor_put_u64(&cursor, counter->record.heartbeat_ms);
+	state_seal(data, sizeof(data));
+	return status_from_mdb_reason(mdb_put(txn->txn, txn->dbi, &key, &value, 0), "state",
+		reason);
+}
+
+static int
+write_zone(struct state_txn *txn, const struct state_zone_counter *counter,
+	struct reason *reason)
+{
+	uint8_t bytes[STATE_KEY_MAX], data[ZONE_SIZE];
+	MDB_val key = zone_key(&counter->apex, bytes), value = { sizeof(data), data };
+	struct cursor_out cursor = cursor_out_init(data, sizeof(data));
+
+	cursor_put_u32(&cursor, 0);
+	cursor_put_u32(&cursor, counter->record.rrsets);
+	cursor_put_u64(&cursor, counter->record.revision);
+	state_seal(data, sizeof(data));
+	return status_from_mdb_reason(mdb_put(txn->txn, txn->dbi, &key, &value, 0), "state",
+		reason);
+}
+
+int
+state_flush_counters(struct state_txn *txn, struct reason *reason)
+{
+	int status = STATUS_OK;
+	size_t i;
+
+	for (i = 0; status == STATUS_OK && i < txn->source_count; i++)
+		status = write_source(txn, &txn->source[i], reason);
+	for (i = 0; status == STATUS_OK && i < txn->zone_count; i++)
+		status = write_zone(txn, &txn->zone[i], reason);
+	txn->source_count = txn->zone_count = 0;
+	txn->source_last = txn->zone_last = 0;
+	return status;
+}
+
+/* --- counters of a writer --- */
+
+static bool
+is_source(const struct state_source_counter *counter, const char *source, size_t len)
+{
+	return counter->len == len && memcmp(counter->name, source, len) == 0;
+}
+
+static struct state_source_counter *
+find_source(struct state_txn *txn, const char *source, size_t len)
+{
+	size_t i;
+
+	if (txn->source_last < txn->source_count
+		&& is_source(&txn->source[txn->source_last], source, len))
+		return &txn->source[txn->source_last];
+	for (i = 0; i < txn->source_count; i++) {
+		if (is_source(&txn->source[i], source, len)) {
+			txn->source_last = i;
+			return &txn->source[i];
+		}
+	}
+	return NULL;
+}
+
+static bool
+is_zone(const struct state_zone_counter *counter, const struct name_key *apex)
+{
+	return counter->apex.len == apex->len
+		&& memcmp(counter->apex.bytes, apex->bytes, apex->len) == 0;
+}
+
+static struct state_zone_counter *
+find_zone(struct state_txn *txn, const struct name_key *apex)
+{
+	size_t i;
+
+	if (txn->zone_last < txn->zone_count && is_zone(&txn->zone[txn->zone_last], apex))
+		return &txn->zone[txn->zone_last];
+	for (i = 0; i < txn->zone_count; i++) {
+		if (is_zone(&txn->zone[i], apex)) {
+			txn->zone_last = i;
+			return &txn->zone[i];
+		}
+	}
+	return NULL;
+}
+
+/* Room for one more of each kind. */
+static int
+make_room(struct state_txn *txn, struct reason *reason)
+{
+	if (!txn->source)
+		txn->source = malloc(STATE_COUNTERS_MAX * sizeof(*txn->source));
+	if (!txn->zone)
+		txn->zone = malloc(STATE_COUNTERS_MAX * sizeof(*txn->zone));
+	if (!txn->source || !txn->zone)
+		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+	if (txn->source_count < STATE_COUNTERS_MAX && txn->zone_count < STATE_COUNTERS_MAX)
+		return STATUS_OK;
+	return state_flush_counters(txn, reason);
+}
+
+/* The counter of a source, read from its record when it is new here. */
+static int
+load_source(struct state_txn *txn, const char *source, size_t len,
+	struct state_source_counter **out, struct reason *reason)
+{
+	struct state_source_counter *counter = find_source(txn, source, len);
+	int status;
+
+	if (!counter) {
+		status = len <= STATE_SOURCE_MAX
+			? make_room(txn, reason)
+			: reason_set(reason, STATUS_TOO_LARGE, "source name too long");
+		if (status != STATUS_OK)
+			return status;
+		counter = &txn->source[txn->source_count];
+		*counter = (struct state_source_counter){ .len = (uint8_t)len };
+		memcpy(counter->name, source, len);
+		status = read_source(txn, source, len, &counter->record, reason);
+		if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+			return status;
+		txn->source_last = txn->source_count++;
+	}
+	*out = counter;
+	return STATUS_OK;
+}
+
+static uint32_t
+add(uint32_t count, int delta)
+{
+	if (delta < 0)
+		return count == 0 ? 0 : count - 1;
+	return count + (uint32_t)delta;
+}
+
+int
+state_count_source(struct state_txn *txn, const char *source, size_t source_len, int delta,
+	uint64_t revision, struct reason *reason)
+{
+	struct state_source_counter *counter;
+	int status = load_source(txn, source, source_len, &counter, reason);
+
+	if (status != STATUS_OK)
+		return status;
+	counter->record.rrsets = add(counter->record.rrsets, delta);
+	if (revision > counter->record.revision)
+		counter->record.revision = revision;
+	counter->record.written_ms = txn->now_ms;
+	return STATUS_OK;
+}
+
+int
+state_count_zone(struct state_txn *txn, const struct name_key *apex, int delta,
+	uint64_t revision, struct reason *reason)
+{
+	struct state_zone_counter *counter;
+	int status;
+
+	if (!apex)
+		return STATUS_OK;
+	counter = find_zone(txn, apex);
+	if (!counter) {
+		status = make_room(txn, reason);
+		if (status != STATUS_OK)
+			return status;
+		counter = &txn->zone[txn->zone_count];
+		*counter = (struct state_zone_counter){ .apex = *apex };
+		status = read_zone(txn, apex, &counter->record, reason);
+		if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+			return status;
+		txn->zone_last = txn->zone_count++;
+	}
+	counter->record.rrsets = add(counter->record.rrsets, delta);
+	if (revision > counter->record.revision)
+		counter->record.revision = revision;
+	return STATUS_OK;
+}
+
+/* --- for readers and the API --- */
+
+int
+state_get_source(struct state_txn *txn, const char *source, size_t source_len,
+	struct state_source *out, struct reason *reason)
+{
+	struct state_source_counter *counter = find_source(txn, source, source_len);
+
+	if (source_len > STATE_SOURCE_MAX)
+		return STATUS_NOT_FOUND;
+	if (!counter)
+		return read_source(txn, source, source_len, out, reason);
+	if (counter->record.rrsets == 0)
+		return STATUS_NOT_FOUND;
+	*out = counter->record;
+	return STATUS_OK;
+}
+
+int
+state_touch_source(struct state_txn *txn, const char *source, size_t source_len,
+	uint64_t heartbeat_ms, struct reason *reason)
+{
+	struct state_source_counter *counter;
+	int status = load_source(txn, source, source_len, &counter, reason);
+
+	if (status != STATUS_OK)
+		return status;
+	if (counter->record.rrsets == 0)
+		return STATUS_NOT_FOUND;
+	counter->record.heartbeat_ms = heartbeat_ms;
+	return STATUS_OK;
+}
+
+int
+state_walk_sources(struct state_txn *txn, state_source_fn fn, void *context,
+	struct reason *reason)
+{
+	uint8_t prefix = STATE_TABLE_SOURCE;
+	MDB_val key = { 1, &prefix }, value;
+	MDB_cursor *cursor = NULL;
+	int code, status = state_flush_counters(txn, reason);
+
+	if (status == STATUS_OK)
+		status = state_cursor(txn, &cursor, reason);
+	if (status != STATUS_OK)
+		return status;
+	code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+	while (code == 0 && *(const uint8_t *)key.mv_data == STATE_TABLE_SOURCE) {
+		struct state_source record;
+
+		status = decode_source(&value, &record, reason);
+		if (status == STATUS_OK)
+			status = fn(context, (const char *)key.mv_data + 1,
+				key.mv_size - 1, &record, reason);
+		if (status != STATUS_OK)
+			break;
+		code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+	}
+	mdb_cursor_close(cursor);
+	if (status == STATUS_OK && code != 0 && code != MDB_NOTFOUND)
+		status = status_from_mdb_reason(code, "state", reason);
+	return status;
+}
+
+int
+state_get_zone(struct state_txn *txn, const struct name_key *apex, struct state_zone *out,
+	struct reason *reason)
+{
+	struct state_zone_counter *counter = find_zone(txn, apex);
+
+	if (!counter)
+		return read_zone(txn, apex, out, reason);
+	*out = counter->record;
+	return STATUS_OK;
+}
+
+/* --- counting anew --- */
+
+static uint32_t
+checksum_zones(const struct zones *zones)
+{
+	uint32_t checksum = 0;
+	size_t i;
+
+	for (i = 0; i < zones->count; i++) {
+		const struct name_key *apex = &zones->zone[i].key;
+		uint8_t bytes[5 + NAME_KEY_MAX];
+
+		memcpy(bytes, &checksum, sizeof(checksum));
+		bytes[4] = apex->len;
+		memcpy(bytes + 5, apex->bytes, apex->len);
+		checksum = checksum_crc32c(bytes, 5u + apex->len);
+	}
+	return checksum;
+}
+
+/* Sets the count of every zone record to 0; revisions stay, they are serials. */
+static int
+clear_zones(struct state_txn *txn, struct reason *reason)
+{
+	struct state_zone_counter counter = { .apex.len = 0 };
+	uint8_t bytes[STATE_KEY_MAX] = { STATE_TABLE_ZONE };
+	MDB_val key = { 1, bytes }, value;
+	MDB_cursor *cursor = NULL;
+	int code, status = state_cursor(txn, &cursor, reason);
+
+	if (status != STATUS_OK)
+		return status;
+	code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+	while (status == STATUS_OK && code == 0
+		&& *(const uint8_t *)key.mv_data == STATE_TABLE_ZONE
+		&& key.mv_size <= 1 + NAME_KEY_MAX) {
+		counter.apex.len = (uint8_t)(key.mv_size - 1);
+		memcpy(counter.apex.bytes, (const uint8_t *)key.mv_data + 1,
+			counter.apex.len);
+		status = decode_zone(&value, &counter.record, reason);
+		counter.record.rrsets = 0;
+		if (status == STATUS_OK)
+			status = write_zone(txn, &counter, reason);
+		code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+	}
+	mdb_cursor_close(cursor);
+	if (status == STATUS_OK && code != 0 && code != MDB_NOTFOUND)
+		status = status_from_mdb_reason(code, "state", reason);
+	return status;
+}
+
+struct tally {
+	const struct zones *zones;
+	uint32_t *rrsets; /* per zone */
+};
+
+static int
+tally_record(void *context, const struct state_record *record, struct reason *reason)
+{
+	struct tally *tally = context;
+	const struct zone *zone = zones_match(tally->zones, &record->rrset.owner);
+
+	(void)reason;
+	if (zone)
+		tally->rrsets[zone - tally->zones->zone]++;
+	return STATUS_OK;
+}
+
+static int
+write_tally(struct state_txn *txn, const struct tally *tally, struct reason *reason)
+{
+	int status = STATUS_OK;
+	size_t i;
+
+	for (i = 0; status == STATUS_OK && i < tally->zones->count; i++) {
+		struct state_zone_counter counter = { .apex = tally->zones->zone[i].key };
+
+		status = read_zone(txn, &counter.apex, &counter.record, reason);
+		if (status == STATUS_NOT_FOUND && tally->rrsets[i] == 0) {
+			status = STATUS_OK;
+			continue;
+		}
+		if (status == STATUS_OK || status == STATUS_NOT_FOUND) {
+			counter.record.rrsets = tally->rrsets[i];
+			status = write_zone(txn, &counter, reason);
+		}
+	}
+	return status;
+}
+
+int
+state_recount_zones(struct state_txn *txn, const struct zones *zones, struct reason *reason)
+{
+	static const struct name_key root;
+	uint32_t checksum = checksum_zones(zones);
+	struct tally tally = { .zones = zones };
+	int status = state_load_meta(txn, reason);
+
+	if (status != STATUS_OK || txn->zones_checksum == checksum)
+		return status;
+	status = state_flush_counters(txn, reason);
+	if (status != STATUS_OK)
+		return status;
+	tally.rrsets = calloc(zones->count + 1, sizeof(*tally.rrsets));
+	if (!tally.rrsets)
+		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+	status = clear_zones(txn, reason);
+	if (status == STATUS_OK)
+		status = state_walk_below(txn, &root, tally_record, &tally, reason);
+	if (status == STATUS_OK)
+		status = write_tally(txn, &tally, reason);
+	free(tally.rrsets);
+	txn->zones_checksum = checksum;
+	txn->is_meta_dirty = true;
+	return status;
+}

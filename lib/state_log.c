@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * The change log: which RRsets each revision touched, for the long poll and for catching
+ * serve up. Bounded by revisions and by bytes; trimmed as new entries come.
+ */
+#include "lib/state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/cursor.h"
+#include "lib/mdb.h"
+#include "lib/state_txn.h"
+#include "lib/status.h"
+
+#define HEAD 8          /* checksum, flags */
+#define ITEM_HEAD 4     /* verb, key_len, type */
+#define FLAG_RESET 1u
+#define VERB_PUT 0
+#define VERB_DELETE 1
+
+static MDB_val
+log_key(uint64_t revision, uint8_t out[9])
+{
+	uint64_t big = htobe64(revision);
+
+	out[0] = STATE_TABLE_LOG;
+	memcpy(out + 1, &big, sizeof(big));
+	return (MDB_val){ 9, out };
+}
+
+/* --- append --- */
+
+static int
+write_entry(struct state_txn *txn, uint64_t revision, const struct state_log_item *items,
+	size_t count, struct reason *reason)
+{
+	bool is_reset = count > STATE_LOG_ITEMS_MAX;
+	struct cursor_out cursor;
+	uint8_t name[9];
+	MDB_val key = log_key(revision, name), value = { HEAD, NULL };
+	size_t i;
+	int code;
+
+	if (is_reset)
+		count = 0;
+	for (i = 0; i < count; i++)
+		value.mv_size += ITEM_HEAD + items[i].owner.len;
+	code = mdb_put(txn->txn, txn->dbi, &key, &value, MDB_RESERVE);
+	if (code != 0)
+		return status_from_mdb_reason(code, "change log", reason);
+	cursor = cursor_out_init(value.mv_data, value.mv_size);
+	cursor_put_u32(&cursor, 0);
+	cursor_put_u32(&cursor, is_reset ? FLAG_RESET : 0);
+	for (i = 0; i < count; i++) {
+		cursor_put_u8(&cursor, items[i].deleted ? VERB_DELETE : VERB_PUT);
+		cursor_put_u8(&cursor, items[i].owner.len);
+		cursor_put_u16(&cursor, items[i].type);
+		cursor_put(&cursor, items[i].owner.bytes, items[i].owner.len);
+	}
+	state_seal(value.mv_data, value.mv_size);
+	txn->log_bytes += value.mv_size;
+	return STATUS_OK;
+}
+
+static uint64_t
+revision_of_key(const MDB_val *key)
+{
+	uint64_t big = 0;
+
+	if (key->mv_size == 9)
+		memcpy(&big, (const uint8_t *)key->mv_data + 1, sizeof(big));
+	return be64toh(big);
+}
+
+/* Drops the oldest entries until both limits hold. Revisions have gaps where a backup
+ * from ahead was restored. */
+static int
+trim(struct state_txn *txn, uint64_t revision, struct reason *reason)
+{
+	MDB_cursor *cursor = NULL;
+	int code = 0, status = STATUS_OK;
+
+	while (code == 0 && txn->log_first < revision
+		&& (revision - txn->log_first >= STATE_LOG_REVISIONS
+			|| txn->log_bytes > STATE_LOG_BYTES)) {
+		uint8_t name[9];
+		MDB_val key = log_key(txn->log_first, name), value;
+
+		status = state_cursor(txn, &cursor, reason);
+		if (status != STATUS_OK)
+			return status;
+		code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+		if (code != 0)
+			break;
+		txn->log_first = revision_of_key(&key);
+		if (txn->log_first < revision
+			&& (revision - txn->log_first >= STATE_LOG_REVISIONS
+				|| txn->log_bytes > STATE_LOG_BYTES)) {
+			txn->log_bytes -= value.mv_size < txn->log_bytes
+				? value.mv_size
+				: txn->log_bytes;
+			txn->log_first++;
+			code = mdb_cursor_del(cursor, 0);
+		}
+	}
+	if (cursor)
+		mdb_cursor_close(cursor);
+	return status_from_mdb_reason(code, "change log", reason);
+}
+
+int
+state_log_append(struct state_txn *txn, uint64_t revision, const struct state_log_item *items,
+	size_t count, struct reason *reason)
+{
+	int status = state_load_meta(txn, reason);
+
+	if (status == STATUS_OK)
+		status = write_entry(txn, revision, items, count, reason);
+	if (status != STATUS_OK)
+		return status;
+	if (txn->log_first == 0)
+		txn->log_first = revision;
+	txn->is_meta_dirty = true;
+	return trim(txn, revision, reason);
+}
+
+/* --- read --- */
+
+struct entry {
+	struct state_log_item *items; /* STATE_LOG_ITEMS_MAX, malloced when first needed */
+	size_t count;
+	bool is_reset;
+};
+
+static int
+decode(const MDB_val *value, struct entry *entry)
+{
+	struct cursor cursor = cursor_init(value->mv_data, value->mv_size);
+
+	if (!state_is_sealed(value))
+		return STATUS_CORRUPT;
+	cursor_u32(&cursor);
+	entry->is_reset = cursor_u32(&cursor) & FLAG_RESET;
+	entry->count = 0;
+	while (!cursor.failed && cursor.left > 0) {
+		struct state_log_item *item = &entry->items[entry->count];
+
+		if (entry->count == STATE_LOG_ITEMS_MAX)
+			return STATUS_CORRUPT;
+		item->deleted = cursor_u8(&cursor) == VERB_DELETE;
+		item->owner.len = cursor_u8(&cursor);
+		item->type = cursor_u16(&cursor);
+		if (item->owner.len > NAME_KEY_MAX)
+			return STATUS_CORRUPT;
+		cursor_copy(&cursor, item->owner.bytes, item->owner.len);
+		entry->count++;
+	}
+	return cursor.failed ? STATUS_CORRUPT : STATUS_OK;
+}
+
+static int
+walk_entries(struct state_txn *txn, uint64_t since, size_t limit, state_log_fn fn,
+	void *context, struct reason *reason)
+{
+	struct entry entry = {
+		.items = malloc(STATE_LOG_ITEMS_MAX * sizeof(struct state_log_item)),
+	};
+	uint8_t name[9];
+	MDB_val key = log_key(since + 1, name), value;
+	MDB_cursor *cursor = NULL;
+	int code = 0, status;
+
+	status = entry.items ? state_cursor(txn, &cursor, reason)
+			     : reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+	if (status == STATUS_OK)
+		code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+	for (; status == STATUS_OK && code == 0 && limit > 0; limit--) {
+		if (*(const uint8_t *)key.mv_data != STATE_TABLE_LOG)
+			break;
+		if (decode(&value, &entry) != STATUS_OK)
+			status = reason_set(reason, STATUS_CORRUPT,
+				"state: damaged value in table C");
+		else
+			status = fn(context, revision_of_key(&key), entry.is_reset,
+				entry.items, entry.count, reason);
+		if (status == STATUS_OK)
+			code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+	}
+	if (cursor)
+		mdb_cursor_close(cursor);
+	free(entry.items);
+	if (status == STATUS_OK && code != 0 && code != MDB_NOTFOUND)
+		status = status_from_mdb_reason(code, "state", reason);
+	return status;
+}
+
+int
+state_walk_log(struct state_txn *txn, uint64_t since, size_t limit, state_log_fn fn,
+	void *context, struct reason *reason)
+{
+	int status = state_load_meta(txn, reason);
+
+	if (status != STATUS_OK || since == txn->meta.revision)
+		return status;
+	if (since > txn->meta.revision || txn->log_first == 0 || since + 1 < txn->log_first)
+		return reason_set(reason, STATUS_NOT_FOUND,
+			"the change log does not reach back to revision %llu",
+			(unsigned long long)since);
+	return walk_entries(txn, since, limit, fn, context, reason);
+}

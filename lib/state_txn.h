@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * What the files of the state environment share: state.c (environment, transactions,
+ * meta), state_rrset.c (RRsets and their indexes), state_count.c (sources and zones),
+ * state_log.c (change log). For lib/state*.c only.
+ */
+#pragma once
+
+#include <lmdb.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/state.h"
+
+/* Prefix bytes of the tables, as drawn in state.h. */
+#define STATE_TABLE_LOG 'C'
+#define STATE_TABLE_LEASE 'L'
+#define STATE_TABLE_META 'M'
+#define STATE_TABLE_OWNER 'O'
+#define STATE_TABLE_RRSET 'R'
+#define STATE_TABLE_SOURCE 'S'
+#define STATE_TABLE_ZONE 'Z'
+
+/* prefix, length, source, name, 00, type: the longest of all keys */
+#define STATE_KEY_MAX (2 + STATE_SOURCE_MAX + NAME_KEY_MAX + 3)
+#define STATE_RRSET_HEAD 32
+#define STATE_RRSET_VALUE_MAX (STATE_RRSET_HEAD + STATE_SOURCE_MAX + RRSET_RDATA_MAX)
+
+/* Source and zone records that a writer changed; written at commit, so that a bulk change
+ * touches each once. */
+#define STATE_COUNTERS_MAX 256 /* then all are written early */
+
+struct state_source_counter {
+	uint8_t len;
+	char name[STATE_SOURCE_MAX];
+	struct state_source record;
+};
+
+struct state_zone_counter {
+	struct name_key apex;
+	struct state_zone record;
+};
+
+struct state {
+	char *dir;
+	int lock_fd;
+	uint64_t map_size;
+	pthread_mutex_t lock; /* of what follows */
+	pthread_cond_t idle;
+	MDB_env *env;         /* NULL after a failed attempt to open it anew */
+	MDB_dbi dbi;
+	unsigned users;       /* open transactions */
+	bool is_suspect;      /* a write failed: open anew before the next transaction */
+	bool is_reopening;
+	uint64_t reopens;
+};
+
+struct state_txn {
+	struct state *state;
+	MDB_txn *txn;
+	MDB_dbi dbi;
+	bool is_writer;
+	MDB_cursor *rrsets, *owners, *leases; /* opened when first used */
+	uint64_t now_ms; /* wall clock at begin */
+	/* writers only */
+	bool has_meta, is_meta_dirty;
+	struct state_meta meta;
+	uint32_t zones_checksum;
+	uint64_t log_first, log_bytes;
+	struct state_source_counter *source;
+	struct state_zone_counter *zone;
+	size_t source_count, zone_count;
+	size_t source_last, zone_last; /* the one used last */
+	uint64_t quota_pages[2];       /* for puts, for deletes */
+	uint8_t *scratch;              /* STATE_RRSET_VALUE_MAX bytes */
+};
+
+/* Reads the meta record into the transaction, once. */
+int state_load_meta(struct state_txn *txn, struct reason *reason);
+
+/* The cursor kept in *cursor, opened when it is not. */
+int state_cursor(struct state_txn *txn, MDB_cursor **cursor, struct reason *reason);
+
+/* Appends N | 00 | T at `out`; returns the bytes. The reverse: STATUS_CORRUPT. */
+size_t state_append_rrset_key(const struct name_key *owner, uint16_t type, uint8_t *out);
+int state_parse_rrset_key(const uint8_t *key, size_t len, struct name_key *out_owner,
+	uint16_t *out_type);
+
+/* A value with its checksum in front: sets the first four bytes; checks them. */
+void state_seal(uint8_t *value, size_t len);
+bool state_is_sealed(const MDB_val *value);
+
+/* STATUS_FULL when the map is used above the quota of puts or deletes. */
+int state_check_quota(struct state_txn *txn, bool is_delete, struct reason *reason);
+
+/* Adds `delta` RRsets to a source and notes the revision and time of the write. */
+int state_count_source(struct state_txn *txn, const char *source, size_t source_len,
+	int delta, uint64_t revision, struct reason *reason);
+
+/* The same for a zone; a NULL apex is counted nowhere. */
+int state_count_zone(struct state_txn *txn, const struct name_key *apex, int delta,
+	uint64_t revision, struct reason *reason);
+
+/* Writes the changed source and zone records and forgets them. */
+int state_flush_counters(struct state_txn *txn, struct reason *reason);
