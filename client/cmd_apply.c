@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * apply: a source's desired state from a file, and the difference that it made.
+ */
+#include <json-c/json.h>
+#include <stdio.h>
+
+#include "client/call.h"
+#include "client/cmd.h"
+#include "client/content.h"
+#include "client/output.h"
+#include "client/target.h"
+
+static void print_difference(struct json_object *reply);
+
+enum command_exit
+cmd_apply(const struct command_line *line)
+{
+	const char *source = command_value(line, "source");
+	const char *origin = command_value(line, "origin");
+	const char *lease = command_value(line, "lease");
+	struct json_object *rrsets, *body, *reply;
+	struct api_request request = { .method = "PUT", .timeout_s = API_BULK_TIMEOUT_S };
+	uint64_t max_delete = 50;
+	enum command_exit result;
+	char path[256];
+
+	if (!source)
+		return command_misuse(line, "--source is missing: whose state is this?");
+	result = target_check_source(source);
+	if (!result)
+		result = command_number(line, "max-delete", 0, 100, &max_delete);
+	if (!result)
+		result = content_read(line->argument[0], origin ? origin : ".", &rrsets);
+	if (result)
+		return result;
+	body = json_object_new_object();
+	json_object_object_add(body, "rrsets", rrsets);
+	if (lease)
+		json_object_object_add(body, "lease", json_object_new_string(lease));
+	snprintf(path, sizeof(path), "/v1/sources/%s?max-delete=%u%s%s", source,
+		(unsigned)max_delete, command_has(line, "dry-run") ? "&dry-run=true" : "",
+		command_has(line, "force") ? "&force=true" : "");
+	request.path = path;
+	result = call_with_json(line, &request, body, &reply);
+	if (result)
+		return result;
+	if (!command_has(line, "json"))
+		print_difference(reply);
+	call_print_written(line, reply,
+		command_has(line, "dry-run") ? "dry run, nothing written" : "applied");
+	json_object_put(reply);
+	return COMMAND_OK;
+}
+
+static void
+print_difference(struct json_object *reply)
+{
+	struct json_object *difference = output_array(reply, "difference");
+	size_t shown = difference ? json_object_array_length(difference) : 0;
+	uint64_t added = output_number(reply, "added");
+	uint64_t changed = output_number(reply, "changed");
+	uint64_t deleted = output_number(reply, "deleted");
+
+	for (size_t i = 0; i < shown; i++)
+		output_difference(stdout, json_object_array_get_idx(difference, i));
+	if (shown < added + changed + deleted)
+		printf("... and %llu more\n",
+			(unsigned long long)(added + changed + deleted - shown));
+	printf("%llu added, %llu changed, %llu deleted, %llu unchanged\n",
+		(unsigned long long)added, (unsigned long long)changed,
+		(unsigned long long)deleted,
+		(unsigned long long)output_number(reply, "unchanged"));
+}

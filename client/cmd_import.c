@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * import: replace a zone by a file, which livezoned parses as it is.
+ */
+#include <json-c/json.h>
+#include <stdio.h>
+
+#include "client/call.h"
+#include "client/cmd.h"
+#include "client/content.h"
+#include "client/output.h"
+#include "client/target.h"
+
+enum command_exit
+cmd_import(const struct command_line *line)
+{
+	const char *source = command_value(line, "source");
+	char zone[TARGET_PATH_MAX], path[TARGET_PATH_MAX + 128], tag[32], what[128];
+	struct api_request request = {
+		.method = "PUT",
+		.path = path,
+		.if_match = command_has(line, "if-revision") ? tag : NULL,
+		.progress = true,
+		.timeout_s = API_BULK_TIMEOUT_S,
+	};
+	struct json_object *reply;
+	enum command_exit result;
+	uint64_t revision = 0;
+
+	result = target_zone_path(line->argument[0], zone);
+	if (!result && source)
+		result = target_check_source(source);
+	if (!result)
+		result = command_number(line, "if-revision", 0, INT64_MAX, &revision);
+	if (result)
+		return result;
+	snprintf(path, sizeof(path), "%s%s%s", zone, source ? "?source=" : "",
+		source ? source : "");
+	snprintf(tag, sizeof(tag), "\"%llu\"", (unsigned long long)revision);
+	request.body_file = content_open(line->argument[1]);
+	if (!request.body_file)
+		return COMMAND_REFUSED;
+	request.content_type =
+		content_is_json(request.body_file) ? "application/json" : "text/dns";
+	result = call(line, &request, &reply);
+	fclose(request.body_file);
+	if (result)
+		return result;
+	snprintf(what, sizeof(what), "%llu added, %llu changed, %llu deleted, %llu unchanged",
+		(unsigned long long)output_number(reply, "added"),
+		(unsigned long long)output_number(reply, "changed"),
+		(unsigned long long)output_number(reply, "deleted"),
+		(unsigned long long)output_number(reply, "unchanged"));
+	call_print_written(line, reply, what);
+	json_object_put(reply);
+	return COMMAND_OK;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * restore: replace the whole state by a backup, which livezoned checks.
+ */
+#include <json-c/json.h>
+#include <stdio.h>
+
+#include "client/call.h"
+#include "client/cmd.h"
+#include "client/content.h"
+#include "client/output.h"
+
+enum command_exit
+cmd_restore(const struct command_line *line)
+{
+	struct api_request request = {
+		.method = "PUT",
+		.path = "/v1/restore",
+		.content_type = "application/x-ndjson",
+		.progress = true,
+		.timeout_s = API_BULK_TIMEOUT_S,
+	};
+	struct json_object *reply;
+	enum command_exit result;
+	char what[128];
+
+	request.body_file = content_open(line->argument[0]);
+	if (!request.body_file)
+		return COMMAND_REFUSED;
+	result = call(line, &request, &reply);
+	fclose(request.body_file);
+	if (result)
+		return result;
+	snprintf(what, sizeof(what),
+		"restored: %llu added, %llu changed, %llu deleted, %llu unchanged",
+		(unsigned long long)output_number(reply, "added"),
+		(unsigned long long)output_number(reply, "changed"),
+		(unsigned long long)output_number(reply, "deleted"),
+		(unsigned long long)output_number(reply, "unchanged"));
+	call_print_written(line, reply, what);
+	json_object_put(reply);
+	return COMMAND_OK;
+}

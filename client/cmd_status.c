@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * status: livezoned, its store and the Unbounds that serve it, for people.
+ */
+#include <json-c/json.h>
+#include <stdio.h>
+
+#include "client/call.h"
+#include "client/cmd.h"
+#include "client/output.h"
+
+static void print_daemon(struct json_object *status);
+static void print_unbound(struct json_object *unbound, uint64_t serve_revision);
+static void print_answers(struct json_object *zones);
+
+enum command_exit
+cmd_status(const struct command_line *line)
+{
+	struct api_request request = { .method = "GET", .path = "/v1/status" };
+	struct json_object *status, *unbounds;
+	enum command_exit result = call(line, &request, &status);
+	size_t count;
+
+	if (result)
+		return result;
+	if (command_has(line, "json")) {
+		output_json(status);
+		json_object_put(status);
+		return COMMAND_OK;
+	}
+	print_daemon(status);
+	unbounds = output_array(status, "unbounds");
+	count = unbounds ? json_object_array_length(unbounds) : 0;
+	for (size_t i = 0; i < count; i++)
+		print_unbound(json_object_array_get_idx(unbounds, i),
+			output_number(output_object(status, "serve"), "revision"));
+	if (count == 0)
+		puts("unbound     none reports: is one running with livezone.so? (livezone(8))");
+	json_object_put(status);
+	return COMMAND_OK;
+}
+
+static void
+print_daemon(struct json_object *status)
+{
+	struct json_object *state = output_object(status, "state");
+	struct json_object *serve = output_object(status, "serve");
+	struct json_object *writer = output_object(status, "writer");
+	bool ready = output_flag(status, "ready"), current = output_flag(serve, "current");
+	char uptime[32], used[32], size[32];
+
+	output_duration(output_text(status, "uptime"), uptime);
+	output_bytes(output_number(state, "map-used"), used);
+	output_bytes(output_number(state, "map-size"), size);
+	printf("livezoned   %s, up %s, %s%s\n", output_text(status, "version"), uptime,
+		ready ? "ready" : "NOT READY: ", output_text(status, "reason"));
+	printf("state       revision %llu, %llu RRsets, %s of %s\n",
+		(unsigned long long)output_number(state, "revision"),
+		(unsigned long long)output_number(state, "rrsets"), used, size);
+	printf("serve       revision %llu, %s%s\n",
+		(unsigned long long)output_number(serve, "revision"),
+		current ? "current" : "BEHIND: ", output_text(serve, "reason"));
+	printf("writer      %llu changes in %llu commits, %llu waiting\n",
+		(unsigned long long)output_number(writer, "changes"),
+		(unsigned long long)output_number(writer, "commits"),
+		(unsigned long long)output_number(writer, "queued"));
+}
+
+static void
+print_unbound(struct json_object *unbound, uint64_t serve_revision)
+{
+	uint64_t revision = output_number(unbound, "revision");
+	const char *reason = output_text(unbound, "reason");
+	char age[32];
+
+	output_duration(output_text(unbound, "age"), age);
+	printf("unbound     pid %llu, %s, %llu workers, store %s%s%s, reported %s ago\n",
+		(unsigned long long)output_number(unbound, "pid"),
+		output_text(unbound, "version"),
+		(unsigned long long)output_number(unbound, "workers"),
+		output_text(unbound, "store"), *reason ? ": " : "", reason, age);
+	printf("            revision %llu%s\n", (unsigned long long)revision,
+		revision < serve_revision ? ", when it reported" : "");
+	if (output_number(unbound, "corrupt") > 0)
+		printf("            %llu VALUES FAILED THEIR CHECKS\n",
+			(unsigned long long)output_number(unbound, "corrupt"));
+	print_answers(output_array(unbound, "zones"));
+}
+
+static void
+print_answers(struct json_object *zones)
+{
+	static const char *const keys[] = { "live", "stale", "fallback", "next", "failed",
+		"nodata", "nxdomain" };
+	static const char *const heading[] = { "            ZONE", "LIVE", "STALE",
+		"FALLBACK", "NEXT", "FAILED", "NODATA", "NXDOMAIN" };
+	struct output_table table = { 0 };
+
+	if (!zones || json_object_array_length(zones) == 0)
+		return;
+	output_row(&table, 8, heading);
+	for (size_t i = 0; i < json_object_array_length(zones); i++) {
+		struct json_object *zone = json_object_array_get_idx(zones, i);
+		char text[7][24], name[300];
+		const char *cells[8] = { name };
+
+		snprintf(name, sizeof(name), "            %s", output_text(zone, "name"));
+		for (size_t k = 0; k < 7; k++) {
+			snprintf(text[k], sizeof(text[k]), "%llu",
+				(unsigned long long)output_number(zone, keys[k]));
+			cells[k + 1] = text[k];
+		}
+		output_row(&table, 8, cells);
+	}
+	output_table(stdout, &table);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * unbound-conf: the Unbound settings that the zones of a livezone.yaml need, as a file
+ * to include. Needs no livezoned. What each setting is for stands in the output.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/cmd.h"
+#include "client/local_zones.h"
+#include "lib/config.h"
+#include "lib/presentation.h"
+
+static void print_server(const struct zones *zones);
+static void print_zone(const struct zone *zone);
+static void print_module(const struct config *config, const char *module);
+static void print_forwards(const struct zones *zones, const char *address, uint64_t port);
+static bool is_forwarded(const struct zone *zone);
+static bool has_forwarded_parent(const struct zones *zones, const struct zone *zone);
+
+enum command_exit
+cmd_unbound_conf(const struct command_line *line)
+{
+	const char *address = command_value(line, "address");
+	const char *module = command_value(line, "module");
+	struct reason reason = { "" };
+	struct config *config;
+	uint64_t port = 53;
+
+	if (command_number(line, "port", 1, 65535, &port))
+		return COMMAND_USAGE;
+	if (address && address[strspn(address, "0123456789abcdefABCDEF.:")])
+		return command_misuse(line, "--address wants an IP address, not \"%s\"", address);
+	if (config_read(config_path(command_value(line, "config")), &config, &reason)) {
+		command_complain("%s", reason.text);
+		return COMMAND_REFUSED;
+	}
+	printf("# Settings of Unbound for the live zones of %s,\n"
+	       "# by livezonectl unbound-conf. Include it after your own server: section, and\n"
+	       "# make it anew when a zone comes, goes or changes its policies.\n\n",
+		config->path);
+	print_server(&config->zones);
+	print_module(config, module ? module : LIVEZONE_MODULE);
+	print_forwards(&config->zones, address ? address : "127.0.0.1", port);
+	config_free(config);
+	return COMMAND_OK;
+}
+
+static void
+print_server(const struct zones *zones)
+{
+	puts("server:\n"
+	     "\t# livezone is asked first; what is in no live zone goes on to the others.\n"
+	     "\tmodule-config: \"dynlib validator iterator\"\n"
+	     "\n"
+	     "\t# Unbound refuses queries without the RD bit before any module sees them,\n"
+	     "\t# except from clients that it sets the bit for. Give your own networks the same.\n"
+	     "\taccess-control: 127.0.0.0/8 allow_setrd\n"
+	     "\taccess-control: ::1 allow_setrd\n"
+	     "\n"
+	     "\t# The forwards at the end lead to this very server.\n"
+	     "\tdo-not-query-localhost: no\n"
+	     "\n"
+	     "\t# Each live zone: none of Unbound's built-in answers for it (nodefault, or\n"
+	     "\t# transparent inside a bigger built-in zone), and no chain of trust, since\n"
+	     "\t# its answers are not signed.");
+	for (size_t i = 0; i < zones->count; i++)
+		print_zone(&zones->zone[i]);
+	putchar('\n');
+}
+
+static void
+print_zone(const struct zone *zone)
+{
+	char name[PRESENTATION_NAME_MAX], local[PRESENTATION_NAME_MAX];
+	bool inside = false;
+	size_t i = 0;
+
+	presentation_write_name(&zone->name, name);
+	while (local_zones_next(&i, local)) {
+		struct name_key key;
+		struct name wire;
+
+		if (presentation_read_name(local, &wire, NULL))
+			continue;
+		name_to_key(wire.wire, &key);
+		if (key.len == zone->key.len)
+			continue;
+		if (name_key_is_within(zone->key.bytes, zone->key.len, &key))
+			inside = true;
+		else if (name_key_is_within(key.bytes, key.len, &zone->key))
+			printf("\tlocal-zone: \"%s\" nodefault\n", local);
+	}
+	printf("\tlocal-zone: \"%s\" %s\n", name, inside ? "transparent" : "nodefault");
+	printf("\tdomain-insecure: \"%s\"\n", name);
+}
+
+static void
+print_module(const struct config *config, const char *module)
+{
+	puts("dynlib:");
+	printf("\tdynlib-file: \"%s\"\n", module);
+	if (strcmp(config->path, LIVEZONE_CONF_DEFAULT) != 0)
+		printf("\t# The module reads its own default, so Unbound must be started with\n"
+		       "\t# %s=%s in its environment.\n",
+			CONFIG_ENVIRONMENT, config->path);
+	putchar('\n');
+}
+
+static void
+print_forwards(const struct zones *zones, const char *address, uint64_t port)
+{
+	char name[PRESENTATION_NAME_MAX];
+
+	puts("# A public CNAME that leads into a live zone is followed by Unbound's iterator,\n"
+	     "# which asks here and keeps nothing of the answer.");
+	for (size_t i = 0; i < zones->count; i++) {
+		const struct zone *zone = &zones->zone[i];
+
+		presentation_write_name(&zone->name, name);
+		if (is_forwarded(zone)) {
+			printf("forward-zone:\n\tname: \"%s\"\n\tforward-addr: %s@%llu\n"
+			       "\tforward-no-cache: yes\n",
+				name, address, (unsigned long long)port);
+			continue;
+		}
+		printf("# None for %s: what it passes on would come back here.\n", name);
+		if (has_forwarded_parent(zones, zone))
+			puts("# It lies in a zone that is forwarded here, so give it a stub-zone or\n"
+			     "# forward-zone of its own, to where its other names are known.");
+	}
+}
+
+/* A zone that may pass a query on must not be forwarded to the server that passes it on. */
+static bool
+is_forwarded(const struct zone *zone)
+{
+	return zone->on_miss != ZONE_MISS_RECURSE && zone->on_failure != ZONE_FAILURE_RECURSE
+		&& zone->delegation != ZONE_DELEGATION_RECURSE;
+}
+
+static bool
+has_forwarded_parent(const struct zones *zones, const struct zone *zone)
+{
+	for (size_t i = zone->parent; i != ZONES_NONE; i = zones->zone[i].parent)
+		if (is_forwarded(&zones->zone[i]))
+			return true;
+	return false;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * watch: changes as they come, by long polls, until interrupted.
+ */
+#include <json-c/json.h>
+#include <stdio.h>
+
+#include "client/call.h"
+#include "client/cmd.h"
+#include "client/output.h"
+
+#define WATCH_WAIT_S 30
+
+static enum command_exit find_start(struct api *api, uint64_t *out);
+static void print_reply(const struct command_line *line, struct json_object *reply);
+static void print_change(struct json_object *change);
+
+enum command_exit
+cmd_watch(const struct command_line *line)
+{
+	enum command_exit result;
+	uint64_t since = 0;
+	struct api *api;
+
+	result = command_number(line, "since", 0, INT64_MAX, &since);
+	if (!result)
+		result = call_open(line, &api);
+	if (result)
+		return result;
+	if (!command_has(line, "since"))
+		result = find_start(api, &since);
+	while (result == COMMAND_OK) {
+		char path[96];
+		struct api_request request = { .method = "GET", .path = path,
+			.timeout_s = WATCH_WAIT_S + API_TIMEOUT_S };
+		struct json_object *reply;
+
+		snprintf(path, sizeof(path), "/v1/changes?since=%llu&wait=%ds",
+			(unsigned long long)since, WATCH_WAIT_S);
+		result = call_send(api, &request, &reply);
+		if (result)
+			break;
+		print_reply(line, reply);
+		since = output_number(reply, "revision");
+		json_object_put(reply);
+		if (fflush(stdout) != 0)
+			result = COMMAND_REFUSED;
+	}
+	api_free(api);
+	return result;
+}
+
+/* The store's present revision. */
+static enum command_exit
+find_start(struct api *api, uint64_t *out)
+{
+	struct api_request request = { .method = "GET", .path = "/v1/zones" };
+	struct json_object *reply;
+	enum command_exit result = call_send(api, &request, &reply);
+
+	if (result)
+		return result;
+	*out = output_number(reply, "revision");
+	json_object_put(reply);
+	return COMMAND_OK;
+}
+
+static void
+print_reply(const struct command_line *line, struct json_object *reply)
+{
+	struct json_object *changes = output_array(reply, "changes");
+	size_t count = changes ? json_object_array_length(changes) : 0;
+	bool reset = output_flag(reply, "reset");
+
+	if (command_has(line, "json")) {
+		if (reset || count > 0)
+			output_json(reply);
+		return;
+	}
+	if (reset)
+		printf("%llu reset: too much changed to list, read the zones anew\n",
+			(unsigned long long)output_number(reply, "revision"));
+	for (size_t i = 0; i < count; i++)
+		print_change(json_object_array_get_idx(changes, i));
+}
+
+static void
+print_change(struct json_object *change)
+{
+	struct json_object *items = output_array(change, "changes");
+
+	for (size_t i = 0; items && i < json_object_array_length(items); i++) {
+		struct json_object *item = json_object_array_get_idx(items, i);
+
+		printf("%llu %s %s %s\n",
+			(unsigned long long)output_number(change, "revision"),
+			output_text(item, "op"), output_text(item, "name"),
+			output_text(item, "type"));
+	}
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * Desired states from files. livezoned checks the data; here only the form is read.
+ */
+#include "client/content.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/output.h"
+#include "lib/presentation.h"
+#include "lib/status.h"
+
+/* Stands for "no TTL given": the API then takes the zone's, which we do not know here. */
+#define TTL_UNSET UINT32_MAX
+
+/* A master file on its way to an array. */
+struct collection {
+	struct json_object *rrsets; /* array */
+	struct json_object *index;  /* "name type" to RRset; borrows from rrsets */
+};
+
+static enum command_exit read_json(FILE *file, const char *path, struct json_object **out);
+static char *read_all(FILE *file, size_t *out_len);
+static enum command_exit read_master(FILE *file, const char *path, const char *origin,
+	struct json_object **out);
+static int on_record(void *context, const struct rrset *rr, int line,
+	struct reason *reason);
+static struct json_object *find_rrset(struct collection *collection, const char *name,
+	const struct rrset *rr);
+
+FILE *
+content_open(const char *path)
+{
+	FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+
+	if (!file)
+		command_complain("%s: %s", path, strerror(errno));
+	return file;
+}
+
+bool
+content_is_json(FILE *file)
+{
+	int c = getc(file);
+
+	ungetc(c, file);
+	return c == '{' || c == '[';
+}
+
+enum command_exit
+content_read(const char *path, const char *origin, struct json_object **out)
+{
+	FILE *file = content_open(path);
+	enum command_exit result;
+
+	if (!file)
+		return COMMAND_REFUSED;
+	if (content_is_json(file))
+		result = read_json(file, path, out);
+	else
+		result = read_master(file, path, origin, out);
+	fclose(file);
+	return result;
+}
+
+static enum command_exit
+read_json(FILE *file, const char *path, struct json_object **out)
+{
+	struct json_tokener *tokener = json_tokener_new();
+	struct json_object *json = NULL, *rrsets;
+	enum command_exit result = COMMAND_REFUSED;
+	size_t len = 0;
+	char *text = read_all(file, &len);
+
+	if (text && tokener) {
+		json_tokener_set_flags(tokener,
+			JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+		/* with its NUL: only so a text that is cut short is found out */
+		json = json_tokener_parse_ex(tokener, text, (int)len + 1);
+	}
+	rrsets = output_array(json, "rrsets");
+	if (json_object_is_type(json, json_type_array))
+		rrsets = json;
+	if (!text)
+		command_complain("%s: %s", path, strerror(errno));
+	else if (!json)
+		command_complain("%s: byte %zu: %s", path, json_tokener_get_parse_end(tokener),
+			json_tokener_error_desc(json_tokener_get_error(tokener)));
+	else if (!rrsets)
+		command_complain("%s: neither an array of RRsets nor {\"rrsets\":[...]}", path);
+	else
+		result = COMMAND_OK;
+	if (result == COMMAND_OK)
+		*out = json_object_get(rrsets);
+	json_object_put(json);
+	json_tokener_free(tokener);
+	free(text);
+	return result;
+}
+
+/* Malloced and NUL-terminated; NULL with errno, EFBIG above the limit. */
+static char *
+read_all(FILE *file, size_t *out_len)
+{
+	size_t room = 64 * 1024, len = 0;
+	char *text = malloc(room);
+
+	while (text) {
+		size_t got = fread(text + len, 1, room - len - 1, file);
+		char *longer;
+
+		len += got;
+		if (got == 0 && !ferror(file)) {
+			text[len] = '\0';
+			*out_len = len;
+			return text;
+		}
+		if (len > CONTENT_SIZE_MAX)
+			errno = EFBIG;
+		if (got == 0 || len > CONTENT_SIZE_MAX)
+			break;
+		if (len + 1 < room)
+			continue;
+		room *= 2;
+		longer = realloc(text, room);
+		if (!longer)
+			break;
+		text = longer;
+	}
+	free(text);
+	return NULL;
+}
+
+static enum command_exit
+read_master(FILE *file, const char *path, const char *origin, struct json_object **out)
+{
+	struct collection collection = { json_object_new_array(), json_object_new_object() };
+	struct reason reason = { "" };
+	struct name name;
+	int status = presentation_read_name(origin, &name, &reason);
+
+	if (status == 0)
+		status = presentation_read_zone(file, &name, TTL_UNSET, on_record,
+			&collection, &reason);
+	json_object_put(collection.index);
+	if (status) {
+		command_complain("%s: %s", path, reason.text);
+		json_object_put(collection.rrsets);
+		return COMMAND_REFUSED;
+	}
+	*out = collection.rrsets;
+	return COMMAND_OK;
+}
+
+static int
+on_record(void *context, const struct rrset *rr, int line, struct reason *reason)
+{
+	struct collection *collection = context;
+	char text[PRESENTATION_NAME_MAX];
+	struct json_object *rrset;
+	struct name name;
+	char *rdata;
+	uint64_t ttl;
+
+	(void)line;
+	if (name_from_key(rr->owner.bytes, rr->owner.len, &name))
+		return reason_set(reason, STATUS_CORRUPT, "bad owner name");
+	presentation_write_name(&name, text);
+	rrset = find_rrset(collection, text, rr);
+	ttl = rr->ttl == TTL_UNSET ? 0 : rr->ttl;
+	/* RFC 2181 section 5.2 */
+	if (output_number(rrset, "ttl") != ttl)
+		return reason_set(reason, STATUS_INVALID,
+			"the TTLs of %s differ within one RRset", text);
+	rdata = presentation_write_rdata(rr->type, rr->rdata + 2, rr->rdata_len - 2);
+	if (!rdata)
+		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+	json_object_array_add(output_array(rrset, "records"), json_object_new_string(rdata));
+	free(rdata);
+	return 0;
+}
+
+/* The RRset of a record; made when this is its first. */
+static struct json_object *
+find_rrset(struct collection *collection, const char *name, const struct rrset *rr)
+{
+	char key[PRESENTATION_NAME_MAX + 32], type[16];
+	struct json_object *rrset;
+
+	presentation_write_type(rr->type, type);
+	snprintf(key, sizeof(key), "%s %s", name, type);
+	if (json_object_object_get_ex(collection->index, key, &rrset))
+		return rrset;
+	rrset = json_object_new_object();
+	json_object_object_add(rrset, "name", json_object_new_string(name));
+	json_object_object_add(rrset, "type", json_object_new_string(type));
+	if (rr->ttl != TTL_UNSET)
+		json_object_object_add(rrset, "ttl", json_object_new_int64(rr->ttl));
+	json_object_object_add(rrset, "records", json_object_new_array());
+	json_object_array_add(collection->rrsets, rrset);
+	json_object_object_add(collection->index, key, json_object_get(rrset));
+	return rrset;
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * Tables for people, JSON for programs.
+ */
+#include "client/output.h"
+
+#include <ctype.h>
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define INDENT 2 /* between columns */
+
+static const char *const rrset_heading[] = { "NAME", "TTL", "TYPE", "SOURCE", "REVISION",
+	"LEASE", "RECORD" };
+#define RRSET_COLUMNS (sizeof(rrset_heading) / sizeof(rrset_heading[0]))
+
+static void *must(void *memory);
+static void print_cell(FILE *file, const char *text, size_t width);
+static void print_data(FILE *file, struct json_object *data, const char *type);
+static void print_records(FILE *file, struct json_object *data);
+
+void
+output_row(struct output_table *table, size_t columns, const char *const *cells)
+{
+	table->columns = columns;
+	if (table->count + columns > table->room) {
+		table->room = 2 * table->room + 16 * columns;
+		table->cell = must(realloc(table->cell, table->room * sizeof(*table->cell)));
+	}
+	for (size_t i = 0; i < columns; i++)
+		table->cell[table->count++] = must(strdup(cells[i]));
+}
+
+void
+output_table(FILE *file, struct output_table *table)
+{
+	size_t width[OUTPUT_COLUMNS_MAX] = { 0 };
+
+	for (size_t i = 0; i < table->count; i++) {
+		size_t len = strlen(table->cell[i]);
+
+		if (len > width[i % table->columns])
+			width[i % table->columns] = len;
+	}
+	for (size_t i = 0; i < table->count; i++) {
+		bool last = i % table->columns == table->columns - 1;
+
+		print_cell(file, table->cell[i],
+			last ? 0 : width[i % table->columns] + INDENT);
+		if (last)
+			putc('\n', file);
+		free(table->cell[i]);
+	}
+	free(table->cell);
+	memset(table, 0, sizeof(*table));
+}
+
+void
+output_rrset(struct output_table *table, struct json_object *rrset)
+{
+	struct json_object *records = output_array(rrset, "records");
+	size_t count = records ? json_object_array_length(records) : 0;
+	char ttl[24], revision[24], lease[64] = "-";
+
+	if (table->count == 0)
+		output_row(table, RRSET_COLUMNS, rrset_heading);
+	snprintf(ttl, sizeof(ttl), "%llu", (unsigned long long)output_number(rrset, "ttl"));
+	snprintf(revision, sizeof(revision), "%llu",
+		(unsigned long long)output_number(rrset, "revision"));
+	if (*output_text(rrset, "lease"))
+		snprintf(lease, sizeof(lease), "%s of %s", output_text(rrset, "lease-left"),
+			output_text(rrset, "lease"));
+	for (size_t i = 0; i < count; i++) {
+		const char *record =
+			json_object_get_string(json_object_array_get_idx(records, i));
+		const char *const cells[] = { output_text(rrset, "name"), ttl,
+			output_text(rrset, "type"), output_text(rrset, "source"), revision,
+			lease, record ? record : "" };
+
+		output_row(table, RRSET_COLUMNS, cells);
+	}
+}
+
+void
+output_difference(FILE *file, struct json_object *difference)
+{
+	const char *op = output_text(difference, "op");
+	const char *type = output_text(difference, "type");
+	struct json_object *before = output_object(difference, "before");
+	struct json_object *after = output_object(difference, "after");
+	char sign = '~';
+
+	if (strcmp(op, "add") == 0)
+		sign = '+';
+	else if (strcmp(op, "delete") == 0)
+		sign = '-';
+	fprintf(file, "%c ", sign);
+	print_cell(file, output_text(difference, "name"), 0);
+	if (sign != '~' || !before || !after) {
+		print_data(file, after ? after : before, type);
+	} else if (output_number(before, "ttl") == output_number(after, "ttl")) {
+		print_data(file, before, type);
+		fputs(" ->", file);
+		print_records(file, after);
+	} else {
+		print_data(file, before, type);
+		fputs(" ->", file);
+		print_data(file, after, type);
+	}
+	if (before && *output_text(before, "source"))
+		fprintf(file, " (taken over from %s)", output_text(before, "source"));
+	putc('\n', file);
+}
+
+void
+output_json(struct json_object *json)
+{
+	puts(json_object_to_json_string_ext(json,
+		JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+}
+
+const char *
+output_text(struct json_object *json, const char *key)
+{
+	struct json_object *value;
+
+	if (!json_object_object_get_ex(json, key, &value)
+		|| !json_object_is_type(value, json_type_string))
+		return "";
+	return json_object_get_string(value);
+}
+
+uint64_t
+output_number(struct json_object *json, const char *key)
+{
+	struct json_object *value;
+
+	if (!json_object_object_get_ex(json, key, &value)
+		|| !json_object_is_type(value, json_type_int))
+		return 0;
+	return json_object_get_uint64(value);
+}
+
+bool
+output_flag(struct json_object *json, const char *key)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(json, key, &value) && json_object_get_boolean(value);
+}
+
+struct json_object *
+output_array(struct json_object *json, const char *key)
+{
+	struct json_object *value;
+
+	if (!json_object_object_get_ex(json, key, &value)
+		|| !json_object_is_type(value, json_type_array))
+		return NULL;
+	return value;
+}
+
+struct json_object *
+output_object(struct json_object *json, const char *key)
+{
+	struct json_object *value;
+
+	if (!json_object_object_get_ex(json, key, &value)
+		|| !json_object_is_type(value, json_type_object))
+		return NULL;
+	return value;
+}
+
+void
+output_duration(const char *seconds, char out[32])
+{
+	char *end;
+	double number = strtod(seconds, &end);
+	unsigned long whole;
+
+	if (end == seconds || strcmp(end, "s") != 0 || !(number >= 0 && number < 1e12)) {
+		snprintf(out, 32, "%s", seconds);
+		return;
+	}
+	whole = (unsigned long)number;
+	if (whole < 60)
+		snprintf(out, 32, "%.3gs", number);
+	else if (whole < 3600)
+		snprintf(out, 32, "%lum %lus", whole / 60, whole % 60);
+	else if (whole < 86400)
+		snprintf(out, 32, "%luh %lum", whole / 3600, whole / 60 % 60);
+	else
+		snprintf(out, 32, "%lud %luh", whole / 86400, whole / 3600 % 24);
+}
+
+void
+output_bytes(uint64_t bytes, char out[32])
+{
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+	double number = (double)bytes;
+	size_t unit = 0;
+
+	while (number >= 1024 && unit < 4) {
+		number /= 1024;
+		unit++;
+	}
+	snprintf(out, 32, unit == 0 ? "%.0f %s" : "%.1f %s", number, units[unit]);
+}
+
+static void *
+must(void *memory)
+{
+	if (memory)
+		return memory;
+	fputs("livezonectl: out of memory\n", stderr);
+	exit(1);
+}
+
+static void
+print_cell(FILE *file, const char *text, size_t width)
+{
+	size_t len = 0;
+
+	for (; text[len]; len++)
+		putc(iscntrl((unsigned char)text[len]) ? '?' : text[len], file);
+	for (; len < width; len++)
+		putc(' ', file);
+}
+
+/* " 5 A 10.0.0.6, 10.0.0.7" */
+static void
+print_data(FILE *file, struct json_object *data, const char *type)
+{
+	if (data)
+		fprintf(file, " %llu", (unsigned long long)output_number(data, "ttl"));
+	putc(' ', file);
+	print_cell(file, type, 0);
+	print_records(file, data);
+}
+
+static void
+print_records(FILE *file, struct json_object *data)
+{
+	struct json_object *records = output_array(data, "records");
+	size_t count = records ? json_object_array_length(records) : 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const char *record =
+			json_object_get_string(json_object_array_get_idx(records, i));
+
+		fputs(i == 0 ? " " : ", ", file);
+		print_cell(file, record ? record : "", 0);
+	}
+}
