@@ -31,7 +31,6 @@ server:
     so-reuseport: yes
     interface: {host}
     port: {port}
-    access-control: 127.0.0.0/8 allow
     do-not-query-localhost: no
     do-ip6: no
     outgoing-range: 512
