@@ -50,7 +50,8 @@ register_open(struct store_reader *reader, const char *dir, struct reason *reaso
 
 	pthread_mutex_lock(&open_lock);
 	for (other = open_readers; other; other = other->next_open)
-		if (other->files.data_inode == reader->files.data_inode
+		if (other->pid == reader->pid
+			&& other->files.data_inode == reader->files.data_inode
 			&& other->files.data_device == reader->files.data_device)
 			status = STATUS_UNAVAILABLE;
 	if (status == STATUS_OK) {

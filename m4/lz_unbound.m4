@@ -4,7 +4,8 @@ dnl
 dnl LZ_UNBOUND: --with-unbound-source=DIR, the configured tree of the very Unbound that will load
 dnl livezone.so. DIR is where its configure ran; when the sources are elsewhere, its Makefile
 dnl names them. Sets UNBOUND_BUILDDIR, UNBOUND_SRCDIR, UNBOUND_CPPFLAGS, the conditional
-dnl WITH_MODULE, and HOST_MINOR (22 for 1.22.0) in livezone-config.h.
+dnl WITH_MODULE, and HOST_MINOR (22 for 1.22.0). That is no part of livezone-config.h: module/ includes
+dnl Unbound's config.h, whose PACKAGE_STRING and friends are other ones.
 AC_DEFUN([LZ_UNBOUND], [
 	AC_ARG_WITH([unbound-source],
 		[AS_HELP_STRING([--with-unbound-source=DIR],
@@ -44,10 +45,8 @@ AC_DEFUN([_LZ_UNBOUND_TREE], [
 	AC_MSG_RESULT([$lz_unbound_version in $UNBOUND_BUILDDIR])
 	AS_IF([test -z "$lz_unbound_minor" || test "$lz_unbound_minor" -lt 17],
 		[AC_MSG_ERROR([Unbound '$lz_unbound_version' is not supported: 1.17.1 or later is needed])])
-	AC_DEFINE_UNQUOTED([HOST_MINOR], [$lz_unbound_minor],
-		[Second number of the version of the Unbound that loads the module])
 	# -isystem: their headers are not held to our warnings
-	UNBOUND_CPPFLAGS="-isystem $UNBOUND_BUILDDIR -isystem $UNBOUND_SRCDIR"
+	UNBOUND_CPPFLAGS="-DHOST_MINOR=$lz_unbound_minor -isystem $UNBOUND_BUILDDIR -isystem $UNBOUND_SRCDIR"
 ])
 
 AC_DEFUN([_LZ_UNBOUND_COMPILES], [

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * The six functions that Unbound calls, and what lives as long as the process: this
+ * library is never unloaded (-z nodelete), so that a reload calls deinit() and then init()
+ * of the same code with the same statics, and the store stays open in between.
+ *
+ * init(), deinit(): main thread, while no worker runs. operate(), inform_super(), clear(),
+ * get_mem(): worker threads.
+ */
+#include <stdlib.h>
+
+#include "lib/config.h"
+#include "module/abi.h"
+#include "module/forget.h"
+#include "module/host.h"
+#include "module/keeper.h"
+#include "module/query.h"
+#include "module/worker.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+EXPORT int init(struct module_env *env, int id);
+EXPORT void deinit(struct module_env *env, int id);
+EXPORT void operate(struct module_qstate *q, enum module_ev event, int id,
+	struct outbound_entry *outbound);
+EXPORT void inform_super(struct module_qstate *q, int id, struct module_qstate *super);
+EXPORT void clear(struct module_qstate *q, int id);
+EXPORT size_t get_mem(struct module_env *env, int id);
+
+static struct config *config; /* changes in init() only */
+static struct keeper *keeper;
+static struct workers workers;
+static int keeper_thread_number; /* in the host's log lines */
+
+static int read_settings(struct module_env *env);
+static void forget_new_zones(struct module_env *env, const struct config *before);
+static size_t host_threads(struct module_env *env);
+static void say(enum keeper_level level, const char *text);
+static struct worker_state *state_of(struct module_qstate *q, int id);
+static struct worker_state *make_state(struct module_qstate *q, int id);
+
+/* Returns 0, which ends the host, in two cases only: another host than the one that this
+ * was built for, and no valid settings at the first start. */
+int
+init(struct module_env *env, int id)
+{
+	struct keeper_settings settings = {
+		.workers = &workers,
+		.host = HOST_VERSION,
+		.say = &say,
+	};
+	struct reason reason = { "" };
+
+	if (abi_check_host(env, id, &init, &reason)) {
+		log_err("livezone: %s: rebuild livezone.so for this Unbound", reason.text);
+		return 0;
+	}
+	if (!read_settings(env))
+		return 0;
+	if (!keeper)
+		keeper = keeper_new();
+	settings.config = config;
+	settings.threads = host_threads(env);
+	keeper_thread_number = (int)settings.threads;
+	if (!keeper || keeper_start(keeper, &settings, &reason))
+		/* what is open stays readable; without a store on-failure decides */
+		log_err("livezone: no keeper thread: %s", reason.text);
+	return 1;
+}
+
+static int
+read_settings(struct module_env *env)
+{
+	struct config *before = config, *now;
+	struct reason reason = { "" };
+
+	if (config_read(config_path(NULL), &now, &reason)) {
+		log_err("livezone: %s", reason.text);
+		if (before)
+			log_warn("livezone: the settings of the last load stay in force");
+		return before != NULL;
+	}
+	config = now;
+	if (before)
+		forget_new_zones(env, before);
+	config_free(before);
+	log_info("livezone: %zu zones from %s", now->zones.count, now->path);
+	return 1;
+}
+
+static void
+forget_new_zones(struct module_env *env, const struct config *before)
+{
+	for (size_t i = 0; i < config->zones.count; i++) {
+		const struct zone *zone = &config->zones.zone[i];
+
+		if (!zones_find(&before->zones, &zone->key))
+			forget_zone(env, zone);
+	}
+}
+
+/* Asked for by name: no offset in the host's configuration has to be right. */
+static size_t
+host_threads(struct module_env *env)
+{
+	char *text = NULL;
+	unsigned long threads = 1;
+
+	if (config_get_option_collate(env->cfg, "num-threads", &text) == 0)
+		threads = strtoul(text, NULL, 10);
+	free(text);
+	return threads > 0 && threads < WORKERS_MAX ? threads : 1;
+}
+
+/* On the keeper's thread. */
+static void
+say(enum keeper_level level, const char *text)
+{
+	log_thread_set(&keeper_thread_number);
+	if (level == KEEPER_WARNING)
+		log_warn("livezone: %s", text);
+	else
+		log_info("livezone: %s", text);
+}
+
+/* At a reload and at the end of the process, which look the same from here. */
+void
+deinit(struct module_env *env, int id)
+{
+	(void)env;
+	(void)id;
+	if (keeper)
+		keeper_stop(keeper);
+	for (size_t i = 0; i < workers_count(&workers); i++) {
+		struct worker_state *state = atomic_load(&workers.state[i]);
+
+		if (state)
+			free(state->host);
+	}
+	workers_reset(&workers);
+}
+
+void
+operate(struct module_qstate *q, enum module_ev event, int id,
+	struct outbound_entry *outbound)
+{
+	struct query_context context = {
+		.zones = &config->zones,
+		.workers = &workers,
+		.state = state_of(q, id),
+	};
+
+	(void)outbound;
+	query_operate(&context, q, event, id);
+}
+
+/* env is the worker's own copy, and modinfo[] in it: the wrapper that this points to is
+ * shared by all workers until a worker puts its own clone there. */
+static struct worker_state *
+state_of(struct module_qstate *q, int id)
+{
+	struct dynlibmod_env *wrapper = q->env->modinfo[id];
+
+	return wrapper->dyn_env ? wrapper->dyn_env : make_state(q, id);
+}
+
+static struct worker_state *
+make_state(struct module_qstate *q, int id)
+{
+	struct dynlibmod_env *own;
+	struct worker_state *state;
+
+	if (!abi_check_query(q)) {
+		log_err("livezone: queries are laid out differently in this Unbound: "
+			"rebuild livezone.so for it");
+		return NULL;
+	}
+	if (keeper)
+		keeper_follow_fork(keeper);
+	own = malloc(sizeof(*own));
+	if (!own)
+		return NULL;
+	state = worker_new(&workers, config->zones.count);
+	if (!state) {
+		free(own);
+		return NULL;
+	}
+	*own = *(struct dynlibmod_env *)q->env->modinfo[id];
+	own->dyn_env = state;
+	state->host = own;
+	q->env->modinfo[id] = own;
+	return state;
+}
+
+void
+inform_super(struct module_qstate *q, int id, struct module_qstate *super)
+{
+	query_inform(q, id, super);
+}
+
+/* What a query has lies in its region. */
+void
+clear(struct module_qstate *q, int id)
+{
+	q->minfo[id] = NULL;
+}
+
+/* What is allocated; the store itself is a mapped file, shared by all processes. */
+size_t
+get_mem(struct module_env *env, int id)
+{
+	(void)env;
+	(void)id;
+	return workers_memory(&workers);
+}

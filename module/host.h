@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * The host, Unbound: the only file that includes its headers, and the only one that knows
+ * that its versions differ. HOST_MINOR, by our configure, is 22 for Unbound 1.22.0.
+ */
+#pragma once
+
+#include "config.h" /* Unbound's, as all of its files begin */
+
+/* its own config_read() is none of our business, and ours has that name */
+#define config_read host_config_read
+#include "util/config_file.h"
+#undef config_read
+
+#include "dynlibmod/dynlibmod.h"
+#include "services/cache/dns.h"
+#include "services/mesh.h"
+#include "sldns/rrdef.h"
+#include "util/data/msgreply.h"
+#include "util/data/packed_rrset.h"
+#include "util/log.h"
+#include "util/module.h"
+#include "util/net_help.h"
+#include "util/regional.h"
+#include "util/storage/slabhash.h"
+
+#define HOST_STRING PACKAGE_STRING   /* "unbound 1.22.0" */
+#define HOST_VERSION PACKAGE_VERSION /* "1.22.0" */
+
+/* Sections of a message, in their order. */
+struct host_counts {
+	size_t answer;
+	size_t authority;
+	size_t additional;
+};
+
+/* An authoritative answer without its rrsets, in the region; NULL when out of memory. Its
+ * TTL is relative, as everything in the mesh. */
+static inline struct reply_info *
+host_reply_new(struct regional *region, int rcode, time_t ttl,
+	const struct host_counts *counts, enum sec_status security)
+{
+	uint16_t flags = (uint16_t)(BIT_QR | BIT_AA | BIT_RA | rcode);
+	size_t total = counts->answer + counts->authority + counts->additional;
+	struct reply_info *reply = construct_reply_info_base(region, flags, 1, ttl, ttl, ttl,
+#if HOST_MINOR >= 22
+		0, /* how long a failed refresh is not tried again: never cached */
+#endif
+		counts->answer, counts->authority, counts->additional, total, security
+#if HOST_MINOR >= 18
+		,
+		LDNS_EDE_NONE
+#endif
+	);
+
+	if (reply)
+		reply->authoritative = 1; /* else AA is removed at encoding */
+	return reply;
+}
+
+/* The extended error (RFC 8914) of a reply that becomes SERVFAIL. Before 1.18 only the
+ * validator could set one. */
+static inline void
+host_reply_set_ede(struct reply_info *reply, sldns_ede_code code)
+{
+#if HOST_MINOR >= 18
+	reply->reason_bogus = code;
+#else
+	(void)reply;
+	(void)code;
+#endif
+}
+
+static inline sldns_ede_code
+host_reply_ede(const struct reply_info *reply)
+{
+#if HOST_MINOR >= 18
+	return reply->reason_bogus;
+#else
+	(void)reply;
+	return LDNS_EDE_NONE;
+#endif
+}
+
+/* Starts a sub-query. Returns 0 when that would close a circle of queries that wait for
+ * each other, or when out of memory. */
+static inline int
+host_attach_sub(struct module_qstate *q, struct query_info *target, uint16_t flags)
+{
+	struct module_qstate *sub = NULL;
+
+	return (*q->env->attach_sub)(q, target,
+#if HOST_MINOR >= 25
+		q->client_info,
+#endif
+		flags, 0, 0, &sub);
+}
+
+/* A function that the host exports since this version; one below and one above ours tell
+ * a host of another version (no version has all names of the next one). */
+struct host_symbol {
+	const char *name;
+	int minor;
+};
+
+#define HOST_SYMBOLS \
+	{ "edns_opt_list_append_keepalive", 18 }, \
+	{ "modstack_call_startup", 21 }, \
+	{ "reply_info_can_answer_expired", 22 }, \
+	{ "local_zones_swap_tree", 23 }, \
+	{ "mesh_copy_client_info", 25 }, \
+	{ "mesh_area_find_unique", 26 }

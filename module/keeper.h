@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * The keeper: one thread of the module that does everything that may block. It opens the
+ * store and claims the workers' reader slots, watches the files, switches the workers to
+ * a store that took the old one's place, frees the old one when they left it, and writes
+ * the report. Started and stopped by the host's main thread at each load; what is open
+ * stays open in between, because LMDB forbids a second opening in one process (H17) and
+ * closing a shared one (R13). There is no host in this file.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "lib/config.h"
+#include "lib/reason.h"
+#include "module/worker.h"
+
+struct keeper;
+
+enum keeper_level {
+	KEEPER_INFO,
+	KEEPER_WARNING,
+};
+
+/* One line for the host's log; called on the keeper's thread. */
+typedef void (*keeper_say_fn)(enum keeper_level level, const char *text);
+
+/* All borrowed until keeper_stop. */
+struct keeper_settings {
+	const struct config *config;
+	struct workers *workers;
+	size_t threads;   /* workers that the host is going to start */
+	const char *host; /* version of the host, for the report */
+	keeper_say_fn say;
+};
+
+/* One per process, for its whole life. NULL when out of memory. */
+struct keeper *keeper_new(void);
+
+/* Starts the thread and waits, at most KEEPER_WAIT_MS, until it has tried the store once:
+ * the first query is answered from a store that is there. On failure no thread runs and
+ * the workers have no store. */
+int keeper_start(struct keeper *keeper, const struct keeper_settings *settings,
+	struct reason *reason);
+
+/* Ends the thread and keeps its counters. Call it before workers_reset. The store stays
+ * open. Does nothing when no thread runs. */
+void keeper_stop(struct keeper *keeper);
+
+/* A host without threads forks its workers after the start, and an LMDB environment must
+ * not be used then (H18): forgets the parent's store and starts a thread in the calling
+ * process, without waiting. Does nothing in the process that started the keeper. */
+void keeper_follow_fork(struct keeper *keeper);
+
+#define KEEPER_WAIT_MS 2000

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * The state of a worker thread and the read section, called for every query of a live
+ * zone on the worker's own thread.
+ */
+#include "module/worker.h"
+
+#include <stdlib.h>
+
+static struct store_reader *enter(struct workers *workers, struct worker_state *state);
+static void leave(struct worker_state *state);
+static struct store_txn *begin(struct store_reader *reader, size_t slot);
+static void worker_free(struct worker_state *state);
+
+struct worker_state *
+worker_new(struct workers *workers, size_t zone_count)
+{
+	struct worker_state *state = calloc(1, sizeof(*state));
+	size_t index;
+
+	if (!state)
+		return NULL;
+	if (answer_init(&state->answer) || stats_init(&state->stats, zone_count)) {
+		worker_free(state);
+		return NULL;
+	}
+	index = atomic_fetch_add(&workers->count, 1);
+	if (index >= WORKERS_MAX) {
+		worker_free(state);
+		return NULL;
+	}
+	state->slot = index + 1;
+	atomic_store(&workers->state[index], state);
+	return state;
+}
+
+void
+worker_read(struct workers *workers, struct worker_state *state,
+	const struct zones *zones, const struct zone *zone, const struct name_key *key,
+	const struct lookup_query *query)
+{
+	struct store_reader *reader = enter(workers, state);
+	struct store_txn *txn = reader ? begin(reader, state->slot) : NULL;
+
+	answer_reset(&state->answer);
+	lookup_answer(zones, zone, key, query, txn, &state->answer);
+	if (txn) {
+		store_reader_end(txn);
+		/* the store was readable, so it was a value */
+		if (state->answer.kind == ANSWER_FAILED)
+			stats_count(&state->stats.corrupt);
+	}
+	leave(state);
+}
+
+static struct store_reader *
+enter(struct workers *workers, struct worker_state *state)
+{
+	struct store_reader *reader = atomic_load(&workers->live);
+
+	for (;;) {
+		struct store_reader *now;
+
+		atomic_store(&state->inside, reader);
+		now = atomic_load(&workers->live);
+		if (now == reader)
+			return reader;
+		reader = now; /* switched in between; the keeper does so rarely */
+	}
+}
+
+static void
+leave(struct worker_state *state)
+{
+	atomic_store_explicit(&state->inside, NULL, memory_order_release);
+}
+
+static struct store_txn *
+begin(struct store_reader *reader, size_t slot)
+{
+	struct store_txn *txn = store_reader_slot(reader, slot);
+
+	/* no slot: more threads than the keeper was told of, and it claims more soon */
+	return txn && store_reader_begin(txn) == 0 ? txn : NULL;
+}
+
+void
+workers_reset(struct workers *workers)
+{
+	size_t count = workers_count(workers);
+
+	for (size_t i = 0; i < count; i++)
+		worker_free(atomic_exchange(&workers->state[i], NULL));
+	atomic_store(&workers->count, 0);
+}
+
+static void
+worker_free(struct worker_state *state)
+{
+	if (!state)
+		return;
+	answer_done(&state->answer);
+	stats_done(&state->stats);
+	free(state);
+}
+
+bool
+workers_use(const struct workers *workers, const struct store_reader *reader)
+{
+	size_t count = workers_count(workers);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct worker_state *state = atomic_load(&workers->state[i]);
+
+		if (state && atomic_load(&state->inside) == reader)
+			return true;
+	}
+	return false;
+}
+
+size_t
+workers_memory(const struct workers *workers)
+{
+	size_t count = workers_count(workers), bytes = sizeof(*workers);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct worker_state *state = atomic_load(&workers->state[i]);
+
+		if (state)
+			bytes += sizeof(*state) + ANSWER_BUFFER_SIZE
+				+ state->stats.zone_count * sizeof(*state->stats.zone);
+	}
+	return bytes;
+}
+
+size_t
+workers_count(const struct workers *workers)
+{
+	size_t count = atomic_load(&workers->count);
+
+	return count < WORKERS_MAX ? count : WORKERS_MAX;
+}

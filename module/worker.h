@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * One state per worker thread of the host, and how a worker reads the store: which store
+ * is the current one is an atomic pointer that the keeper changes; a worker writes down
+ * the store that it is inside of, and the keeper frees an old one when no worker is
+ * inside. No lock and no system call on the way of a query.
+ *
+ *	 keeper                             worker
+ *	 live = new store                   again: s = live; inside = s
+ *	 later: is any `inside` the old       if (live != s) goto again
+ *	 one? no: free it                   read, copy out; inside = NULL
+ *
+ * All of it is sequentially consistent, so either the worker sees the new `live` or the
+ * keeper sees `inside`. There is no host in this file.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "lib/answer.h"
+#include "lib/lookup.h"
+#include "lib/store_reader.h"
+#include "lib/zones.h"
+#include "module/stats.h"
+
+/* Half of the reader slots of the lock file, so that another resolver can share it. */
+#define WORKERS_MAX (STORE_READERS_MAX / 2)
+
+struct worker_state {
+	size_t slot; /* of every store: 0 is the keeper's own, worker n has n + 1 */
+	_Atomic(struct store_reader *) inside;
+	struct answer answer; /* of the query in hand */
+	struct stats stats;
+	void *host; /* what entry.c allocated with it, freed by it */
+};
+
+/* The worker threads of this process. Static memory: lives over reloads. */
+struct workers {
+	_Atomic(struct store_reader *) live; /* NULL: no readable store */
+	atomic_size_t count;                 /* may pass WORKERS_MAX: those get no state */
+	_Atomic(struct worker_state *) state[WORKERS_MAX];
+};
+
+/* A new state for the calling thread, known to the keeper from now on. NULL: out of
+ * memory or too many threads. */
+struct worker_state *worker_new(struct workers *workers, size_t zone_count);
+
+/* Looks the query up in the current store; the result is in state->answer. The read
+ * section: nothing points into the store after it. */
+void worker_read(struct workers *workers, struct worker_state *state,
+	const struct zones *zones, const struct zone *zone, const struct name_key *key,
+	const struct lookup_query *query);
+
+/* Frees all states; when the threads that used them are gone. */
+void workers_reset(struct workers *workers);
+
+/* Is a worker inside this store? For the keeper, when it is no longer `live`. */
+bool workers_use(const struct workers *workers, const struct store_reader *reader);
+
+/* Bytes allocated for the workers. */
+size_t workers_memory(const struct workers *workers);
+
+/* How many states there are; index them with workers->state[]. */
+size_t workers_count(const struct workers *workers);

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+#include "tests/unit/serve.h"
+
+#include <pthread.h>
+#include <sys/wait.h>
+
+#include "lib/clock.h"
+#include "module/keeper.h"
+
+#define DEADLINE_MS 10000
+
+static struct serve serve;
+static struct zone zone;
+static struct config config;
+static struct workers workers;
+static struct keeper *keeper;
+static struct keeper_settings settings;
+static char said[4096]; /* by the keeper, all lines */
+static pthread_mutex_t said_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* LMDB must not have one environment open twice in a process, so the writer works in a
+ * child: a store in which www.live has the address 10.0.0.`last`. */
+static void
+publish(uint8_t last)
+{
+	uint8_t rdata[] = { 0, 4, 10, 0, 0, last };
+	struct node_rrset set = { .type = RRSET_A, .count = 1, .ttl = 5, .rdata = rdata,
+		.rdata_len = sizeof(rdata) };
+	struct store_meta meta = { .revision = last, .instance = "instance-of-test" };
+	pid_t child = fork();
+	int outcome = 1;
+
+	assert_true(child >= 0);
+	if (child == 0) {
+		struct serve mine = serve;
+
+		assert_int_equal(store_writer_create(mine.dir, 1 << 24, &mine.writer, NULL), 0);
+		assert_int_equal(store_writer_begin(mine.writer, &mine.txn, NULL), 0);
+		assert_int_equal(store_writer_put_meta(mine.txn, &meta, NULL), 0);
+		serve_put(&mine, "www.live", &set, 1);
+		serve_publish(&mine);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &outcome, 0), child);
+	assert_int_equal(outcome, 0);
+}
+
+static void
+remove_store(const char *dir)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	assert_int_equal(system(command), 0);
+}
+
+static void
+say(enum keeper_level level, const char *text)
+{
+	size_t used;
+
+	(void)level;
+	pthread_mutex_lock(&said_lock);
+	used = strlen(said);
+	snprintf(said + used, sizeof(said) - used, "%s\n", text);
+	pthread_mutex_unlock(&said_lock);
+}
+
+static bool
+was_said(const char *text)
+{
+	bool is_there;
+
+	pthread_mutex_lock(&said_lock);
+	is_there = strstr(said, text) != NULL;
+	pthread_mutex_unlock(&said_lock);
+	return is_there;
+}
+
+/* The last number of the address of www.live; 0 when the store cannot be read, 255 for
+ * another answer. */
+static uint8_t
+ask(struct worker_state *state)
+{
+	struct name name = unit_name("www.live");
+	struct name_key key = unit_key("www.live");
+	struct lookup_query query = { .name = name.wire, .type = RRSET_A };
+
+	worker_read(&workers, state, &config.zones, &zone, &key, &query);
+	if (state->answer.kind == ANSWER_FAILED)
+		return 0;
+	return state->answer.kind == ANSWER_FOUND ? state->answer.rrset[0].rdata[5] : 255;
+}
+
+static void
+wait_for(struct worker_state *state, uint8_t expected)
+{
+	uint64_t until = clock_boot_ms() + DEADLINE_MS;
+
+	while (ask(state) != expected) {
+		assert_true(clock_boot_ms() < until);
+		usleep(1000);
+	}
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	serve = (struct serve){ .root = "/tmp/livezone-unit-XXXXXX" };
+	assert_non_null(mkdtemp(serve.root));
+	snprintf(serve.dir, sizeof(serve.dir), "%s/serve", serve.root);
+	zone = (struct zone){ .name = unit_name("live"), .key = unit_key("live"),
+		.parent = ZONES_NONE };
+	config = (struct config){ .store.serve = serve.dir, .zones = { &zone, 1 } };
+	said[0] = '\0';
+	if (!keeper)
+		keeper = keeper_new();
+	settings = (struct keeper_settings){ .config = &config, .workers = &workers,
+		.threads = 2, .host = "test", .say = &say };
+	return 0;
+}
+
+static void
+start(void)
+{
+	struct reason reason;
+
+	assert_int_equal(keeper_start(keeper, &settings, &reason), STATUS_OK);
+}
+
+static void
+stop(void)
+{
+	keeper_stop(keeper);
+	workers_reset(&workers);
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	stop();
+	remove_store(serve.root);
+	return 0;
+}
+
+static void
+a_store_that_is_there_answers_the_first_query(void **state)
+{
+	(void)state;
+	publish(1);
+	start();
+	assert_int_equal(ask(worker_new(&workers, 1)), 1);
+	assert_true(was_said("is live, revision 1"));
+}
+
+static void
+a_store_that_appears_later_is_opened(void **state)
+{
+	struct worker_state *worker = worker_new(&workers, 1);
+
+	(void)state;
+	start();
+	assert_true(was_said("store is absent"));
+	assert_int_equal(ask(worker), 0);
+	publish(2);
+	wait_for(worker, 2);
+}
+
+static void
+a_replaced_store_is_switched_to(void **state)
+{
+	struct worker_state *worker = worker_new(&workers, 1);
+
+	(void)state;
+	publish(1);
+	start();
+	for (uint8_t i = 2; i < 8; i++) {
+		publish(i);
+		wait_for(worker, i);
+	}
+}
+
+static void
+a_deleted_store_answers_until_there_is_another(void **state)
+{
+	struct worker_state *worker = worker_new(&workers, 1);
+	uint64_t until = clock_boot_ms() + DEADLINE_MS;
+
+	(void)state;
+	publish(1);
+	start();
+	remove_store(serve.dir);
+	while (!was_said("store is deleted")) {
+		assert_true(clock_boot_ms() < until);
+		assert_int_equal(ask(worker), 1);
+		usleep(1000);
+	}
+	assert_int_equal(ask(worker), 1);
+	publish(2);
+	wait_for(worker, 2);
+}
+
+static void
+a_truncated_store_is_not_touched_again(void **state)
+{
+	struct worker_state *worker = worker_new(&workers, 1);
+	uint64_t until = clock_boot_ms() + DEADLINE_MS;
+	char path[128];
+
+	(void)state;
+	publish(1);
+	start();
+	snprintf(path, sizeof(path), "%s/data.mdb", serve.dir);
+	assert_int_equal(truncate(path, 4096), 0);
+	while (!was_said("store is refused: data.mdb was truncated")) {
+		assert_true(clock_boot_ms() < until);
+		usleep(1000); /* a look-up would be SIGBUS: nothing guards it yet */
+	}
+	assert_int_equal(ask(worker), 0);
+	publish(2);
+	wait_for(worker, 2);
+}
+
+struct client {
+	struct worker_state *worker;
+	atomic_bool is_over;
+	unsigned lost;
+	unsigned backwards;
+};
+
+static void *
+ask_all_the_time(void *argument)
+{
+	struct client *client = argument;
+	uint8_t last = 0;
+
+	while (!atomic_load(&client->is_over)) {
+		uint8_t now = ask(client->worker);
+
+		client->lost += now == 0 || now == 255;
+		client->backwards += now < last;
+		last = now;
+	}
+	return NULL;
+}
+
+static void
+no_answer_is_lost_while_stores_are_replaced(void **state)
+{
+	struct client clients[3];
+	pthread_t threads[UNIT_COUNT(clients)];
+
+	(void)state;
+	publish(1);
+	start();
+	for (size_t i = 0; i < UNIT_COUNT(clients); i++) {
+		clients[i] = (struct client){ .worker = worker_new(&workers, 1) };
+		assert_int_equal(pthread_create(&threads[i], NULL, &ask_all_the_time,
+					 &clients[i]), 0);
+	}
+	for (uint8_t i = 2; i < 10; i++) {
+		char line[32];
+		uint64_t until = clock_boot_ms() + DEADLINE_MS;
+
+		publish(i);
+		snprintf(line, sizeof(line), "is live, revision %d", i);
+		while (!was_said(line)) {
+			assert_true(clock_boot_ms() < until);
+			usleep(1000);
+		}
+	}
+	for (size_t i = 0; i < UNIT_COUNT(clients); i++) {
+		atomic_store(&clients[i].is_over, true);
+		pthread_join(threads[i], NULL);
+		assert_int_equal(clients[i].lost, 0);
+		assert_int_equal(clients[i].backwards, 0);
+	}
+}
+
+static void
+a_reload_keeps_the_store_and_gets_slots_for_more_threads(void **state)
+{
+	struct worker_state *worker = NULL;
+
+	(void)state;
+	publish(3);
+	start();
+	stop();
+	settings.threads = 20;
+	start();
+	for (size_t i = 0; i < 20; i++)
+		worker = worker_new(&workers, 1);
+	assert_int_equal(ask(worker), 3);
+	assert_null(strstr(strstr(said, "is live") + 1, "is live"));
+}
+
+static void
+a_reload_may_turn_to_another_directory_and_back(void **state)
+{
+	char first[sizeof(serve.dir)];
+
+	(void)state;
+	strcpy(first, serve.dir);
+	publish(1);
+	start();
+	stop();
+	snprintf(serve.dir, sizeof(serve.dir), "%s/other", serve.root);
+	publish(2);
+	start();
+	assert_int_equal(ask(worker_new(&workers, 1)), 2);
+	stop();
+	strcpy(serve.dir, first);
+	start();
+	assert_int_equal(ask(worker_new(&workers, 1)), 1);
+}
+
+static void
+a_forked_worker_opens_the_store_for_itself(void **state)
+{
+	pid_t child;
+	int outcome = 1;
+
+	(void)state;
+#ifdef __SANITIZE_THREAD__
+	skip(); /* it ends a forked process that starts threads */
+#endif
+	publish(5);
+	start();
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		struct worker_state *worker;
+
+		keeper_follow_fork(keeper);
+		worker = worker_new(&workers, 1);
+		wait_for(worker, 5);
+		keeper_stop(keeper);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &outcome, 0), child);
+	assert_int_equal(outcome, 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			a_store_that_is_there_answers_the_first_query, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_store_that_appears_later_is_opened, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_replaced_store_is_switched_to, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_deleted_store_answers_until_there_is_another, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_truncated_store_is_not_touched_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			no_answer_is_lost_while_stores_are_replaced, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_reload_keeps_the_store_and_gets_slots_for_more_threads, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(
+			a_reload_may_turn_to_another_directory_and_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_forked_worker_opens_the_store_for_itself, setup, teardown),
+	};
+
+	return cmocka_run_group_tests_name("keeper", tests, NULL, NULL);
+}
