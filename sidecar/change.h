@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "lib/arena.h"
+#include "lib/presentation.h"
 #include "lib/reason.h"
 #include "lib/rrset.h"
 #include "lib/state.h"
@@ -127,6 +128,11 @@ void change_refuse(struct change_result *result, enum change_outcome outcome, si
  */
 int change_check(struct change *change, const struct zones *zones,
 	struct change_result *out);
+
+/* "www.service.internal. A", for messages. */
+#define CHANGE_TEXT_MAX (PRESENTATION_NAME_MAX + 16)
+void change_describe(const struct name_key *owner, uint16_t type,
+	char out[CHANGE_TEXT_MAX]);
 
 /* Order of owner and type, as in the store. */
 int change_compare(const struct rrset *a, const struct rrset *b);
