@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * The walk may not remove, so it collects questions, which are removed after it. (Only
- * making messages expire, as flush_zone does, is not enough with serve-expired.)
+ * Removing from the host's message cache. A walk over it may not remove, so it collects
+ * questions, which are removed behind it. (Only making messages expire, as flush_zone does,
+ * is not enough with serve-expired.)
  */
 #include "module/forget.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 
 #include "lib/name.h"
@@ -23,7 +25,10 @@ struct walk {
 };
 
 static void collect(struct lruhash_entry *entry, void *context);
-static void forget(struct module_env *env, struct question *question);
+static void forget(struct module_env *env, struct name *name, uint16_t type,
+	uint16_t class);
+static void forget_target(struct module_qstate *q, const struct zones *zones,
+	const uint8_t *rdata, size_t len);
 
 void
 forget_zone(struct module_env *env, const struct zone *zone)
@@ -35,7 +40,7 @@ forget_zone(struct module_env *env, const struct zone *zone)
 		struct question *question = walk.found;
 
 		walk.found = question->next;
-		forget(env, question);
+		forget(env, &question->name, question->type, question->class);
 		free(question);
 	}
 }
@@ -65,12 +70,38 @@ collect(struct lruhash_entry *entry, void *context)
 }
 
 static void
-forget(struct module_env *env, struct question *question)
+forget(struct module_env *env, struct name *name, uint16_t type, uint16_t class)
 {
-	msg_cache_remove(env, question->name.wire, question->name.len, question->type,
-		question->class, 0);
+	msg_cache_remove(env, name->wire, name->len, type, class, 0);
 	/* the host keeps AAAA apart for clients that check by themselves */
-	if (question->type == LDNS_RR_TYPE_AAAA)
-		msg_cache_remove(env, question->name.wire, question->name.len,
-			question->type, question->class, BIT_CD);
+	if (type == LDNS_RR_TYPE_AAAA)
+		msg_cache_remove(env, name->wire, name->len, type, class, BIT_CD);
+}
+
+void
+forget_targets(struct module_qstate *q, const struct zones *zones)
+{
+	const struct reply_info *reply = q->return_msg ? q->return_msg->rep : NULL;
+
+	for (size_t i = 0; reply && i < reply->an_numrrsets; i++) {
+		const struct ub_packed_rrset_key *rrset = reply->rrsets[i];
+		const struct packed_rrset_data *data = rrset->entry.data;
+
+		if (rrset->rk.type == htons(LDNS_RR_TYPE_CNAME) && data->count > 0)
+			forget_target(q, zones, data->rr_data[0] + 2, data->rr_len[0] - 2);
+	}
+}
+
+static void
+forget_target(struct module_qstate *q, const struct zones *zones, const uint8_t *rdata,
+	size_t len)
+{
+	struct name target;
+	struct name_key key;
+
+	if (name_from_wire(rdata, len, &target))
+		return;
+	name_to_key(target.wire, &key);
+	if (zones_match(zones, &key))
+		forget(q->env, &target, q->qinfo.qtype, q->qinfo.qclass);
 }

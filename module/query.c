@@ -13,6 +13,7 @@
 #include "module/query.h"
 
 #include "lib/clock.h"
+#include "module/forget.h"
 #include "module/reply.h"
 
 /* A chain whose end changed while we looked for it is followed anew; this often, because
@@ -48,6 +49,7 @@ query_operate(const struct query_context *context, struct module_qstate *q,
 	struct name_key key;
 
 	if (event == module_event_moddone && !q->minfo[id]) {
+		forget_targets(q, context->zones);
 		q->ext_state[id] = module_finished;
 		return;
 	}
