@@ -449,12 +449,10 @@ read_name(const char *text, const struct name *origin, struct name *out,
 static const char *
 find_bad_octet(const char *text)
 {
-	if (strcmp(text, "@") == 0)
-		return text;
 	for (; *text; text++) {
 		unsigned char c = (unsigned char)*text;
 
-		if (c <= ' ' || c >= 0x7f || strchr("\"();", c))
+		if (c <= ' ' || c >= 0x7f || strchr("\"();@", c))
 			return text;
 		if (c == '\\' && text[1] > ' ')
 			text++;
