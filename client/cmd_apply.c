@@ -30,6 +30,8 @@ cmd_apply(const struct command_line *line)
 		return command_misuse(line, "--source is missing: whose state is this?");
 	result = target_check_source(source);
 	if (!result)
+		result = target_check_lease(lease);
+	if (!result)
 		result = command_number(line, "max-delete", 0, 100, &max_delete);
 	if (!result)
 		result = content_read(line->argument[0], origin ? origin : ".", &rrsets);

@@ -34,6 +34,8 @@ cmd_put(const struct command_line *line)
 	if (!result && source)
 		result = target_check_source(source);
 	if (!result)
+		result = target_check_lease(command_value(line, "lease"));
+	if (!result)
 		result = command_number(line, "ttl", 0, RRSET_TTL_MAX, &ttl);
 	if (!result)
 		result = command_number(line, "if-revision", 0, INT64_MAX, &revision);

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/duration.h"
+
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 enum command_exit
@@ -50,6 +52,18 @@ target_check_source(const char *source)
 		return COMMAND_OK;
 	command_complain("\"%s\" is no name of a source: up to 64 letters, digits and . _ -",
 		source);
+	return COMMAND_USAGE;
+}
+
+enum command_exit
+target_check_lease(const char *lease)
+{
+	struct reason reason = { "" };
+	uint64_t ms;
+
+	if (!lease || duration_read(lease, &ms, &reason) == 0)
+		return COMMAND_OK;
+	command_complain("--lease: %s", reason.text);
 	return COMMAND_USAGE;
 }
 

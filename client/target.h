@@ -27,6 +27,9 @@ bool target_fits_path(const char *text);
 /* Is it a source's name (openapi.yaml, SourceName)? Complains when not. */
 enum command_exit target_check_source(const char *source);
 
+/* Is it a duration as the API takes it ("30s")? NULL is fine: none. Complains when not. */
+enum command_exit target_check_lease(const char *lease);
+
 /* Percent-encodes for a query string; room for 3 bytes per byte and a NUL. */
 void target_escape(const char *text, char *out);
 
