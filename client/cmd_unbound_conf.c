@@ -13,7 +13,7 @@
 #include "lib/config.h"
 #include "lib/presentation.h"
 
-static void print_server(const struct zones *zones);
+static void print_server(const struct zones *zones, const char *address);
 static void print_zone(const struct zone *zone);
 static void print_module(const struct config *config, const char *module);
 static void print_forwards(const struct zones *zones, const char *address, uint64_t port);
@@ -41,7 +41,7 @@ cmd_unbound_conf(const struct command_line *line)
 	       "# by livezonectl unbound-conf. Include it after your own server: section, and\n"
 	       "# make it anew when a zone comes, goes or changes its policies.\n\n",
 		config->path);
-	print_server(&config->zones);
+	print_server(&config->zones, address);
 	print_module(config, module ? module : LIVEZONE_MODULE);
 	print_forwards(&config->zones, address ? address : "127.0.0.1", port);
 	config_free(config);
@@ -49,7 +49,7 @@ cmd_unbound_conf(const struct command_line *line)
 }
 
 static void
-print_server(const struct zones *zones)
+print_server(const struct zones *zones, const char *address)
 {
 	puts("server:\n"
 	     "\t# livezone is asked first; what is in no live zone goes on to the others.\n"
@@ -58,8 +58,10 @@ print_server(const struct zones *zones)
 	     "\t# Unbound refuses queries without the RD bit before any module sees them,\n"
 	     "\t# except from clients that it sets the bit for. Give your own networks the same.\n"
 	     "\taccess-control: 127.0.0.0/8 allow_setrd\n"
-	     "\taccess-control: ::1 allow_setrd\n"
-	     "\n"
+	     "\taccess-control: ::1 allow_setrd");
+	if (address)
+		printf("\taccess-control: %s allow_setrd\n", address);
+	puts("\n"
 	     "\t# The forwards at the end lead to this very server.\n"
 	     "\tdo-not-query-localhost: no\n"
 	     "\n"

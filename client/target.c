@@ -20,7 +20,7 @@ target_read(const char *name, const char *type, struct target *out)
 	uint16_t number;
 
 	if (presentation_read_name(name, &wire, &reason)) {
-		command_complain("%s: %s", name, reason.text);
+		command_complain("%s", reason.text);
 		return COMMAND_USAGE;
 	}
 	name_lower(&wire);
@@ -29,7 +29,7 @@ target_read(const char *name, const char *type, struct target *out)
 	if (!type)
 		return COMMAND_OK;
 	if (presentation_read_type(type, &number, &reason)) {
-		command_complain("%s: %s", type, reason.text);
+		command_complain("%s", reason.text);
 		return COMMAND_USAGE;
 	}
 	presentation_write_type(number, out->type);
