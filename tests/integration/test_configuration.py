@@ -26,7 +26,7 @@ _FAULTS = {
     "a zone twice": (
         "zones:\n  - name: live.test\n  - name: LIVE.test.\n",
         8,
-        ["zones[1]", "live.test"],
+        ["zones[1].name", "LIVE.test."],
     ),
     "bad fallback record": (
         'zones:\n  - name: live.test\n    fallback:\n      - "a.live.test. 5 IN A 10.0.0"\n',
@@ -36,7 +36,7 @@ _FAULTS = {
     "fallback out of zone": (
         'zones:\n  - name: live.test\n    fallback:\n      - "a.other.test. 5 IN A 10.0.0.1"\n',
         9,
-        ["zones[0].fallback[0]", "live.test"],
+        ["zones[0].fallback[0]", "a.other.test."],
     ),
     "TTL out of range": (
         "zones:\n  - name: live.test\n    ttl: 86401\n",
