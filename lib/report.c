@@ -83,7 +83,7 @@ int
 report_write(const char *dir, const struct report *report, struct reason *reason)
 {
 	char name[FILE_NAME_MAX], temporary[FILE_NAME_MAX];
-	int directory;
+	int directory = -1;
 	int status = open_directory(dir, &directory, reason);
 
 	if (status)
@@ -106,7 +106,7 @@ report_write(const char *dir, const struct report *report, struct reason *reason
 int
 report_read_all(const char *dir, report_fn fn, void *context, struct reason *reason)
 {
-	int directory;
+	int directory = -1;
 	int status = open_directory(dir, &directory, reason);
 	const struct dirent *entry;
 	unsigned files = 0;
@@ -140,7 +140,7 @@ void
 report_remove(const char *dir)
 {
 	char name[FILE_NAME_MAX];
-	int directory;
+	int directory = -1;
 
 	if (open_directory(dir, &directory, NULL))
 		return;
