@@ -40,6 +40,7 @@ def sanitizer_environment(leaks, loads=None):
     """Environment of a process; `loads` is a library that it will load by itself."""
     env = {
         "ASAN_OPTIONS": f"detect_leaks={int(leaks)}",
+        "LSAN_OPTIONS": f"suppressions={SOURCE}/tests/lsan.supp:print_suppressions=0",
         "UBSAN_OPTIONS": "print_stacktrace=1",
         "TSAN_OPTIONS": "second_deadlock_stack=1",
     }
