@@ -12,7 +12,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/status.h"
+
+#define PROGRESS_MS 200 /* between two looks of the progress line */
 
 struct api {
 	CURL *curl;
@@ -30,7 +33,7 @@ struct transfer {
 	size_t room;
 	size_t sent; /* of request->body */
 	int status;  /* of our own callbacks */
-	bool drawn;  /* a progress line stands on the terminal */
+	uint64_t drawn_ms; /* when the progress line was drawn; 0 = it was not */
 };
 
 static int parse_address(struct api *api, const char *address, struct reason *reason);
@@ -125,7 +128,7 @@ api_send(struct api *api, const struct api_request *request, struct api_reply *o
 		curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &transfer);
 	}
 	code = curl_easy_perform(curl);
-	if (transfer.drawn)
+	if (transfer.drawn_ms)
 		fputs("\r\033[K", stderr);
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &transfer.reply.status);
 	status = status_from_curl(&transfer, code, reason);
@@ -181,6 +184,9 @@ make_headers(const struct transfer *transfer)
 		ok = add_header(&list, "If-Match", request->if_match);
 	if (ok && request->if_absent)
 		ok = add_header(&list, "If-None-Match", "*");
+	/* Only a long body is worth asking first whether it is wanted. */
+	if (ok && request->body)
+		ok = add_header(&list, "Expect", NULL);
 	if (ok && transfer->api->token) {
 		struct curl_slist *longer = curl_slist_append(list, transfer->api->token);
 
@@ -199,7 +205,8 @@ add_header(struct curl_slist **list, const char *name, const char *value)
 	struct curl_slist *longer;
 	char *line;
 
-	if (asprintf(&line, "%s: %s", name, value) < 0)
+	/* "Name:" takes out what libcurl would say by itself */
+	if (asprintf(&line, "%s:%s%s", name, value ? " " : "", value ? value : "") < 0)
 		return false;
 	longer = curl_slist_append(*list, line);
 	free(line);
@@ -354,10 +361,11 @@ on_progress(void *context, curl_off_t down_total, curl_off_t down, curl_off_t up
 	bool upload = transfer->request->body_file != NULL;
 	curl_off_t done = upload ? up : down;
 	curl_off_t total = upload ? up_total : down_total;
+	uint64_t now_ms = clock_read_ms(CLOCK_MONOTONIC);
 
-	if (done == 0)
+	if (done == 0 || now_ms - transfer->drawn_ms < PROGRESS_MS)
 		return 0;
-	transfer->drawn = true;
+	transfer->drawn_ms = now_ms;
 	if (upload && total > 0 && done >= total)
 		fprintf(stderr, "\r\033[Ksent %.1f MiB, waiting for livezoned",
 			(double)done / 1048576);

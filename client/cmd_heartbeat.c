@@ -16,6 +16,7 @@ cmd_heartbeat(const struct command_line *line)
 {
 	const char *source = line->argument[0];
 	char path[128], what[64];
+	uint64_t renewed;
 	struct api_request request = { .method = "POST", .path = path };
 	enum command_exit result = target_check_source(source);
 	struct json_object *reply;
@@ -26,8 +27,9 @@ cmd_heartbeat(const struct command_line *line)
 	result = call(line, &request, &reply);
 	if (result)
 		return result;
-	snprintf(what, sizeof(what), "%llu leases renewed",
-		(unsigned long long)output_number(reply, "renewed"));
+	renewed = output_number(reply, "renewed");
+	snprintf(what, sizeof(what), "%llu lease%s renewed", (unsigned long long)renewed,
+		renewed == 1 ? "" : "s");
 	call_print_written(line, reply, what);
 	json_object_put(reply);
 	return COMMAND_OK;
