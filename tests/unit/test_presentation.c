@@ -212,6 +212,8 @@ rdata_comes_out_as_wire_and_back_as_text(void **state)
 		{ "TXT", "\303\274", "02c3bc", "\"\\195\\188\"" },
 		{ "CAA", "0 issue \"a;b\"", "00056973737565613b62", NULL },
 		{ "CAA", "0 issue \"\"", "00056973737565", "\\# 7 00056973737565" },
+		{ "CAA", "\\# 7 00056973737565", "00056973737565", NULL },
+		{ "OPENPGPKEY", "\\# 0", "", NULL },
 		{ "DS", "1 13 2 ab cd", "00010d02abcd", "1 13 2 abcd" },
 		{ "TLSA", "3 1 1 abcd", "030101abcd", NULL },
 		{ "TLSA", "DANE-EE SPKI SHA2-256 abcd", "030101abcd", "3 1 1 abcd" },
@@ -293,6 +295,8 @@ bad_rdata_is_refused_with_a_hint(void **state)
 		{ "A", "\\#", "needs a length" },
 		{ "A", "\\# 0", "not data of this type" },
 		{ "AAAA", "10.0.0.5", "needs one IPv6 address such as fd00::5" },
+		{ "CAA", "\\# 1 00", "not data of this type" },
+		{ "CNAME", "\\# 0", "not data of this type" },
 		{ "CNAME", "a b", "CNAME has 2 fields" },
 		{ "CNAME", "a..b", "CNAME: name \"a..b\": " },
 		{ "CNAME", "@", "name \"@\"" },
@@ -333,6 +337,7 @@ bad_rdata_is_refused_with_a_hint(void **state)
 		{ "HIP", "300 abcd AwEA", "HIP" },
 		{ "IPSECKEY", "10 1 2 192.0.2.38 AQNR x", "IPSECKEY" },
 		{ "IPSECKEY", "10 1 2 192.0.2.38", "IPSECKEY" },
+		{ "IPSECKEY", "10 1 2 192.0.2.38 AQN", "IPSECKEY" },
 		{ "IPSECKEY", "10 257 2 192.0.2.38 AQNR", "IPSECKEY" },
 		{ "EUI48", "+0-00-5e-00-53-2a", "EUI48" },
 		{ "HTTPS", "1 . port=70000", "HTTPS field 3" },
@@ -450,6 +455,29 @@ bytes_that_no_rule_explains_come_out_as_rfc3597(void **state)
 		assert_string_equal(text, rows[i].written);
 		free(text);
 	}
+}
+
+/* ldns writes these without a look at the room in its buffer. */
+static void
+long_service_parameters_are_written(void **state)
+{
+	uint8_t rdata[4003] = { 0, 1, 0 };
+	char *text;
+
+	(void)state;
+	for (size_t i = 3; i < sizeof(rdata); i += 8) { /* key256=\003\003\003\003, key257... */
+		rdata[i] = (uint8_t)(1 + (i - 3) / 8 / 256);
+		rdata[i + 1] = (uint8_t)((i - 3) / 8 % 256);
+		rdata[i + 3] = 4;
+		memset(rdata + i + 4, 3, 4);
+	}
+	text = presentation_write_rdata(65, rdata, sizeof(rdata));
+	assert_non_null(text);
+	assert_memory_equal(text, "1 . key256=", 11);
+	assert_int_equal(presentation_read_rdata(65, text, block, sizeof(block), NULL),
+		sizeof(rdata) + 2);
+	assert_memory_equal(block + 2, rdata, sizeof(rdata));
+	free(text);
 }
 
 static void
@@ -668,6 +696,7 @@ main(void)
 		cmocka_unit_test(long_foreign_text_is_cut_in_messages),
 		cmocka_unit_test(rdata_keeps_within_its_limits),
 		cmocka_unit_test(bytes_that_no_rule_explains_come_out_as_rfc3597),
+		cmocka_unit_test(long_service_parameters_are_written),
 		cmocka_unit_test(any_bytes_of_any_type_go_out_and_in_unchanged_or_are_refused),
 		cmocka_unit_test(one_record_is_read_from_one_line),
 		cmocka_unit_test(master_files_are_read),
