@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+#include "tests/unit/unit.h"
+
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "client/content.h"
+
+static char complaint[1024];
+
+/* options.c's, caught. */
+void
+command_complain(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(complaint, sizeof(complaint), format, args);
+	va_end(args);
+}
+
+static enum command_exit
+read_text(const char *text, const char *origin, struct json_object **out)
+{
+	char path[] = "/tmp/livezone-content-XXXXXX";
+	int fd = mkstemp(path);
+	enum command_exit result;
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+	complaint[0] = '\0';
+	result = content_read(path, origin, out);
+	unlink(path);
+	return result;
+}
+
+static void
+assert_content(const char *text, const char *origin, const char *expected)
+{
+	struct json_object *rrsets = NULL;
+
+	assert_int_equal(read_text(text, origin, &rrsets), COMMAND_OK);
+	assert_string_equal(
+		json_object_to_json_string_ext(rrsets, JSON_C_TO_STRING_PLAIN), expected);
+	json_object_put(rrsets);
+}
+
+static void
+test_json_is_an_array_or_an_object(void **state)
+{
+	(void)state;
+	assert_content("[{\"name\":\"a.b\"}]", ".", "[{\"name\":\"a.b\"}]");
+	assert_content("{\"rrsets\":[{\"name\":\"a.b\"}]}\n", ".", "[{\"name\":\"a.b\"}]");
+	assert_content("{\"zone\":\"x\",\"rrsets\":[]}", ".", "[]");
+}
+
+static void
+test_records_of_a_master_file_become_rrsets(void **state)
+{
+	(void)state;
+	assert_content("a 5 A 10.0.0.1\nb TXT \"x\"\na 5 A 10.0.0.2 ; twice\n", "live.test",
+		"[{\"name\":\"a.live.test.\",\"type\":\"A\",\"ttl\":5,"
+		"\"records\":[\"10.0.0.1\",\"10.0.0.2\"]},"
+		"{\"name\":\"b.live.test.\",\"type\":\"TXT\",\"records\":[\"\\\"x\\\"\"]}]");
+	assert_content("$TTL 9\nA.Live.Test. AAAA 2001:DB8::1\n", ".",
+		"[{\"name\":\"a.live.test.\",\"type\":\"AAAA\",\"ttl\":9,"
+		"\"records\":[\"2001:db8::1\"]}]");
+	assert_content("", ".", "[]");
+}
+
+static void
+test_mistakes_are_named(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *complaint;
+	} mistakes[] = {
+		{ "{\"rrsets\":[", "unexpected end of data" },
+		{ "{\"rrsets\":[]} x", "unexpected" },
+		{ "{\"records\":[]}", "neither an array of RRsets" },
+		{ "{\"rrsets\":{}}", "neither an array of RRsets" },
+		{ "a.b. A 10.0.0.1\nc.b. A 10.0\n", "line 2" },
+		{ "a.b. 5 A 10.0.0.1\na.b. 6 A 10.0.0.2\n", "TTLs of a.b. differ" },
+		{ "$INCLUDE other\n", "line 1" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(mistakes); i++) {
+		struct json_object *rrsets = NULL;
+
+		assert_int_equal(read_text(mistakes[i].text, ".", &rrsets), COMMAND_REFUSED);
+		assert_non_null(strstr(complaint, mistakes[i].complaint));
+		assert_null(rrsets);
+	}
+}
+
+static void
+test_the_form_shows_in_the_first_byte(void **state)
+{
+	static const struct {
+		const char *text;
+		bool is_json;
+	} forms[] = { { "{}", true }, { "[]", true }, { "a A 1", false }, { "", false } };
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(forms); i++) {
+		FILE *file = tmpfile();
+
+		fputs(forms[i].text, file);
+		rewind(file);
+		assert_int_equal(content_is_json(file), forms[i].is_json);
+		assert_int_equal(ftell(file), 0);
+		fclose(file);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_json_is_an_array_or_an_object),
+		cmocka_unit_test(test_records_of_a_master_file_become_rrsets),
+		cmocka_unit_test(test_mistakes_are_named),
+		cmocka_unit_test(test_the_form_shows_in_the_first_byte),
+	};
+
+	return cmocka_run_group_tests_name("content", tests, NULL, NULL);
+}
