@@ -32,7 +32,7 @@
  * is "reset"; verb 0 is a put, 1 a delete.
  *
  * A failed check is STATUS_CORRUPT and names the table. Callbacks of the walks below
- * must not use the transaction that they are called in.
+ * may read meta, source and zone records of their transaction, and nothing else of it.
  */
 #pragma once
 
@@ -166,9 +166,9 @@ int state_get_zone(struct state_txn *txn, const struct name_key *apex,
 	struct state_zone *out, struct reason *reason);
 
 /* Counts the RRsets of each zone anew when the set of live zones is not the one that they
- * were counted for. */
+ * were counted for; *out_changed says so. */
 int state_recount_zones(struct state_txn *txn, const struct zones *zones,
-	struct reason *reason);
+	bool *out_changed, struct reason *reason);
 
 /* The change log. state_log_append writes one revision's entry and trims old ones;
  * with more than STATE_LOG_ITEMS_MAX items, a reset entry. */

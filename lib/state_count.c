@@ -459,13 +459,16 @@ write_tally(struct state_txn *txn, const struct tally *tally, struct reason *rea
 }
 
 int
-state_recount_zones(struct state_txn *txn, const struct zones *zones, struct reason *reason)
+state_recount_zones(struct state_txn *txn, const struct zones *zones, bool *out_changed,
+	struct reason *reason)
 {
 	static const struct name_key root;
 	uint32_t checksum = checksum_zones(zones);
 	struct tally tally = { .zones = zones };
 	int status = state_load_meta(txn, reason);
 
+	if (status == STATUS_OK)
+		*out_changed = txn->zones_checksum != checksum;
 	if (status != STATUS_OK || txn->zones_checksum == checksum)
 		return status;
 	status = state_flush_counters(txn, reason);

@@ -31,7 +31,18 @@ struct store_writer {
 	struct store_txn txn; /* the one open transaction */
 	char dir[PATH_MAX];   /* where it is served */
 	char path[PATH_MAX];  /* where it is now: dir, or dir.new until published */
+	struct store_writer *retired;
 };
+
+/* Environments that are done with, but must not be closed (R13): the process's end does it. */
+static struct store_writer *retired;
+
+static void
+retire(struct store_writer *writer)
+{
+	writer->retired = retired;
+	retired = writer;
+}
 
 static int
 system_error(const char *path, struct reason *reason)
@@ -104,15 +115,16 @@ store_writer_open(const char *dir, uint64_t size_limit, struct store_writer **ou
 	if (status == STATUS_OK)
 		status = open_env(writer, size_limit, reason);
 	if (status != STATUS_OK) {
-		/* not closed: the locks of a live environment are shared (R13) */
-		free(writer);
+		/* not closed: the locks of a live environment are shared */
+		retire(writer);
 		return status;
 	}
 	*out = writer;
 	return STATUS_OK;
 }
 
-/* Removes a directory of ours: files only, no descent. An absent one is fine. */
+/* Removes a directory of ours: files, and empty directories that somebody put in their
+ * place; no descent. An absent one is fine. */
 static int
 remove_directory(const char *path, struct reason *reason)
 {
@@ -123,7 +135,8 @@ remove_directory(const char *path, struct reason *reason)
 		return errno == ENOENT ? STATUS_OK : system_error(path, reason);
 	while ((entry = readdir(dir)))
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			unlinkat(dirfd(dir), entry->d_name, 0);
+			if (unlinkat(dirfd(dir), entry->d_name, 0) != 0)
+				unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR);
 	closedir(dir);
 	return rmdir(path) == 0 ? STATUS_OK : system_error(path, reason);
 }
@@ -212,8 +225,16 @@ store_writer_free(struct store_writer *writer)
 		return;
 	/* closed only when replaced: new openers find other files, so nobody can adopt the
 	 * shared mutexes that some LMDB versions destroy here (H5, R13) */
-	if (store_writer_check(writer, NULL) == STATUS_FOREIGN)
+	if (strcmp(writer->path, writer->dir) != 0) {
+		/* nobody else can have it open yet */
 		mdb_env_close(writer->env);
+		remove_directory(writer->path, NULL);
+	} else if (store_writer_check(writer, NULL) == STATUS_FOREIGN) {
+		mdb_env_close(writer->env);
+	} else {
+		retire(writer);
+		return;
+	}
 	free(writer);
 }
 
@@ -228,6 +249,14 @@ store_writer_check(struct store_writer *writer, struct reason *reason)
 	if (status == STATUS_OK)
 		writer->files.data_size = now.data_size;
 	return status;
+}
+
+void
+store_writer_sweep(struct store_writer *writer)
+{
+	int dead;
+
+	mdb_reader_check(writer->env, &dead);
 }
 
 int

@@ -31,11 +31,15 @@ int store_writer_create(const char *dir, uint64_t size_limit, struct store_write
  * and removed. Readers that have it open keep their map. */
 int store_writer_publish(struct store_writer *writer, struct reason *reason);
 
-/* Ends the use without touching the shared locks (R13). NULL is allowed. */
+/* Ends the use without touching the shared locks (R13); an environment that was never
+ * published is removed. NULL is allowed. */
 void store_writer_free(struct store_writer *writer);
 
 /* Is the directory still the one that is open, in full length? */
 int store_writer_check(struct store_writer *writer, struct reason *reason);
+
+/* Frees the slots of readers whose process is gone (R11, H13). */
+void store_writer_sweep(struct store_writer *writer);
 
 /* A write transaction; ended by commit or abort. */
 int store_writer_begin(struct store_writer *writer, struct store_txn **out,

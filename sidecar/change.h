@@ -85,9 +85,11 @@ enum change_outcome {
 struct change_result {
 	enum change_outcome outcome;
 	uint64_t revision;           /* of the change, or the present one */
-	uint64_t rrset_revision;     /* single-item changes: the RRset's revision now; 0 = none */
+	uint64_t rrset_revision;     /* single-item changes: the RRset's revision now; 0 = none.
+				      * CHANGE_STALE: the one that did not match */
 	uint64_t old_revision;       /* single-item changes: before, for the audit line */
-	size_t added, changed, removed, unchanged, renewed; /* RRsets */
+	size_t added, changed, removed, unchanged; /* RRsets */
+	size_t renewed;              /* leases; these RRsets are `unchanged`, too */
 	size_t item;                 /* index of the item at fault, or CHANGE_WHOLE */
 	const char *field;           /* static: "name", "ttl", ...; NULL = the item as such */
 	char path[CHANGE_PATH_MAX];  /* "changes[3].ttl": made by the API from the two above */

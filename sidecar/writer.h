@@ -16,7 +16,8 @@
 #include "lib/state.h"
 #include "sidecar/change.h"
 
-#define WRITER_QUEUE_MAX 50000 /* items waiting; more is 503 (security.md 1.3) */
+#define WRITER_QUEUE_MAX 50000 /* items waiting; more is CHANGE_BUSY (503) */
+#define WRITER_GROUP_MAX 10000 /* items of one group; a bigger change is one by itself */
 
 struct writer;
 
@@ -28,25 +29,31 @@ struct writer_status {
 	size_t queued;
 	uint64_t groups, changes, rebuilds, catch_ups;
 	uint64_t state_used, state_size;
+	uint64_t state_reopens;
 };
 
 /* Opens state (borrowed, outlives the writer), brings serve up to date (catch-up from the
  * change log, or a rebuild beside it and a rename), then starts the thread. The
- * configuration is borrowed until the next writer_reload. */
+ * configuration is borrowed until the next writer_reload. A serve directory that cannot be
+ * written is no failure: writer_status says so, and it is tried again. */
 int writer_start(struct state *state, const struct config *config, struct writer **out,
 	struct reason *reason);
 
 /* Answers what is queued with CHANGE_BUSY, joins the thread, frees. NULL is allowed. */
 void writer_stop(struct writer *writer);
 
-/* Hands the change over and waits for its outcome. Any thread. The change stays the
- * caller's. */
+/* Hands a change over that change_check accepted, and waits for its outcome. Any thread.
+ * The change stays the caller's; a difference is kept in its arena. */
 void writer_submit(struct writer *writer, struct change *change,
 	struct change_result *out);
 
 /* Uses a new configuration from the next group on and recompiles the apexes; returns when
  * the old one is no longer used. */
 void writer_reload(struct writer *writer, const struct config *config);
+
+/* The clock that leases end on: wall-clock ms as they were at the start, which no later
+ * jump of the wall clock changes (state_record.expires_ms minus this = what is left). */
+uint64_t writer_lease_clock(struct writer *writer);
 
 void writer_read_status(struct writer *writer, struct writer_status *out);
 

@@ -284,19 +284,25 @@ test_zones_are_counted_anew_when_their_set_changes(void **state)
 	};
 	struct zones zones = { .zone = zone, .count = 2 };
 	struct state_txn *txn;
+	bool changed;
 
 	(void)state;
 	put_all("live", rows, UNIT_COUNT(rows));
 	assert_counts("api", 3, "live", 3);
 	assert_int_equal(zones_finish(&zones, &reason), STATUS_OK);
 	txn = begin();
-	assert_int_equal(state_recount_zones(txn, &zones, &reason), STATUS_OK);
+	assert_int_equal(state_recount_zones(txn, &zones, &changed, &reason), STATUS_OK);
 	assert_int_equal(state_commit(txn, &reason), STATUS_OK);
 	assert_counts("api", 3, "live", 1);
 	assert_counts("api", 3, "sub.live", 2);
+	assert_true(changed);
+	txn = begin();
+	assert_int_equal(state_recount_zones(txn, &zones, &changed, &reason), STATUS_OK);
+	assert_false(changed);
+	state_abort(txn);
 	zones.count = 1;
 	txn = begin();
-	assert_int_equal(state_recount_zones(txn, &zones, &reason), STATUS_OK);
+	assert_int_equal(state_recount_zones(txn, &zones, &changed, &reason), STATUS_OK);
 	assert_int_equal(state_commit(txn, &reason), STATUS_OK);
 	assert_counts("api", 3, "live", 3);
 	assert_counts("api", 3, "sub.live", 0);

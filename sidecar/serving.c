@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * The served copy. It takes no read transaction on serve (D10): what it needs to know it
+ * reads inside its write transactions.
+ */
+#include "sidecar/serving.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/node.h"
+#include "lib/report.h"
+#include "lib/status.h"
+
+#define CHECK_MS 1000        /* R9 */
+#define SWEEP_MS 5000        /* R11 */
+#define RETRY_FIRST_MS 1000
+#define RETRY_MAX_MS 60000
+#define CHUNK_NAMES 500000   /* names per commit of a rebuild: bounds dirty pages */
+#define CATCH_UP_MAX 100000  /* names; more are rebuilt */
+#define SWITCH_WAIT_MS 2000  /* for Unbounds to take a new directory */
+#define REPORT_FRESH_MS 5000
+#define REPORTERS_MAX 64
+
+/* --- nodes --- */
+
+static int
+write_node(struct compile *compile, struct store_txn *txn, struct reason *reason)
+{
+	size_t size;
+	uint8_t *value;
+	int status;
+
+	if (compile->count == 0)
+		return store_writer_delete(txn, &compile->owner, reason);
+	size = node_size(&compile->owner, compile->rrset, compile->count);
+	status = store_writer_reserve(txn, &compile->owner, size, &value, reason);
+	if (status == STATUS_OK)
+		node_encode(&compile->owner, compile->revision, compile->rrset,
+			compile->count, value);
+	return status;
+}
+
+static int
+write_names(struct serving *serving, const struct plan_names *names, struct state_txn *from,
+	struct store_txn *to)
+{
+	struct compile *compile = &serving->compile;
+	int status = STATUS_OK;
+	size_t i;
+
+	for (i = 0; status == STATUS_OK && i < names->count; i++) {
+		status = compile_name(compile, from, names->name[i], &serving->reason);
+		if (status == STATUS_OK)
+			status = write_node(compile, to, &serving->reason);
+	}
+	return status;
+}
+
+/* --- rebuild --- */
+
+struct rebuild {
+	struct serving *serving;
+	struct state_txn *from;
+	struct store_writer *store;
+	struct store_txn *to;
+	bool has_name;
+	bool *has_apex; /* per zone: its node is written */
+	size_t written;
+};
+
+static int
+finish_name(struct rebuild *rebuild, struct reason *reason)
+{
+	struct compile *compile = &rebuild->serving->compile;
+	const struct zone *zone = zones_find(compile->zones, &compile->owner);
+	int status = compile_finish(compile, rebuild->from, reason);
+
+	rebuild->has_name = false;
+	if (zone)
+		rebuild->has_apex[zone - compile->zones->zone] = true;
+	if (status == STATUS_OK)
+		status = write_node(compile, rebuild->to, reason);
+	if (status == STATUS_OK && ++rebuild->written % CHUNK_NAMES == 0) {
+		struct store_txn *txn = rebuild->to;
+
+		rebuild->to = NULL;
+		status = store_writer_commit(txn, reason);
+		if (status == STATUS_OK)
+			status = store_writer_begin(rebuild->store, &rebuild->to, reason);
+	}
+	return status;
+}
+
+static int
+rebuild_record(void *context, const struct state_record *record, struct reason *reason)
+{
+	struct rebuild *rebuild = context;
+	struct compile *compile = &rebuild->serving->compile;
+	const struct name_key *owner = &record->rrset.owner;
+	int status = STATUS_OK;
+
+	if (rebuild->has_name
+		&& (compile->owner.len != owner->len
+			|| memcmp(compile->owner.bytes, owner->bytes, owner->len) != 0))
+		status = finish_name(rebuild, reason);
+	if (status != STATUS_OK)
+		return status;
+	if (!rebuild->has_name)
+		compile_begin(compile, owner);
+	rebuild->has_name = true;
+	return compile_add(compile, record, reason);
+}
+
+/* Apexes at which nothing is stored have an SOA all the same. */
+static int
+rebuild_apexes(struct rebuild *rebuild, struct reason *reason)
+{
+	struct compile *compile = &rebuild->serving->compile;
+	int status = STATUS_OK;
+	size_t i;
+
+	for (i = 0; status == STATUS_OK && i < compile->zones->count; i++) {
+		if (rebuild->has_apex[i])
+			continue;
+		compile_begin(compile, &compile->zones->zone[i].key);
+		status = finish_name(rebuild, reason);
+	}
+	return status;
+}
+
+static int
+fill(struct rebuild *rebuild, struct store_meta *out_meta, struct reason *reason)
+{
+	static const struct name_key root;
+	struct state_meta meta;
+	int status = state_read_meta(rebuild->from, &meta, reason);
+
+	if (status == STATUS_OK)
+		status = store_writer_begin(rebuild->store, &rebuild->to, reason);
+	if (status == STATUS_OK)
+		status = state_walk_below(rebuild->from, &root, rebuild_record, rebuild,
+			reason);
+	if (status == STATUS_OK && rebuild->has_name)
+		status = finish_name(rebuild, reason);
+	if (status == STATUS_OK)
+		status = rebuild_apexes(rebuild, reason);
+	if (status != STATUS_OK)
+		return status;
+	out_meta->revision = meta.revision;
+	memcpy(out_meta->instance, meta.instance, sizeof(meta.instance));
+	return store_writer_put_meta(rebuild->to, out_meta, reason);
+}
+
+/* Fills the new environment from state in one consistent read. */
+static int
+fill_from_state(struct serving *serving, struct store_writer *store,
+	struct store_meta *out_meta)
+{
+	struct rebuild rebuild = { .serving = serving, .store = store };
+	int status = state_begin_read(serving->state, &rebuild.from, &serving->reason);
+
+	if (status != STATUS_OK)
+		return status;
+	rebuild.has_apex = calloc(serving->compile.zones->count + 1, sizeof(bool));
+	status = rebuild.has_apex
+		? fill(&rebuild, out_meta, &serving->reason)
+		: reason_set(&serving->reason, STATUS_NO_MEMORY, "out of memory");
+	free(rebuild.has_apex);
+	state_abort(rebuild.from);
+	if (!rebuild.to)
+		return status;
+	if (status == STATUS_OK)
+		return store_writer_commit(rebuild.to, &serving->reason);
+	store_writer_abort(rebuild.to);
+	return status;
+}
+
+struct reporters {
+	pid_t pid[REPORTERS_MAX];
+	size_t count;
+	uint64_t now_ms;
+};
+
+static void
+note_reporter(void *context, const struct report *report)
+{
+	struct reporters *reporters = context;
+
+	if (reporters->count < REPORTERS_MAX
+		&& report->written_ms + REPORT_FRESH_MS > reporters->now_ms)
+		reporters->pid[reporters->count++] = report->pid;
+}
+
+static void
+drop_reporter(void *context, const struct report *report)
+{
+	struct reporters *reporters = context;
+	size_t i;
+
+	for (i = 0; i < reporters->count; i++)
+		if (reporters->pid[i] == report->pid)
+			reporters->pid[i] = reporters->pid[--reporters->count];
+}
+
+/* Waits until each Unbound that reported into the old directory reports into the new
+ * one: what is acknowledged next, they see. Bounded, since a dead one never will. */
+static void
+wait_for_reporters(const char *dir, struct reporters *reporters)
+{
+	uint64_t deadline = clock_boot_ms() + SWITCH_WAIT_MS;
+
+	while (reporters->count > 0 && clock_boot_ms() < deadline) {
+		const struct timespec pause = { .tv_nsec = 20000000 };
+
+		nanosleep(&pause, NULL);
+		report_read_all(dir, drop_reporter, reporters, NULL);
+	}
+}
+
+static int
+publish(struct serving *serving, struct store_writer *store)
+{
+	struct reporters reporters = { .now_ms = clock_wall_ms() };
+	int status;
+
+	report_read_all(serving->dir, note_reporter, &reporters, NULL);
+	status = store_writer_publish(store, &serving->reason);
+	if (status == STATUS_OK)
+		wait_for_reporters(serving->dir, &reporters);
+	return status;
+}
+
+/* Builds a new directory and puts it in place of whatever is there. */
+static void
+rebuild(struct serving *serving)
+{
+	struct store_writer *store;
+	struct store_meta meta = serving->meta;
+	int status = store_writer_create(serving->dir, serving->size_limit, &store,
+		&serving->reason);
+
+	serving->is_current = false;
+	if (status == STATUS_OK) {
+		status = fill_from_state(serving, store, &meta);
+		if (status == STATUS_OK)
+			status = publish(serving, store);
+		if (status != STATUS_OK)
+			store_writer_free(store);
+	}
+	if (status != STATUS_OK) {
+		serving->retry_after_ms = serving->retry_after_ms == 0
+			? RETRY_FIRST_MS
+			: serving->retry_after_ms * 2;
+		if (serving->retry_after_ms > RETRY_MAX_MS)
+			serving->retry_after_ms = RETRY_MAX_MS;
+		serving->retry_ms = clock_boot_ms() + serving->retry_after_ms;
+		return;
+	}
+	store_writer_free(serving->store);
+	serving->store = store;
+	serving->meta = meta;
+	serving->is_current = true;
+	serving->retry_after_ms = 0;
+	serving->rebuilds++;
+}
+
+/* --- following state --- */
+
+static int
+update(struct serving *serving, struct plan_touched *touched, uint64_t revision)
+{
+	struct store_meta meta = serving->meta;
+	struct state_txn *from;
+	struct store_txn *to;
+	int status = state_begin_read(serving->state, &from, &serving->reason);
+
+	if (status != STATUS_OK)
+		return status;
+	status = store_writer_begin(serving->store, &to, &serving->reason);
+	if (status != STATUS_OK) {
+		state_abort(from);
+		return status;
+	}
+	plan_names_sort(&touched->names);
+	plan_names_sort(&touched->apexes);
+	meta.revision = revision;
+	status = write_names(serving, &touched->names, from, to);
+	if (status == STATUS_OK)
+		status = write_names(serving, &touched->apexes, from, to);
+	if (status == STATUS_OK)
+		status = store_writer_put_meta(to, &meta, &serving->reason);
+	state_abort(from);
+	if (status != STATUS_OK) {
+		store_writer_abort(to);
+		return status;
+	}
+	status = store_writer_commit(to, &serving->reason);
+	if (status == STATUS_OK)
+		serving->meta = meta;
+	return status;
+}
+
+static int
+check_files(struct serving *serving)
+{
+	serving->checked_ms = clock_boot_ms();
+	return serving->store ? store_writer_check(serving->store, &serving->reason)
+			      : STATUS_NOT_FOUND;
+}
+
+void
+serving_update(struct serving *serving, struct plan_touched *touched, uint64_t revision)
+{
+	if (serving->is_current && check_files(serving) == STATUS_OK
+		&& update(serving, touched, revision) == STATUS_OK)
+		return;
+	if (!serving->is_current && clock_boot_ms() < serving->retry_ms)
+		return;
+	rebuild(serving);
+}
+
+void
+serving_tick(struct serving *serving)
+{
+	uint64_t now = clock_boot_ms();
+
+	if (!serving->is_current) {
+		if (now >= serving->retry_ms)
+			rebuild(serving);
+		return;
+	}
+	if (now - serving->checked_ms < CHECK_MS)
+		return;
+	if (check_files(serving) != STATUS_OK) {
+		rebuild(serving);
+	} else if (now - serving->swept_ms >= SWEEP_MS) {
+		serving->swept_ms = now;
+		store_writer_sweep(serving->store);
+	}
+}
+
+/* --- start --- */
+
+static void
+read_boot_id(uint8_t out[STORE_INSTANCE_SIZE])
+{
+	char text[40] = "";
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	size_t i, used = 0;
+	ssize_t len = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	memset(out, 0, STORE_INSTANCE_SIZE);
+	for (i = 0; i < (size_t)(len < 0 ? 0 : len) && used < 2 * STORE_INSTANCE_SIZE; i++) {
+		char c = text[i];
+		int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10
+										  : -1;
+
+		if (digit < 0)
+			continue;
+		out[used / 2] = (uint8_t)(out[used / 2] << 4 | digit);
+		used++;
+	}
+}
+
+/* Is what the directory holds gone after a power loss? Then what is there is whole. */
+static bool
+is_in_memory(const char *dir)
+{
+	struct statfs fs;
+
+	return statfs(dir, &fs) == 0
+		&& (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+}
+
+static int
+read_meta(struct serving *serving, struct store_meta *out)
+{
+	struct store_txn *txn;
+	int status = store_writer_begin(serving->store, &txn, &serving->reason);
+
+	if (status != STATUS_OK)
+		return status;
+	status = store_read_meta(txn, out, &serving->reason);
+	store_writer_abort(txn);
+	return status;
+}
+
+/* Names to catch up with; owners are copied into the arena. */
+struct catch_up {
+	struct plan_touched touched;
+	struct arena arena;
+};
+
+static int
+catch_up_name(struct catch_up *catch_up, const struct name_key *owner)
+{
+	const struct name_key *copy;
+
+	if (catch_up->touched.names.count == CATCH_UP_MAX)
+		return STATUS_TOO_LARGE;
+	copy = arena_copy(&catch_up->arena, owner, sizeof(*owner));
+	return copy ? plan_names_add(&catch_up->touched.names, copy) : STATUS_NO_MEMORY;
+}
+
+static int
+catch_up_entry(void *context, uint64_t revision, bool reset,
+	const struct state_log_item *items, size_t count, struct reason *reason)
+{
+	int status = reset ? STATUS_TOO_LARGE : STATUS_OK;
+	size_t i;
+
+	(void)revision;
+	(void)reason;
+	for (i = 0; status == STATUS_OK && i < count; i++)
+		status = catch_up_name(context, &items[i].owner);
+	return status;
+}
+
+/* A heartbeat makes no revision, so leases may be newer than serve has them. */
+static int
+catch_up_lease(void *context, const struct state_record *record, struct reason *reason)
+{
+	(void)reason;
+	return catch_up_name(context, &record->rrset.owner);
+}
+
+static int
+collect_catch_up(struct serving *serving, struct catch_up *catch_up, uint64_t since,
+	struct state_meta *out_meta)
+{
+	const struct zones *zones = serving->compile.zones;
+	struct state_txn *txn;
+	size_t i;
+	int status = state_begin_read(serving->state, &txn, &serving->reason);
+
+	if (status != STATUS_OK)
+		return status;
+	status = state_read_meta(txn, out_meta, &serving->reason);
+	if (status == STATUS_OK)
+		status = state_walk_log(txn, since, SIZE_MAX, catch_up_entry, catch_up,
+			&serving->reason);
+	if (status == STATUS_OK)
+		status = state_walk_expired(txn, UINT64_MAX, catch_up_lease, catch_up,
+			&serving->reason);
+	/* the configuration may say another ns, contact or ttl than before */
+	for (i = 0; status == STATUS_OK && i < zones->count; i++)
+		status = plan_names_add(&catch_up->touched.apexes, &zones->zone[i].key);
+	state_abort(txn);
+	return status;
+}
+
+/* Opens what is there and brings it to state's revision. Any failure means: rebuild. */
+static int
+catch_up(struct serving *serving)
+{
+	struct catch_up catch_up = { 0 };
+	struct store_meta found;
+	struct state_meta meta;
+	int status = store_writer_open(serving->dir, serving->size_limit, &serving->store,
+		&serving->reason);
+
+	if (status == STATUS_OK)
+		status = read_meta(serving, &found);
+	if (status == STATUS_OK
+		&& memcmp(found.boot_id, serving->meta.boot_id, sizeof(found.boot_id)) != 0
+		&& !is_in_memory(serving->dir))
+		status = reason_set(&serving->reason, STATUS_CORRUPT,
+			"serve is on a disk and of another boot");
+	if (status == STATUS_OK)
+		status = collect_catch_up(serving, &catch_up, found.revision, &meta);
+	if (status == STATUS_OK
+		&& memcmp(found.instance, meta.instance, sizeof(meta.instance)) != 0)
+		status = reason_set(&serving->reason, STATUS_FOREIGN,
+			"serve was made from another state");
+	if (status == STATUS_OK) {
+		memcpy(serving->meta.instance, meta.instance, sizeof(meta.instance));
+		status = update(serving, &catch_up.touched, meta.revision);
+		serving->catch_ups += found.revision != meta.revision;
+	}
+	plan_names_done(&catch_up.touched.names);
+	plan_names_done(&catch_up.touched.apexes);
+	arena_done(&catch_up.arena);
+	return status;
+}
+
+void
+serving_start(struct serving *serving, bool must_rebuild)
+{
+	read_boot_id(serving->meta.boot_id);
+	serving->is_current = !must_rebuild && catch_up(serving) == STATUS_OK;
+	if (!serving->is_current)
+		rebuild(serving);
+}
+
+void
+serving_stop(struct serving *serving)
+{
+	store_writer_free(serving->store);
+	serving->store = NULL;
+}

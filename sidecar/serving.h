@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * Keeps serve equal to state: brings it up at a start, follows each commit, and builds it
+ * anew beside the old one when it is lost, damaged or full. Writer thread only.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/reason.h"
+#include "lib/state.h"
+#include "lib/store_writer.h"
+#include "sidecar/compile.h"
+#include "sidecar/plan.h"
+
+struct serving {
+	struct state *state;
+	const char *dir;
+	uint64_t size_limit;
+	struct store_writer *store; /* NULL: none that is ours */
+	struct compile compile;     /* with the zones and the lease clock */
+	struct store_meta meta;     /* of what is served */
+	bool is_current;
+	struct reason reason;       /* why not */
+	uint64_t checked_ms, swept_ms; /* boot clock: last looks at the files */
+	uint64_t retry_ms, retry_after_ms; /* next attempt, and how long the pause is */
+	uint64_t rebuilds, catch_ups;
+};
+
+/* Opens what is in `dir` and catches it up from the change log, or rebuilds it: when it is
+ * absent, damaged, foreign, of another boot, or `must_rebuild`. A failure leaves
+ * is_current false and is tried again by serving_tick. */
+void serving_start(struct serving *serving, bool must_rebuild);
+
+/* Compiles the names touched by what state holds at `revision`; rebuilds at once when
+ * that fails. The result is serving->is_current. */
+void serving_update(struct serving *serving, struct plan_touched *touched,
+	uint64_t revision);
+
+/* Looks after the files, once a second at most: replaced ones are rebuilt, dead readers
+ * cleared, a failed rebuild tried again. */
+void serving_tick(struct serving *serving);
+
+/* Leaves serve to its readers. */
+void serving_stop(struct serving *serving);
