@@ -209,14 +209,13 @@ class Writes(Group):
     def __init__(self, context, scale, wanted):
         super().__init__(context, scale, wanted)
         self.livezone = self.add(subjects.Livezone, scale.small)
-        if not self.livezone:
-            return
         kinds = [("livezone", "livezone", self.livezone, "")]
         for kind, make, header in (("etcd", subjects.Etcd, ""),
                                    ("pdns", subjects.Pdns, f"X-API-Key: {subjects.Pdns.key}")):
             if self.want(f"{make.title} 1", f"{make.title} 32"):
                 kinds.append((kind, make.title, self.add(make, scale.small), header))
-        self.measurements["bare LMDB commits"] = self.bare
+        if self.livezone:
+            self.measurements["bare LMDB commits"] = self.bare
         for clients in (1, 32):
             for kind, title, server, header in kinds:
                 if server:
