@@ -254,6 +254,7 @@ def dnsperf(server, port, queries, seconds=None, passes=None, outstanding=100):
     with Disturbance() as disturbance:
         text = run(argv)
     wall = time.monotonic() - began
+    spent = server.cpu_seconds() - before
     server.check()
 
     def number(pattern):
@@ -261,12 +262,14 @@ def dnsperf(server, port, queries, seconds=None, passes=None, outstanding=100):
         return float(match[1]) if match else 0.0
 
     codes = re.search(r"Response codes:\s+(.*)", text)
+    sent = number(r"Queries sent:\s+(\d+)")
     return {
         "per_second": number(r"Queries per second:\s+([\d.]+)"),
-        "sent": number(r"Queries sent:\s+(\d+)"),
+        "sent": sent,
         "lost": number(r"Queries lost:\s+(\d+)"),
         "codes": dict(re.findall(r"([A-Z]+) (\d+)", codes[1])) if codes else {},
-        "server_busy": (server.cpu_seconds() - before) / wall,
+        "server_busy": spent / wall,
+        "cpu_us": spent * 1e6 / sent if sent else 0.0,
         "disturbance": disturbance.share,
     }
 

@@ -264,8 +264,8 @@ zones:
         extra = FORWARD.format(upstream=self.upstream.port) if self.upstream else ""
         unbound = Unbound(self.context, env={"LIVEZONE_CONF": str(self.yaml)},
                           wrapper=self.wrapper)
-        fragment = run([self.context.prefix / "bin/livezonectl", "--config", self.yaml,
-                        "unbound-conf", "--port", unbound.port])
+        fragment = run([self.context.prefix / "bin/livezonectl", "unbound-conf", "--config",
+                        self.yaml, "--port", unbound.port])
         unbound.configure("", f'include: "{unbound.write("livezone.conf", fragment)}"\n' + extra)
         self.unbound, self.port = unbound, unbound.port
 
