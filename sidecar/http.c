@@ -617,7 +617,7 @@ send_reply(struct exchange *exchange, struct http_reply *reply)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->type);
 	if (reply->etag[0])
 		MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG, reply->etag);
-	if (reply->allow)
+	if (reply->allow[0])
 		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow);
 	if (reply->wants_token)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE,

@@ -70,7 +70,7 @@ struct http_reply {
 	unsigned status;
 	const char *type; /* media type, static */
 	char etag[32];    /* with its quotes; "" = none */
-	const char *allow;
+	char allow[48];   /* "" = none */
 	unsigned retry_after; /* seconds; 0 = none */
 	bool wants_token;     /* WWW-Authenticate: Bearer */
 	struct buffer body;

@@ -90,6 +90,51 @@ json_free(struct json_object *object)
 	json_object_put(object);
 }
 
+bool
+json_has(const struct json_object *object, const char *key)
+{
+	return json_object_object_get_ex(object, key, NULL);
+}
+
+const char *
+json_get_text(const struct json_object *object, const char *key)
+{
+	struct json_object *value;
+
+	if (!json_object_object_get_ex(object, key, &value)
+		|| !json_object_is_type(value, json_type_string))
+		return NULL;
+	return json_object_get_string(value);
+}
+
+bool
+json_get_number(const struct json_object *object, const char *key, uint64_t *out)
+{
+	struct json_object *value;
+
+	if (!json_object_object_get_ex(object, key, &value)
+		|| !json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 0)
+		return false;
+	*out = (uint64_t)json_object_get_int64(value);
+	return true;
+}
+
+const char *
+json_find_unknown(struct json_object *object, const char *const *allowed)
+{
+	json_object_object_foreach(object, key, value)
+	{
+		size_t i = 0;
+
+		(void)value;
+		while (allowed[i] && strcmp(allowed[i], key) != 0)
+			i++;
+		if (!allowed[i])
+			return key;
+	}
+	return NULL;
+}
+
 static int
 read_members(struct document *document)
 {

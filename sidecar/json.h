@@ -36,3 +36,11 @@ int json_read(const char *text, size_t len, const char *list, json_element_fn fn
 	struct reason *reason);
 
 void json_free(struct json_object *object); /* NULL is allowed */
+
+/* Members of *out_rest: NULL or false when absent or of another type. */
+bool json_has(const struct json_object *object, const char *key);
+const char *json_get_text(const struct json_object *object, const char *key);
+bool json_get_number(const struct json_object *object, const char *key, uint64_t *out);
+
+/* The first key that is not in `allowed` (NULL at its end), or NULL. */
+const char *json_find_unknown(struct json_object *object, const char *const *allowed);

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * How it goes: livezoned, its two environments, and each Unbound that reports.
+ */
+#include "sidecar/api_status.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "lib/duration.h"
+#include "lib/report.h"
+#include "livezone-config.h"
+#include "sidecar/api.h"
+#include "sidecar/emit.h"
+
+static void emit_state(struct emit *emit, const struct state_meta *meta,
+	const struct writer_status *writer, uint64_t rrsets);
+static void emit_serve(struct emit *emit, const struct writer_status *writer);
+static void emit_writer(struct emit *emit, const struct writer_status *writer);
+static int add_source(void *context, const char *source, size_t source_len,
+	const struct state_source *record, struct reason *reason);
+static void emit_report(void *context, const struct report *report);
+static void emit_report_zone(struct emit *emit, const struct report_zone *zone);
+static void emit_time(struct emit *emit, const char *key, uint64_t wall_ms);
+static void emit_seconds(struct emit *emit, const char *key, uint64_t ms);
+
+void
+api_status_get(struct api_call *call)
+{
+	struct emit emit = { .out = &call->reply->body };
+	struct writer_status writer;
+	struct state_meta meta;
+	struct reason reason;
+	uint64_t rrsets = 0;
+	int status;
+
+	if (!api_begin_read(call, &meta))
+		return;
+	status = state_walk_sources(call->txn, add_source, &rrsets, &reason);
+	if (status) {
+		api_fail(call, status, &reason, NULL);
+		return;
+	}
+	writer_read_status(call->api->writer, &writer);
+	emit_begin(&emit, '{');
+	emit_member(&emit, "version", PACKAGE_VERSION);
+	emit_time(&emit, "started", call->api->started_ms);
+	emit_seconds(&emit, "uptime", clock_wall_ms() - call->api->started_ms);
+	emit_member_bool(&emit, "ready", writer.serving);
+	if (!writer.serving)
+		emit_member(&emit, "reason", writer.serve_reason);
+	emit_state(&emit, &meta, &writer, rrsets);
+	emit_serve(&emit, &writer);
+	emit_writer(&emit, &writer);
+	emit_key(&emit, "unbounds");
+	emit_begin(&emit, '[');
+	/* a directory without reports is no fault of ours */
+	report_read_all(call->settings->config->store.serve, emit_report, &emit, &reason);
+	emit_end(&emit, ']');
+	emit_end(&emit, '}');
+}
+
+void
+api_status_health(struct api_call *call)
+{
+	struct emit emit = { .out = &call->reply->body };
+
+	emit_begin(&emit, '{');
+	emit_member_bool(&emit, "ok", true);
+	emit_end(&emit, '}');
+}
+
+void
+api_status_ready(struct api_call *call)
+{
+	struct emit emit = { .out = &call->reply->body };
+	struct writer_status writer;
+
+	writer_read_status(call->api->writer, &writer);
+	emit_begin(&emit, '{');
+	emit_member_bool(&emit, "ok", writer.serving);
+	if (!writer.serving) {
+		emit_member(&emit, "reason", writer.serve_reason);
+		call->reply->status = 503;
+		call->reply->retry_after = 1;
+	}
+	emit_end(&emit, '}');
+}
+
+static void
+emit_state(struct emit *emit, const struct state_meta *meta,
+	const struct writer_status *writer, uint64_t rrsets)
+{
+	char instance[2 * STATE_INSTANCE_SIZE + 1];
+
+	for (size_t i = 0; i < STATE_INSTANCE_SIZE; i++)
+		snprintf(instance + 2 * i, 3, "%02x", meta->instance[i]);
+	emit_key(emit, "state");
+	emit_begin(emit, '{');
+	emit_member_number(emit, "revision", meta->revision);
+	emit_member(emit, "instance", instance);
+	emit_member_number(emit, "rrsets", rrsets);
+	emit_member_number(emit, "map-used", writer->state_used);
+	emit_member_number(emit, "map-size", writer->state_size);
+	emit_end(emit, '}');
+}
+
+static void
+emit_serve(struct emit *emit, const struct writer_status *writer)
+{
+	emit_key(emit, "serve");
+	emit_begin(emit, '{');
+	emit_member_number(emit, "revision", writer->serve_revision);
+	emit_member_bool(emit, "current", writer->serving);
+	if (!writer->serving)
+		emit_member(emit, "reason", writer->serve_reason);
+	emit_member_number(emit, "rebuilds", writer->rebuilds);
+	emit_end(emit, '}');
+}
+
+static void
+emit_writer(struct emit *emit, const struct writer_status *writer)
+{
+	emit_key(emit, "writer");
+	emit_begin(emit, '{');
+	emit_member_number(emit, "queued", writer->queued);
+	emit_member_number(emit, "queue-limit", WRITER_QUEUE_MAX);
+	emit_member_number(emit, "commits", writer->groups);
+	emit_member_number(emit, "changes", writer->changes);
+	emit_end(emit, '}');
+}
+
+static int
+add_source(void *context, const char *source, size_t source_len,
+	const struct state_source *record, struct reason *reason)
+{
+	uint64_t *rrsets = context;
+
+	(void)source, (void)source_len, (void)reason;
+	*rrsets += record->rrsets;
+	return 0;
+}
+
+static void
+emit_report(void *context, const struct report *report)
+{
+	const uint64_t now_ms = clock_wall_ms();
+	struct emit *emit = context;
+
+	emit_begin(emit, '{');
+	emit_member_number(emit, "pid", (uint64_t)report->pid);
+	emit_member(emit, "version", report->unbound);
+	emit_member(emit, "store", report->store);
+	if (report->store_reason[0])
+		emit_member(emit, "reason", report->store_reason);
+	emit_member(emit, "instance", report->serve_instance);
+	emit_member_number(emit, "revision", report->revision);
+	emit_time(emit, "started", report->started_ms);
+	emit_seconds(emit, "age",
+		now_ms > report->written_ms ? now_ms - report->written_ms : 0);
+	emit_member_number(emit, "workers", report->workers);
+	emit_member_number(emit, "opens", report->opens);
+	emit_member_number(emit, "corrupt", report->corrupt);
+	emit_member_number(emit, "foreign", report->foreign);
+	emit_key(emit, "zones");
+	emit_begin(emit, '[');
+	for (size_t i = 0; i < report->zone_count; i++)
+		emit_report_zone(emit, &report->zone[i]);
+	emit_end(emit, ']');
+	emit_end(emit, '}');
+}
+
+static void
+emit_report_zone(struct emit *emit, const struct report_zone *zone)
+{
+	static const char *const stages[REPORT_STAGES] = {
+		[REPORT_LIVE] = "live",
+		[REPORT_STALE] = "stale",
+		[REPORT_FALLBACK] = "fallback",
+		[REPORT_NEXT] = "next",
+		[REPORT_FAILED] = "failed",
+	};
+
+	emit_begin(emit, '{');
+	emit_member(emit, "name", zone->name);
+	for (size_t i = 0; i < REPORT_STAGES; i++)
+		emit_member_number(emit, stages[i], zone->answers[i]);
+	emit_member_number(emit, "nodata", zone->nodata);
+	emit_member_number(emit, "nxdomain", zone->nxdomain);
+	emit_end(emit, '}');
+}
+
+static void
+emit_time(struct emit *emit, const char *key, uint64_t wall_ms)
+{
+	char text[DURATION_TEXT_MAX];
+
+	duration_write_time(wall_ms, text);
+	emit_member(emit, key, text);
+}
+
+static void
+emit_seconds(struct emit *emit, const char *key, uint64_t ms)
+{
+	char text[DURATION_TEXT_MAX];
+
+	duration_write_seconds(ms, text);
+	emit_member(emit, key, text);
+}

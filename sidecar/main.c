@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * livezoned: starts state, writer and listeners in this order, waits for signals, and ends
+ * them in the other order. The main thread does nothing else.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/status.h"
+#include "livezone-config.h"
+#include "sidecar/api.h"
+#include "sidecar/http.h"
+#include "sidecar/log.h"
+#include "sidecar/routes.h"
+
+#define EXIT_USAGE 2
+
+struct arguments {
+	const char *config;
+	bool only_check;
+};
+
+struct daemon {
+	struct api api;
+	struct http_handler handler;
+	struct http_server *http;
+	const char *config_path;
+};
+
+static bool parse_arguments(int argc, char **argv, struct arguments *out, int *out_exit);
+static int start(struct daemon *daemon, struct reason *reason);
+static int make_state_dir(const char *path, struct reason *reason);
+static void serve(struct daemon *daemon, const sigset_t *signals);
+static void reload(struct daemon *daemon);
+static int check_same(const struct config *old, const struct config *new,
+	struct reason *reason);
+static bool is_same_text(const char *a, const char *b);
+static void stop(struct daemon *daemon);
+
+static const char usage[] =
+	"usage: livezoned [--config FILE] [--check]\n"
+	"\n"
+	"Takes writes over HTTP and keeps the live zones that Unbound serves.\n"
+	"\n"
+	"  -c, --config FILE  configuration (default: $LIVEZONE_CONF, else\n"
+	"                     " LIVEZONE_CONF_DEFAULT ")\n"
+	"      --check        check the configuration and the token file, then end\n"
+	"  -V, --version      print the version, then end\n"
+	"  -h, --help         print this, then end\n"
+	"\n"
+	"SIGHUP reads the configuration and the token file again. See livezoned(8).\n";
+
+int
+main(int argc, char **argv)
+{
+	struct daemon daemon = { .api = { .lock = PTHREAD_MUTEX_INITIALIZER } };
+	struct arguments arguments = { 0 };
+	struct reason reason = { "" };
+	int exit_code = EXIT_SUCCESS;
+	sigset_t signals;
+
+	if (!parse_arguments(argc, argv, &arguments, &exit_code))
+		return exit_code;
+	log_init();
+	umask(0027);
+	daemon.config_path = config_path(arguments.config);
+	if (settings_read(daemon.config_path, &daemon.api.settings, &reason) != 0) {
+		log_line(LOG_LEVEL_ERROR, "%s", reason.text);
+		return EXIT_FAILURE;
+	}
+	if (arguments.only_check) {
+		printf("%s: good\n", daemon.config_path);
+		settings_release(daemon.api.settings);
+		return EXIT_SUCCESS;
+	}
+	/* threads inherit the mask: only sigtimedwait below sees these */
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	if (start(&daemon, &reason) == 0) {
+		serve(&daemon, &signals);
+	} else {
+		log_line(LOG_LEVEL_ERROR, "%s", reason.text);
+		exit_code = EXIT_FAILURE;
+	}
+	stop(&daemon);
+	return exit_code;
+}
+
+static bool
+parse_arguments(int argc, char **argv, struct arguments *out, int *out_exit)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "check", no_argument, NULL, 'k' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int option;
+
+	*out_exit = EXIT_SUCCESS;
+	while ((option = getopt_long(argc, argv, "c:Vh", options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			out->config = optarg;
+			break;
+		case 'k':
+			out->only_check = true;
+			break;
+		case 'V':
+			printf("livezoned %s\n", PACKAGE_VERSION);
+			return false;
+		case 'h':
+			fputs(usage, stdout);
+			return false;
+		default:
+			fputs(usage, stderr);
+			*out_exit = EXIT_USAGE;
+			return false;
+		}
+	}
+	if (optind == argc)
+		return true;
+	fprintf(stderr, "livezoned: unexpected argument \"%s\"\n%s", argv[optind], usage);
+	*out_exit = EXIT_USAGE;
+	return false;
+}
+
+static int
+start(struct daemon *daemon, struct reason *reason)
+{
+	const struct config *config = daemon->api.settings->config;
+	const struct http_settings listeners = {
+		.unix_path = config->api.unix_path,
+		.tcp = config->api.tcp,
+		.spool_dir = config->store.state,
+	};
+	const char *unix_path = listeners.unix_path ? listeners.unix_path : "";
+	const char *tcp = listeners.tcp ? listeners.tcp : "";
+	int status;
+
+	/* LMDB tells processes apart by pid, and pid 1 of another container is another
+	 * process */
+	if (getpid() == 1)
+		return reason_set(reason, STATUS_INVALID,
+			"livezoned does not run as process 1: start it under an init "
+			"(docker run --init, shareProcessNamespace: true)");
+	if (!listeners.unix_path && !listeners.tcp)
+		return reason_set(reason, STATUS_INVALID,
+			"%s: api: neither unix nor tcp is set, nobody could write", config->path);
+	status = make_state_dir(config->store.state, reason);
+	if (!status)
+		status = state_open(config->store.state, config->store.size_limit,
+			&daemon->api.state, reason);
+	if (!status)
+		status = writer_start(daemon->api.state, config, &daemon->api.writer, reason);
+	if (status)
+		return status;
+	daemon->api.started_ms = clock_wall_ms();
+	daemon->handler = routes_handler(&daemon->api);
+	status = http_start(&listeners, &daemon->handler, &daemon->http, reason);
+	if (status)
+		return status;
+	log_line(LOG_LEVEL_INFO, "version %s, %zu zones, listening at %s%s%s", PACKAGE_VERSION,
+		config->zones.count, unix_path, *unix_path && *tcp ? " and " : "", tcp);
+	return 0;
+}
+
+static int
+make_state_dir(const char *path, struct reason *reason)
+{
+	if (mkdir(path, 0700) == 0 || errno == EEXIST)
+		return 0;
+	return reason_set(reason, STATUS_IO, "store.state: cannot make %s: %s", path,
+		strerror(errno));
+}
+
+/* Until SIGTERM or SIGINT. Pats the watchdog in between, when systemd has one for us. */
+static void
+serve(struct daemon *daemon, const sigset_t *signals)
+{
+	uint64_t watchdog_us = 0;
+	struct timespec wait = { .tv_sec = 3600 };
+	int signal = 0;
+
+	if (sd_watchdog_enabled(0, &watchdog_us) > 0 && watchdog_us > 0) {
+		wait.tv_sec = (time_t)(watchdog_us / 2 / 1000000);
+		wait.tv_nsec = (long)(watchdog_us / 2 % 1000000) * 1000;
+	}
+	sd_notify(0, "READY=1");
+	while (signal != SIGTERM && signal != SIGINT) {
+		signal = sigtimedwait(signals, NULL, &wait);
+		if (signal == SIGHUP)
+			reload(daemon);
+		if (watchdog_us)
+			sd_notify(0, "WATCHDOG=1");
+	}
+	sd_notify(0, "STOPPING=1");
+	log_line(LOG_LEVEL_INFO, "stopping: %s, %zu connections", strsignal(signal),
+		http_connections(daemon->http));
+}
+
+/* All or nothing: what cannot be used whole leaves the old settings as they are. */
+static void
+reload(struct daemon *daemon)
+{
+	struct settings *old = daemon->api.settings; /* only this thread replaces it */
+	struct settings *new = NULL;
+	struct reason reason;
+	int status;
+
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+		clock_read_ms(CLOCK_MONOTONIC) * 1000);
+	status = settings_read(daemon->config_path, &new, &reason);
+	if (!status)
+		status = check_same(old->config, new->config, &reason);
+	if (status) {
+		settings_release(new);
+		log_line(LOG_LEVEL_ERROR, "reload: %s; the old settings stay", reason.text);
+		sd_notifyf(0, "READY=1\nSTATUS=reload failed: %s", reason.text);
+		return;
+	}
+	writer_reload(daemon->api.writer, new->config);
+	pthread_mutex_lock(&daemon->api.lock);
+	daemon->api.settings = new;
+	pthread_mutex_unlock(&daemon->api.lock);
+	log_line(LOG_LEVEL_INFO, "reload: %zu zones", new->config->zones.count);
+	settings_release(old);
+	sd_notify(0, "READY=1\nSTATUS=");
+}
+
+/* What is opened once at start. */
+static int
+check_same(const struct config *old, const struct config *new, struct reason *reason)
+{
+	const char *key = NULL;
+
+	if (!is_same_text(old->store.state, new->store.state))
+		key = "store.state";
+	else if (!is_same_text(old->store.serve, new->store.serve))
+		key = "store.serve";
+	else if (old->store.size_limit != new->store.size_limit)
+		key = "store.size-limit";
+	else if (!is_same_text(old->api.unix_path, new->api.unix_path))
+		key = "api.unix";
+	else if (!is_same_text(old->api.tcp, new->api.tcp))
+		key = "api.tcp";
+	if (!key)
+		return 0;
+	return reason_set(reason, STATUS_INVALID, "%s: a change of %s needs a restart",
+		new->path, key);
+}
+
+static bool
+is_same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* Whatever start() got to. */
+static void
+stop(struct daemon *daemon)
+{
+	http_stop(daemon->http);
+	writer_stop(daemon->api.writer);
+	state_free(daemon->api.state);
+	settings_release(daemon->api.settings);
+}
