@@ -85,13 +85,13 @@ class Conversation:
         self.description, self.api = description, api
         self.seen = set()
 
-    def __call__(self, name, status=200, body=None, headers=None, query=None, **in_path):
-        _, method, path, _ = self.description.operation(name)
+    def __call__(self, operation, /, status=200, body=None, headers=None, query=None, **in_path):
+        _, method, path, _ = self.description.operation(operation)
         path = path.format(**in_path)
         reply = self.api.request(method, path, body, headers, **(query or {}))
-        assert reply.status == status, (name, reply)
-        self.description.check(name, reply)
-        self.seen.add(name)
+        assert reply.status == status, (operation, reply)
+        self.description.check(operation, reply)
+        self.seen.add(operation)
         return reply
 
 
@@ -164,8 +164,8 @@ def test_every_refusal_is_a_problem_as_described(description, livezoned):
     daemon = livezoned(zones=["live.test"])
     ask = Conversation(description, daemon.api)
 
-    def refused(urn, name, status, path=None, **request):
-        problem = ask(name, status=status, **request).json
+    def refused(urn, operation, status, path=None, /, **request):
+        problem = ask(operation, status=status, **request).json
         assert problem["type"] == f"urn:livezone:{urn}", problem
         if path is not None:
             assert problem.get("path") == path, problem
@@ -214,4 +214,4 @@ def test_a_path_that_is_not_there_is_a_problem_too(description, livezoned):
         assert reply.status == status, (path, reply)
         assert reply.headers["Content-Type"] == "application/problem+json"
         description.validate(schema, reply.json)
-        assert status != 405 or reply.headers["Allow"] == "GET"
+        assert status != 405 or "GET" in reply.headers["Allow"]

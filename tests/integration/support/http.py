@@ -2,6 +2,7 @@
 # Copyright (c) 2026, the livezone authors
 """A small HTTP client for the API, over a unix socket or TCP."""
 
+import contextlib
 import http.client
 import json
 import socket
@@ -83,7 +84,10 @@ class Api:
         if connection is None:
             connection = self._local.connection = self._connect()
         try:
-            connection.request(method, path, body=body, headers=headers)
+            with contextlib.suppress(BrokenPipeError):
+                # A request that is refused by its header alone is answered before its body
+                # was sent; that answer is still to be read.
+                connection.request(method, path, body=body, headers=headers)
             response = connection.getresponse()
             reply = Reply(response.status, response.headers, response.read())
         except (OSError, http.client.HTTPException) as error:
