@@ -8,6 +8,7 @@
  * init(), deinit(): main thread, while no worker runs. operate(), inform_super(), clear(),
  * get_mem(): worker threads.
  */
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "lib/config.h"
@@ -168,12 +169,14 @@ state_of(struct module_qstate *q, int id)
 static struct worker_state *
 make_state(struct module_qstate *q, int id)
 {
+	static atomic_flag was_said = ATOMIC_FLAG_INIT;
 	struct dynlibmod_env *own;
 	struct worker_state *state;
 
 	if (!abi_check_query(q)) {
-		log_err("livezone: queries are laid out differently in this Unbound: "
-			"rebuild livezone.so for it");
+		if (!atomic_flag_test_and_set(&was_said))
+			log_err("livezone: queries are laid out differently in this "
+				"Unbound: rebuild livezone.so for it");
 		return NULL;
 	}
 	if (keeper)
