@@ -13,8 +13,23 @@
 
 #include "lib/status.h"
 
-/* Allocators round sizes up: glibc to 16, others to the next of four classes per doubling. */
+/* Allocators round sizes up: glibc to 16, others to the next of four classes per
+ * doubling. */
 #define ROUNDED_UP(size) ((size) + (size) / 4 + 16)
+
+/* Functions that Unbound exports since 1.<minor>. Each must be there or not as HOST_MINOR
+ * says: a host of another version is found out by the one that lies between the two. */
+static const struct {
+	const char *name;
+	int minor;
+} symbols[] = {
+	{ "edns_opt_list_append_keepalive", 18 },
+	{ "modstack_call_startup", 21 },
+	{ "reply_info_can_answer_expired", 22 },
+	{ "local_zones_swap_tree", 23 },
+	{ "mesh_copy_client_info", 25 },
+	{ "mesh_area_find_unique", 26 },
+};
 
 static bool has_same_symbols(struct reason *reason);
 static size_t reply_size_here(void);
@@ -22,8 +37,8 @@ static size_t reply_size_in_host(void);
 static int find_version(struct dl_phdr_info *object, size_t size, void *context);
 
 int
-abi_check_host(struct module_env *env, int id, func_init_t own_init,
-	struct reason *reason)
+abi_check_host(
+	struct module_env *env, int id, func_init_t own_init, struct reason *reason)
 {
 	const struct dynlibmod_env *wrapper = env->modinfo[id];
 	size_t room;
@@ -53,8 +68,6 @@ abi_check_host(struct module_env *env, int id, func_init_t own_init,
 static bool
 has_same_symbols(struct reason *reason)
 {
-	static const struct host_symbol symbols[] = { HOST_SYMBOLS };
-
 	for (size_t i = 0; i < sizeof(symbols) / sizeof(symbols[0]); i++) {
 		bool is_there = dlsym(RTLD_DEFAULT, symbols[i].name) != NULL;
 
@@ -92,7 +105,7 @@ static size_t
 reply_size_here(void)
 {
 	return sizeof(struct msgreply_entry) + sizeof(struct reply_info)
-		- sizeof(struct rrset_ref);
+	       - sizeof(struct rrset_ref);
 }
 
 /* The host's version is in no variable, but as text in its read-only memory. Returns 1
@@ -120,8 +133,8 @@ bool
 abi_check_query(const struct module_qstate *q)
 {
 	return q->env->attach_sub == &mesh_attach_sub
-		&& q->env->detect_cycle == &mesh_detect_cycle
-		&& q->mesh_info->super_set.cmp == &mesh_state_ref_compare
-		&& (const char *)q->mesh_info
-			== (const char *)q - offsetof(struct mesh_state, s);
+	       && q->env->detect_cycle == &mesh_detect_cycle
+	       && q->mesh_info->super_set.cmp == &mesh_state_ref_compare
+	       && (const char *)q->mesh_info
+			  == (const char *)q - offsetof(struct mesh_state, s);
 }

@@ -14,8 +14,8 @@
 
 /* At load, on the main thread. `own_init` is our init(). Returns 0, or STATUS_FOREIGN and
  * says what differs. */
-int abi_check_host(struct module_env *env, int id, func_init_t own_init,
-	struct reason *reason);
+int abi_check_host(
+	struct module_env *env, int id, func_init_t own_init, struct reason *reason);
 
-/* Once per worker, with its first query: are query and mesh state laid out as we think? */
+/* Once per worker, with its first query: is a query laid out as we think? */
 bool abi_check_query(const struct module_qstate *q);

@@ -2,11 +2,11 @@
  * Copyright (c) 2026, the livezone authors */
 /*
  * The six functions that Unbound calls, and what lives as long as the process: this
- * library is never unloaded (-z nodelete), so that a reload calls deinit() and then init()
- * of the same code with the same statics, and the store stays open in between.
+ * library is never unloaded (-z nodelete), so that a reload calls deinit() and then
+ * init() of the same code with the same statics, and the store stays open in between.
  *
- * init(), deinit(): main thread, while no worker runs. operate(), inform_super(), clear(),
- * get_mem(): worker threads.
+ * init(), deinit(): main thread, while no worker runs. operate(), inform_super(),
+ * clear(), get_mem(): worker threads.
  */
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -54,7 +54,8 @@ init(struct module_env *env, int id)
 	struct reason reason = { "" };
 
 	if (abi_check_host(env, id, &init, &reason)) {
-		log_err("livezone: %s: rebuild livezone.so for this Unbound", reason.text);
+		log_err("livezone: %s: rebuild livezone.so for this Unbound",
+			reason.text);
 		return 0;
 	}
 	if (!read_settings(env))

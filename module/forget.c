@@ -2,8 +2,8 @@
  * Copyright (c) 2026, the livezone authors */
 /*
  * Removing from the host's message cache. A walk over it may not remove, so it collects
- * questions, which are removed behind it. (Only making messages expire, as flush_zone does,
- * is not enough with serve-expired.)
+ * questions, which are removed behind it. (Only making messages expire, as flush_zone
+ * does, is not enough with serve-expired.)
  */
 #include "module/forget.h"
 
@@ -25,8 +25,8 @@ struct walk {
 };
 
 static void collect(struct lruhash_entry *entry, void *context);
-static void forget(struct module_env *env, struct name *name, uint16_t type,
-	uint16_t class);
+static void
+forget(struct module_env *env, struct name *name, uint16_t type, uint16_t class);
 static void forget_target(struct module_qstate *q, const struct zones *zones,
 	const uint8_t *rdata, size_t len);
 
@@ -58,8 +58,9 @@ collect(struct lruhash_entry *entry, void *context)
 	if (!name_key_is_within(key.bytes, key.len, &walk->zone->key))
 		return;
 	question = malloc(sizeof(*question));
-	if (!question || name_from_wire(message->key.qname, message->key.qname_len,
-				&question->name)) {
+	if (!question
+		|| name_from_wire(
+			message->key.qname, message->key.qname_len, &question->name)) {
 		free(question);
 		return;
 	}
@@ -88,7 +89,8 @@ forget_targets(struct module_qstate *q, const struct zones *zones)
 		const struct packed_rrset_data *data = rrset->entry.data;
 
 		if (rrset->rk.type == htons(LDNS_RR_TYPE_CNAME) && data->count > 0)
-			forget_target(q, zones, data->rr_data[0] + 2, data->rr_len[0] - 2);
+			forget_target(
+				q, zones, data->rr_data[0] + 2, data->rr_len[0] - 2);
 	}
 }
 

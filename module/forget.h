@@ -2,8 +2,8 @@
  * Copyright (c) 2026, the livezone authors */
 /*
  * The host's message cache is answered from before any module is asked, so nothing about
- * a name of a live zone may be in it. Our own answers never enter it; what the host itself
- * learns about such names is removed here.
+ * a name of a live zone may be in it. Our own answers never enter it; what the host
+ * itself learns about such names is removed here.
  */
 #pragma once
 
@@ -11,8 +11,8 @@
 #include "module/host.h"
 
 /* What was learned before the zone became live: removes all messages at and below its
- * name, when a reload that keeps the cache brings a new zone. Walks the whole cache; on the
- * main thread, while no worker runs. */
+ * name, when a reload that keeps the cache brings a new zone. Walks the whole cache; on
+ * the main thread, while no worker runs. */
 void forget_zone(struct module_env *env, const struct zone *zone);
 
 /* What was learned on the way of a foreign name: the iterator follows a public CNAME into

@@ -43,7 +43,8 @@ host_reply_new(struct regional *region, int rcode, time_t ttl,
 {
 	uint16_t flags = (uint16_t)(BIT_QR | BIT_AA | BIT_RA | rcode);
 	size_t total = counts->answer + counts->authority + counts->additional;
-	struct reply_info *reply = construct_reply_info_base(region, flags, 1, ttl, ttl, ttl,
+	struct reply_info *reply = construct_reply_info_base(
+		region, flags, 1, ttl, ttl, ttl,
 #if HOST_MINOR >= 22
 		0, /* how long a failed refresh is not tried again: never cached */
 #endif
@@ -96,18 +97,3 @@ host_attach_sub(struct module_qstate *q, struct query_info *target, uint16_t fla
 #endif
 		flags, 0, 0, &sub);
 }
-
-/* A function that the host exports since this version; one below and one above ours tell
- * a host of another version (no version has all names of the next one). */
-struct host_symbol {
-	const char *name;
-	int minor;
-};
-
-#define HOST_SYMBOLS \
-	{ "edns_opt_list_append_keepalive", 18 }, \
-	{ "modstack_call_startup", 21 }, \
-	{ "reply_info_can_answer_expired", 22 }, \
-	{ "local_zones_swap_tree", 23 }, \
-	{ "mesh_copy_client_info", 25 }, \
-	{ "mesh_area_find_unique", 26 }

@@ -21,8 +21,9 @@
 #include "lib/status.h"
 #include "module/stats.h"
 
-/* A look costs three stat(2). A replaced store is noticed within LOOK_LIVE_MS, during which
- * the old one still answers; livezoned waits for that after it published a new one. */
+/* A look costs three stat(2). A replaced store is noticed within LOOK_LIVE_MS, during
+ * which the old one still answers; livezoned waits for that when it publishes a new one.
+ */
 #define LOOK_LIVE_MS 250
 /* Nothing to answer from, or the files are just changing: every moment counts. */
 #define LOOK_TROUBLE_MS 100
@@ -30,8 +31,8 @@
 /* Slots beyond the expected threads: the keeper's own, and room for a host that starts a
  * few more than it says. */
 #define SLOTS_EXTRA 4
-/* Stores that are open but not current. One is normal for a moment; a full list means that
- * workers do not come out, and then the oldest is abandoned. */
+/* Stores that are open but not current. One is normal for a moment; a full list means
+ * that workers do not come out, and then the oldest is abandoned. */
 #define RETIRED_MAX 4
 
 /* A store that is open but not current: freed when no worker is inside, but parked when
@@ -55,7 +56,7 @@ struct keeper {
 
 	/* the thread's own; main thread while none runs */
 	struct store_reader *current;
-	char *dir; /* of current */
+	char *dir;     /* of current */
 	bool is_sound; /* current may be read, and freed when it was replaced */
 	struct retired retired[RETIRED_MAX];
 	bool was_switched;    /* at the last look */
@@ -70,8 +71,8 @@ static void sleep_or_wake(struct keeper *keeper);
 static void look(struct keeper *keeper);
 static void check_current(struct keeper *keeper);
 static int open_store(struct keeper *keeper, struct reason *why);
-static int switch_to(struct keeper *keeper, struct store_reader *reader,
-	struct reason *why);
+static int
+switch_to(struct keeper *keeper, struct store_reader *reader, struct reason *why);
 static void withdraw(struct keeper *keeper);
 static bool unpark(struct keeper *keeper);
 static void retire(struct keeper *keeper, bool is_parked);
@@ -141,8 +142,8 @@ start_thread(struct keeper *keeper, struct reason *reason)
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (error) {
 		close(keeper->wake_fd);
-		return reason_set(reason, STATUS_IO, "pthread_create: %s",
-			strerror(error));
+		return reason_set(
+			reason, STATUS_IO, "pthread_create: %s", strerror(error));
 	}
 	keeper->is_running = true;
 	return 0;
@@ -185,7 +186,8 @@ keeper_follow_fork(struct keeper *keeper)
 {
 	if (!keeper->is_running || keeper->pid == getpid())
 		return;
-	/* the stores are abandoned as they are: even closing them is the parent's business */
+	/* the stores are abandoned as they are: even closing them is the parent's
+	 * business */
 	atomic_store(&keeper->settings.workers->live, NULL);
 	keeper->current = NULL;
 	free(keeper->dir);
@@ -247,8 +249,9 @@ look(struct keeper *keeper)
 		int status = open_store(keeper, &why);
 
 		if (status)
-			set_store(keeper, status == STATUS_NOT_FOUND ? "absent"
-				: "refused", why.text);
+			set_store(keeper,
+				status == STATUS_NOT_FOUND ? "absent" : "refused",
+				why.text);
 		return;
 	}
 	if (keeper->is_sound)
@@ -272,7 +275,7 @@ check_current(struct keeper *keeper)
 	if (status == STATUS_CORRUPT)
 		withdraw(keeper);
 	if (open_store(keeper, NULL))
-		/* deleted: its pages are still mapped and whole, the best that there is */
+		/* deleted: still mapped and whole, the best that there is */
 		set_store(keeper, keeper->is_sound ? "deleted" : "refused", why.text);
 }
 
@@ -403,8 +406,8 @@ set_store(struct keeper *keeper, const char *store, const char *why)
 	snprintf(report->store_reason, sizeof(report->store_reason), "%.255s", why);
 	if (is_live)
 		snprintf(line, sizeof(line), "store %s is live, revision %llu",
-			keeper->dir, (unsigned long long)store_reader_meta(
-				keeper->current)->revision);
+			keeper->dir,
+			(unsigned long long)store_reader_meta(keeper->current)->revision);
 	else
 		snprintf(line, sizeof(line), "store is %s: %s", store, why);
 	keeper->settings.say(is_live ? KEEPER_INFO : KEEPER_WARNING, line);

@@ -22,9 +22,9 @@
 
 /* Of a query of a live zone that waits; in the query's region. */
 struct wait {
-	bool is_passed_on;  /* the next module answers, or has answered */
-	unsigned rounds;    /* sub-queries so far */
-	struct name target; /* of the last sub-query; len 0: none */
+	bool is_passed_on;       /* the next module answers, or has answered */
+	unsigned rounds;         /* sub-queries so far */
+	struct name target;      /* of the last sub-query; len 0: none */
 	struct reply_info *rest; /* what it found; NULL: it failed */
 	sldns_ede_code ede;      /* why */
 };
@@ -33,12 +33,13 @@ static void look_up(const struct query_context *context, struct module_qstate *q
 	const struct zone *zone, const struct name_key *key);
 static enum report_stage answer(struct module_qstate *q, int id, const struct zone *zone,
 	const struct answer *found);
-static enum report_stage answer_chain(struct module_qstate *q, int id,
-	const struct answer *found);
-static enum report_stage chase(struct module_qstate *q, int id, const struct answer *found);
+static enum report_stage
+answer_chain(struct module_qstate *q, int id, const struct answer *found);
+static enum report_stage
+chase(struct module_qstate *q, int id, const struct answer *found);
 static enum report_stage pass_on(struct module_qstate *q, int id);
-static enum report_stage fail(struct module_qstate *q, sldns_ede_code code,
-	const char *text);
+static enum report_stage
+fail(struct module_qstate *q, sldns_ede_code code, const char *text);
 static struct wait *wait_of(struct module_qstate *q, int id);
 
 void
@@ -85,7 +86,7 @@ look_up(const struct query_context *context, struct module_qstate *q, int id,
 
 	enum report_stage stage;
 
-	/* before all else: whatever becomes of this query, no cache may answer the next */
+	/* first of all: whatever becomes of this query, no cache may answer the next */
 	q->no_cache_store = 1;
 	q->no_cache_lookup = 1;
 	q->ext_state[id] = module_finished;
@@ -93,8 +94,7 @@ look_up(const struct query_context *context, struct module_qstate *q, int id,
 		(void)fail(q, LDNS_EDE_OTHER, "livezone: no state for this thread");
 		return;
 	}
-	worker_read(context->workers, context->state, context->zones, zone, key,
-		&query);
+	worker_read(context->workers, context->state, context->zones, zone, key, &query);
 	stage = answer(q, id, zone, &context->state->answer);
 	if (q->ext_state[id] == module_finished)
 		stats_count_answer(&context->state->stats,
@@ -169,11 +169,13 @@ chase(struct module_qstate *q, int id, const struct answer *found)
 	};
 
 	if (wait->rounds++ == ROUNDS_MAX)
-		return fail(q, LDNS_EDE_OTHER, "livezone: the CNAME chain keeps changing");
+		return fail(
+			q, LDNS_EDE_OTHER, "livezone: the CNAME chain keeps changing");
 	wait->target = found->target;
 	wait->rest = NULL;
 	wait->ede = LDNS_EDE_NONE;
-	if (!host_attach_sub(q, &target, (uint16_t)(BIT_RD | (q->query_flags & BIT_CD)))) {
+	if (!host_attach_sub(
+		    q, &target, (uint16_t)(BIT_RD | (q->query_flags & BIT_CD)))) {
 		/* a circle: the chain as far as it goes, as inside the zones */
 		reply_answer(q, found, NULL);
 		return REPORT_LIVE;

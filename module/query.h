@@ -2,11 +2,12 @@
  * Copyright (c) 2026, the livezone authors */
 /*
  * The way of one query through the module (design section 3): is it ours, what does the
- * store say, and what has to be asked of the rest of the resolver. On the worker's thread.
+ * store say, and what has to be asked of the rest of the resolver. On the worker's
+ * thread.
  *
- * A query that waits, for the end of its CNAME chain or for the next module, may be joined
- * by other clients with the same question, and the store may change meanwhile. So the
- * store is asked again when the wait is over: nobody gets an answer that was already
+ * A query that waits, for the end of its CNAME chain or for the next module, may be
+ * joined by other clients with the same question, and the store may change meanwhile. So
+ * the store is asked again when the wait is over: nobody gets an answer that was already
  * overwritten when he asked.
  */
 #pragma once

@@ -13,8 +13,8 @@ static const struct reply_info no_rest;
 
 static bool add_rrsets(struct module_qstate *q, struct reply_info *reply,
 	const struct answer *answer, const struct reply_info *rest);
-static struct ub_packed_rrset_key *rrset_new(struct regional *region,
-	const struct answer_rrset *from);
+static struct ub_packed_rrset_key *
+rrset_new(struct regional *region, const struct answer_rrset *from);
 static void fill_rrset(struct packed_rrset_data *data, const struct answer_rrset *from);
 static time_t lowest_ttl(const struct answer *answer, const struct reply_info *rest);
 static void finish(struct module_qstate *q, struct reply_info *reply, int rcode);
@@ -51,8 +51,8 @@ reply_answer(struct module_qstate *q, const struct answer *answer,
 		if (rest->security < security)
 			security = rest->security;
 	}
-	reply = host_reply_new(q->region, rcode, lowest_ttl(answer, rest), &counts,
-		security);
+	reply = host_reply_new(
+		q->region, rcode, lowest_ttl(answer, rest), &counts, security);
 	if (!reply || !add_rrsets(q, reply, answer, rest ? rest : &no_rest)) {
 		reply_error(q, LDNS_RCODE_SERVFAIL);
 		return;
@@ -91,7 +91,7 @@ rrset_new(struct regional *region, const struct answer_rrset *from)
 	/* key, data, owner in one block; data ends with the bytes of the rdata */
 	size_t per_record = sizeof(size_t) + sizeof(uint8_t *) + sizeof(time_t);
 	size_t data_size = sizeof(struct packed_rrset_data) + from->count * per_record
-		+ from->rdata_len;
+			   + from->rdata_len;
 	struct ub_packed_rrset_key *key;
 	struct packed_rrset_data *data;
 
@@ -108,8 +108,8 @@ rrset_new(struct regional *region, const struct answer_rrset *from)
 	key->rk.dname_len = from->owner_len;
 	key->rk.type = htons(from->type);
 	key->rk.rrset_class = htons(LDNS_RR_CLASS_IN);
-	/* entry.hash stays 0: it is for the rrset cache, where ours never go, and would be
-	 * half of this function's cost */
+	/* entry.hash stays 0: it is for the rrset cache, where ours never go, and would
+	 * be half of this function's cost */
 	return key;
 }
 
@@ -155,8 +155,8 @@ void
 reply_fail(struct module_qstate *q, sldns_ede_code code, const char *text)
 {
 	struct host_counts none = { 0 };
-	struct reply_info *reply = host_reply_new(q->region, LDNS_RCODE_SERVFAIL, 0, &none,
-		sec_status_insecure);
+	struct reply_info *reply = host_reply_new(
+		q->region, LDNS_RCODE_SERVFAIL, 0, &none, sec_status_insecure);
 
 	errinf_ede(q, text, code);
 	if (reply)
@@ -191,7 +191,8 @@ reply_copy(struct module_qstate *q, const struct reply_info *reply)
 	host_reply_set_ede(copy, host_reply_ede(reply));
 	for (size_t i = 0; i < copy->rrset_count; i++) {
 		/* TTLs are relative already: `now` is 0 */
-		copy->rrsets[i] = packed_rrset_copy_region(reply->rrsets[i], q->region, 0);
+		copy->rrsets[i] =
+			packed_rrset_copy_region(reply->rrsets[i], q->region, 0);
 		if (!copy->rrsets[i])
 			return NULL;
 	}

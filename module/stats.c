@@ -33,8 +33,8 @@ stats_done(struct stats *stats)
 }
 
 void
-stats_count_answer(struct stats *stats, size_t zone, enum report_stage stage,
-	enum answer_kind kind)
+stats_count_answer(
+	struct stats *stats, size_t zone, enum report_stage stage, enum answer_kind kind)
 {
 	stats_count(&stats->zone[zone].answers[stage]);
 	if (kind == ANSWER_NODATA)

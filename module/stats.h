@@ -43,8 +43,8 @@ stats_count(_Atomic uint64_t *counter)
 }
 
 /* Counts one answer of the zone with this index. */
-void stats_count_answer(struct stats *stats, size_t zone, enum report_stage stage,
-	enum answer_kind kind);
+void stats_count_answer(
+	struct stats *stats, size_t zone, enum report_stage stage, enum answer_kind kind);
 
 /* Adds a worker's counters to the report, whose zones are in the same order. */
 void stats_add(const struct stats *stats, struct report *report);

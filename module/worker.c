@@ -129,7 +129,7 @@ workers_memory(const struct workers *workers)
 
 		if (state)
 			bytes += sizeof(*state) + ANSWER_BUFFER_SIZE
-				+ state->stats.zone_count * sizeof(*state->stats.zone);
+				 + state->stats.zone_count * sizeof(*state->stats.zone);
 	}
 	return bytes;
 }

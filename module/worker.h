@@ -40,7 +40,7 @@ struct worker_state {
 /* The worker threads of this process. Static memory: lives over reloads. */
 struct workers {
 	_Atomic(struct store_reader *) live; /* NULL: no readable store */
-	atomic_size_t count;                 /* may pass WORKERS_MAX: those get no state */
+	atomic_size_t count; /* may pass WORKERS_MAX: those get no state */
 	_Atomic(struct worker_state *) state[WORKERS_MAX];
 };
 

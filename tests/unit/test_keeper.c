@@ -25,7 +25,10 @@ static void
 publish(uint8_t last)
 {
 	uint8_t rdata[] = { 0, 4, 10, 0, 0, last };
-	struct node_rrset set = { .type = RRSET_A, .count = 1, .ttl = 5, .rdata = rdata,
+	struct node_rrset set = { .type = RRSET_A,
+		.count = 1,
+		.ttl = 5,
+		.rdata = rdata,
 		.rdata_len = sizeof(rdata) };
 	struct store_meta meta = { .revision = last, .instance = "instance-of-test" };
 	pid_t child = fork();
@@ -35,7 +38,8 @@ publish(uint8_t last)
 	if (child == 0) {
 		struct serve mine = serve;
 
-		assert_int_equal(store_writer_create(mine.dir, 1 << 24, &mine.writer, NULL), 0);
+		assert_int_equal(
+			store_writer_create(mine.dir, 1 << 24, &mine.writer, NULL), 0);
 		assert_int_equal(store_writer_begin(mine.writer, &mine.txn, NULL), 0);
 		assert_int_equal(store_writer_put_meta(mine.txn, &meta, NULL), 0);
 		serve_put(&mine, "www.live", &set, 1);
@@ -111,14 +115,18 @@ setup(void **state)
 	serve = (struct serve){ .root = "/tmp/livezone-unit-XXXXXX" };
 	assert_non_null(mkdtemp(serve.root));
 	snprintf(serve.dir, sizeof(serve.dir), "%s/serve", serve.root);
-	zone = (struct zone){ .name = unit_name("live"), .key = unit_key("live"),
-		.parent = ZONES_NONE };
+	zone = (struct zone){
+		.name = unit_name("live"), .key = unit_key("live"), .parent = ZONES_NONE
+	};
 	config = (struct config){ .store.serve = serve.dir, .zones = { &zone, 1 } };
 	said[0] = '\0';
 	if (!keeper)
 		keeper = keeper_new();
-	settings = (struct keeper_settings){ .config = &config, .workers = &workers,
-		.threads = 2, .host = "test", .say = &say };
+	settings = (struct keeper_settings){ .config = &config,
+		.workers = &workers,
+		.threads = 2,
+		.host = "test",
+		.say = &say };
 	return 0;
 }
 
@@ -258,8 +266,9 @@ no_answer_is_lost_while_stores_are_replaced(void **state)
 	start();
 	for (size_t i = 0; i < UNIT_COUNT(clients); i++) {
 		clients[i] = (struct client){ .worker = worker_new(&workers, 1) };
-		assert_int_equal(pthread_create(&threads[i], NULL, &ask_all_the_time,
-					 &clients[i]), 0);
+		assert_int_equal(
+			pthread_create(&threads[i], NULL, &ask_all_the_time, &clients[i]),
+			0);
 	}
 	for (uint8_t i = 2; i < 10; i++) {
 		char line[32];
