@@ -303,7 +303,9 @@ store_writer_reserve(struct store_txn *txn, const struct name_key *key, size_t s
 	uint8_t bytes[STORE_KEY_MAX];
 	MDB_val at = { .mv_data = bytes, .mv_size = store_node_key(key, bytes) };
 	MDB_val value = { .mv_size = size };
-	int code = mdb_put(txn->txn, txn->dbi, &at, &value, MDB_RESERVE);
+	/* by the cursor: the names of a bulk change are in order, and LMDB then finds the next
+	 * one without a descent */
+	int code = mdb_cursor_put(txn->cursor, &at, &value, MDB_RESERVE);
 
 	if (code != 0)
 		return status_from_mdb_reason(code, "serve: put", reason);

@@ -104,10 +104,10 @@ change_compare(const struct rrset *a, const struct rrset *b)
 /* --- the order of items --- */
 
 /* Most keys of a change begin alike, with their zone. What follows the common part, as a
- * number, decides most comparisons without touching the item: sorting a million items
+ * two numbers, decides most comparisons without touching the item: sorting a million items
  * would otherwise be one cache miss after the other. */
 struct sort_entry {
-	uint64_t head;
+	uint64_t head[2];
 	const struct change_item *item;
 };
 
@@ -132,16 +132,18 @@ common_prefix(const struct change *change)
 	return common;
 }
 
-static uint64_t
-head_of(const struct name_key *key, size_t skip)
+static struct sort_entry
+make_entry(const struct change_item *item, size_t skip)
 {
-	uint8_t bytes[8] = { 0 };
+	const struct name_key *key = &item->rrset.owner;
+	struct sort_entry entry = { .item = item };
 	size_t len = key->len - skip;
-	uint64_t big;
 
-	memcpy(bytes, key->bytes + skip, len < sizeof(bytes) ? len : sizeof(bytes));
-	memcpy(&big, bytes, sizeof(big));
-	return be64toh(big);
+	memcpy(entry.head, key->bytes + skip,
+		len < sizeof(entry.head) ? len : sizeof(entry.head));
+	entry.head[0] = be64toh(entry.head[0]);
+	entry.head[1] = be64toh(entry.head[1]);
+	return entry;
 }
 
 static int
@@ -149,8 +151,10 @@ compare_entries(const void *left, const void *right)
 {
 	const struct sort_entry *a = left, *b = right;
 
-	if (a->head != b->head)
-		return a->head < b->head ? -1 : 1;
+	if (a->head[0] != b->head[0])
+		return a->head[0] < b->head[0] ? -1 : 1;
+	if (a->head[1] != b->head[1])
+		return a->head[1] < b->head[1] ? -1 : 1;
 	return change_compare(&a->item->rrset, &b->item->rrset);
 }
 
@@ -184,9 +188,7 @@ sort_items(struct change *change)
 		return STATUS_NO_MEMORY;
 	skip = common_prefix(change);
 	for (i = 0; i < count; i++)
-		entry[i] = (struct sort_entry){
-			head_of(&change->items[i].rrset.owner, skip), &change->items[i]
-		};
+		entry[i] = make_entry(&change->items[i], skip);
 	qsort(entry, count, sizeof(*entry), compare_entries);
 	for (i = 0; i < count; i++)
 		change->order[i] = (uint32_t)(entry[i].item - change->items);
