@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/clock.h"
 #include "lib/presentation.h"
 #include "lib/status.h"
 #include "sidecar/api_body.h"
@@ -45,7 +44,7 @@ api_rrsets_get(struct api_call *call)
 	} else if (status) {
 		api_fail(call, status, &reason, NULL);
 	} else {
-		rrset_json_write(&emit, &record, clock_wall_ms());
+		rrset_json_write(&emit, &record, writer_lease_clock(call->api->writer));
 		api_set_etag(call->reply, record.revision);
 	}
 }
@@ -102,7 +101,8 @@ api_rrsets_find(struct api_call *call)
 {
 	const char *name = http_uri_parameter(call->request, "name");
 	const char *type = http_uri_parameter(call->request, "type");
-	struct find find = { .emit = { .out = &call->reply->body }, .now_ms = clock_wall_ms() };
+	struct find find = { .emit = { .out = &call->reply->body },
+		.now_ms = writer_lease_clock(call->api->writer) };
 	struct name_key key;
 	struct state_meta meta;
 	struct reason reason;

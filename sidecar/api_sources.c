@@ -27,6 +27,7 @@ static bool read_options(struct api_call *call, struct change *change);
 static bool read_lease(struct api_call *call, const struct json_object *rest,
 	uint32_t *out_ms);
 static bool finish_items(struct api_call *call, struct change *change, uint32_t lease_ms);
+static void set_etag(struct api_call *call, const struct change_result *result);
 static void emit_difference(struct emit *emit, const struct change *change,
 	const struct change_result *result);
 static void emit_line(struct emit *emit, const struct change *change,
@@ -92,8 +93,7 @@ api_sources_put(struct api_call *call)
 		api_write_counts(&emit, &result);
 		emit_difference(&emit, change, &result);
 		emit_end(&emit, '}');
-		if (!change->dry_run && result.outcome != CHANGE_UNCHANGED)
-			api_set_etag(call->reply, result.revision);
+		set_etag(call, &result);
 	}
 	change_free(change);
 }
@@ -266,6 +266,24 @@ finish_items(struct api_call *call, struct change *change, uint32_t lease_ms)
 		return false;
 	}
 	return true;
+}
+
+/* A dry run or an unchanged source has an older revision than the store; 0 when there is no
+ * such source. */
+static void
+set_etag(struct api_call *call, const struct change_result *result)
+{
+	const char *name = call->variable[0];
+	struct state_source source;
+	struct state_meta meta;
+
+	if (result->outcome != CHANGE_UNCHANGED)
+		api_set_etag(call->reply, result->revision);
+	else if ((call->txn || api_begin_read(call, &meta))
+		&& state_get_source(call->txn, name, strlen(name), &source, NULL) == 0)
+		api_set_etag(call->reply, source.revision);
+	else
+		api_set_etag(call->reply, 0);
 }
 
 static void

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "lib/clock.h"
 #include "lib/duration.h"
 #include "lib/presentation.h"
 #include "lib/status.h"
@@ -47,6 +46,8 @@ struct content {
 };
 
 static const struct zone *find_zone(struct api_call *call);
+static void set_etag(struct api_call *call, const struct zone *zone,
+	const struct change_result *result);
 static bool read_state(struct api_call *call, const struct zone *zone,
 	struct state_zone *out);
 static bool make_soa(struct api_call *call, const struct zone *zone, uint64_t revision,
@@ -102,7 +103,8 @@ api_zones_get(struct api_call *call)
 {
 	const struct zone *zone = find_zone(call);
 	struct content content = { .zones = call->zones, .zone = zone,
-		.emit = { .out = &call->reply->body }, .now_ms = clock_wall_ms() };
+		.emit = { .out = &call->reply->body },
+		.now_ms = writer_lease_clock(call->api->writer) };
 	struct emit *emit = &content.emit;
 	struct state_zone facts;
 	struct state_meta meta;
@@ -152,8 +154,7 @@ api_zones_put(struct api_call *call)
 			api_begin_written(call, &result, &emit);
 			api_write_counts(&emit, &result);
 			emit_end(&emit, '}');
-			if (result.outcome != CHANGE_UNCHANGED)
-				api_set_etag(call->reply, result.revision);
+			set_etag(call, zone, &result);
 		}
 	}
 	free(lines);
@@ -174,6 +175,19 @@ find_zone(struct api_call *call)
 		problem_set(call->reply, PROBLEM_NOT_FOUND, NULL,
 			"%s is no zone of the configuration", call->variable[0]);
 	return zone;
+}
+
+/* A zone that is as it was has an older revision than the store. */
+static void
+set_etag(struct api_call *call, const struct zone *zone, const struct change_result *result)
+{
+	struct state_zone facts = { 0 };
+	struct state_meta meta;
+
+	if (result->outcome != CHANGE_UNCHANGED)
+		api_set_etag(call->reply, result->revision);
+	else if ((call->txn || api_begin_read(call, &meta)) && read_state(call, zone, &facts))
+		api_set_etag(call->reply, facts.revision);
 }
 
 /* A zone that nothing was written to has no record: all zero. */

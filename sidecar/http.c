@@ -30,6 +30,7 @@
 #include "sidecar/http_uri.h"
 
 #define REAP_MS 250
+#define DISCARD_MAX (128 * 1024 * 1024) /* a refused body that is read to its end */
 #define STACK_SIZE (1024 * 1024) /* frames hold an rdata block and some names */
 
 struct http_server {
@@ -63,6 +64,10 @@ struct exchange {
 	bool has_bulk_slot;
 	unsigned refusal; /* HTTP status when the rest of the body is thrown away */
 	const char *refusal_text;
+	bool has_early;          /* likewise, with the whole reply: */
+	struct http_reply early;
+	bool must_close;
+	bool is_complete;        /* the whole body has come */
 };
 
 /* Fields that may come once. */
@@ -111,6 +116,7 @@ static enum MHD_Result count_field(void *context, enum MHD_ValueKind kind, const
 static void take_body(struct exchange *exchange, const char *data, size_t size);
 static enum MHD_Result answer(struct exchange *exchange);
 static enum MHD_Result refuse(struct exchange *exchange, unsigned code, const char *detail);
+static enum MHD_Result send_early(struct exchange *exchange, struct http_reply *reply);
 static enum MHD_Result send_reply(struct exchange *exchange, struct http_reply *reply);
 static bool take_bulk_slot(struct exchange *exchange);
 static void give_bulk_slot(struct exchange *exchange);
@@ -444,6 +450,8 @@ on_completed(void *context, struct MHD_Connection *mhd, void **inout_exchange,
 	give_bulk_slot(exchange);
 	http_peers_enter(&server->peers, exchange->connection, HTTP_PHASE_IDLE, 0);
 	buffer_done(&exchange->request.body);
+	if (exchange->has_early)
+		buffer_done(&exchange->early.body);
 	free(exchange->target);
 	free(exchange);
 }
@@ -465,8 +473,10 @@ begin(struct exchange *exchange, const char *method)
 	uint64_t bytes = length ? strtoull(length, NULL, 10) : 0;
 	struct http_reply reply;
 
-	if (wrong)
+	if (wrong) {
+		exchange->must_close = true; /* where its body ends is not certain */
 		return refuse(exchange, MHD_HTTP_BAD_REQUEST, wrong);
+	}
 	if (exchange->target_status)
 		return refuse(exchange, MHD_HTTP_BAD_REQUEST, exchange->target_reason.text);
 	if (atomic_load(&server->is_stopping))
@@ -477,7 +487,7 @@ begin(struct exchange *exchange, const char *method)
 			request->method = i;
 	init_reply(server, &reply);
 	if (!server->handler->begin(server->handler->context, request, &reply))
-		return send_reply(exchange, &reply);
+		return send_early(exchange, &reply);
 	if (bytes > request->body_limit)
 		return refuse(exchange, MHD_HTTP_CONTENT_TOO_LARGE, NULL);
 	if (bytes > HTTP_BODY_SMALL && !take_bulk_slot(exchange))
@@ -535,7 +545,7 @@ take_body(struct exchange *exchange, const char *data, size_t size)
 {
 	struct http_request *request = &exchange->request;
 
-	if (exchange->refusal)
+	if (exchange->refusal || exchange->has_early)
 		return;
 	http_peers_progress(&exchange->server->peers, exchange->connection, size);
 	if (request->body.size + size > request->body_limit) {
@@ -564,6 +574,11 @@ answer(struct exchange *exchange)
 	struct http_server *server = exchange->server;
 	struct http_reply reply;
 
+	exchange->is_complete = true;
+	if (exchange->has_early) {
+		exchange->has_early = false;
+		return send_reply(exchange, &exchange->early);
+	}
 	if (exchange->refusal)
 		return refuse(exchange, exchange->refusal, exchange->refusal_text);
 	http_peers_enter(&server->peers, exchange->connection, HTTP_PHASE_WORKING, 0);
@@ -582,7 +597,26 @@ refuse(struct exchange *exchange, unsigned code, const char *detail)
 
 	init_reply(exchange->server, &reply);
 	handler->refuse(handler->context, &exchange->request, code, detail, &reply);
-	return send_reply(exchange, &reply);
+	return send_early(exchange, &reply);
+}
+
+/* A client that is still sending does not read: a reply before the end of its body, and the
+ * close behind it, would reach it as a broken pipe. So the body is thrown away first, unless
+ * the client waits for a word (Expect) or the body is out of all proportion. */
+static enum MHD_Result
+send_early(struct exchange *exchange, struct http_reply *reply)
+{
+	const char *length = http_header(&exchange->request, "Content-Length");
+	const uint64_t bytes = length ? strtoull(length, NULL, 10) : 0;
+	const bool has_body = bytes > 0 || http_header(&exchange->request, "Transfer-Encoding");
+
+	if (exchange->is_complete || exchange->must_close || !has_body || bytes > DISCARD_MAX
+		|| http_header(&exchange->request, "Expect"))
+		return send_reply(exchange, reply);
+	exchange->early = *reply;
+	exchange->has_early = true;
+	http_peers_enter(&exchange->server->peers, exchange->connection, HTTP_PHASE_BODY, 0);
+	return MHD_YES;
 }
 
 /* Gives the body away to the library and frees what is left of the reply. */
@@ -628,7 +662,7 @@ send_reply(struct exchange *exchange, struct http_reply *reply)
 	}
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
 	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-	if (atomic_load(&exchange->server->is_stopping))
+	if (exchange->must_close || atomic_load(&exchange->server->is_stopping))
 		MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 	http_peers_enter(&exchange->server->peers, exchange->connection, HTTP_PHASE_REPLY, size);
 	queued = MHD_queue_response(exchange->mhd, reply->status, response);

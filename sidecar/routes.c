@@ -108,7 +108,7 @@ routes_find(enum http_method method, const char *path, char *variable[API_VARIAB
 	char out_allow[48])
 {
 	static const char *const names[] = {
-		[HTTP_GET] = "GET, HEAD",
+		[HTTP_GET] = "GET",
 		[HTTP_PUT] = "PUT",
 		[HTTP_POST] = "POST",
 		[HTTP_DELETE] = "DELETE",

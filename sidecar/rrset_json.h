@@ -64,7 +64,7 @@ int rrset_json_finish_records(struct rrset_json_reader *reader, struct rrset *in
 int rrset_json_default_ttl(struct rrset_json_reader *reader, struct rrset *inout,
 	struct reason *reason);
 
-/* Writes a stored RRset as an object, at wall clock `now_ms`; 0: without lease-left. */
+/* Writes a stored RRset as an object, at `now_ms` of writer_lease_clock; 0: without lease-left. */
 void rrset_json_write(struct emit *emit, const struct state_record *record, uint64_t now_ms);
 
 /* Writes "ttl" and "records". */
