@@ -508,4 +508,6 @@ serving_stop(struct serving *serving)
 {
 	store_writer_free(serving->store);
 	serving->store = NULL;
+	free(serving->dir);
+	serving->dir = NULL;
 }

@@ -18,7 +18,7 @@
 
 struct serving {
 	struct state *state;
-	const char *dir;
+	char *dir; /* owned: outlives the configuration that it came from */
 	uint64_t size_limit;
 	struct store_writer *store; /* NULL: none that is ours */
 	struct compile compile;     /* with the zones and the lease clock */
@@ -44,5 +44,5 @@ void serving_update(struct serving *serving, struct plan_touched *touched,
  * cleared, a failed rebuild tried again. */
 void serving_tick(struct serving *serving);
 
-/* Leaves serve to its readers. */
+/* Leaves serve to its readers; frees what *serving owns. */
 void serving_stop(struct serving *serving);

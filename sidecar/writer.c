@@ -504,14 +504,15 @@ writer_start(struct state *state, const struct config *config, struct writer **o
 	writer->wall_offset_ms = clock_wall_ms() - clock_boot_ms();
 	writer->serving = (struct serving){
 		.state = state,
-		.dir = config->store.serve,
+		.dir = strdup(config->store.serve),
 		.size_limit = config->store.size_limit,
 		.compile = { .zones = &config->zones,
 			.wall_offset_ms = writer->wall_offset_ms },
 	};
 	writer->expire = change_new(CHANGE_EXPIRE);
-	status = writer->expire ? read_state(writer, &new_zones, reason)
-				: reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+	status = writer->expire && writer->serving.dir
+		? read_state(writer, &new_zones, reason)
+		: reason_set(reason, STATUS_NO_MEMORY, "out of memory");
 	if (status == STATUS_OK) {
 		serving_start(&writer->serving, new_zones);
 		publish_status(writer, NULL);
