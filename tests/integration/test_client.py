@@ -2,6 +2,7 @@
 # Copyright (c) 2026, the livezone authors
 """livezonectl against a real livezoned: what it writes, prints and refuses."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -347,6 +348,28 @@ def test_the_api_is_found_by_option_environment_and_configuration(daemon, tmp_pa
     daemon.ctl("list", "--zones", "--api", socket, env=nowhere)
     daemon.ctl("list", "--zones", env={**nowhere, "LIVEZONE_API": socket})
     daemon.ctl("list", "--zones", "--config", daemon.config_file, env={**nowhere, "LIVEZONE_API": ""})
+
+
+def test_a_token_opens_tcp(livezoned, tmp_path):
+    token = "b" * 43
+    tokens = tmp_path / "tokens.yaml"
+    tokens.write_text(
+        f"tokens:\n  - id: ci\n    sha256: {hashlib.sha256(token.encode()).hexdigest()}\n"
+        "    zones: [live.test]\n    verbs: [read, write]\n"
+    )
+    tokens.chmod(0o600)
+    daemon = livezoned(zones=["live.test", "other.test"], tcp=True, api={"tokens": str(tokens)})
+    api = ["--api", "http://{}:{}".format(*daemon.tcp)]
+    put = ["put", "a.live.test", "A", "10.0.0.1", *api]
+    assert "LIVEZONE_TOKEN" in refused(daemon, *put)
+    refused(daemon, *put, env={"LIVEZONE_TOKEN": "wrong"})
+    daemon.ctl(*put, env={"LIVEZONE_TOKEN": token})
+    file = tmp_path / "token"
+    file.write_text(token + "\n")
+    assert "10.0.0.1" in daemon.ctl("get", "a.live.test", *api, "--token-file", file).stdout
+    refused(daemon, "put", "a.other.test", "A", "10.0.0.1", *api, "--token-file", file)
+    file.write_text("\n")
+    assert str(file) in refused(daemon, *put, "--token-file", file)
 
 
 def test_something_else_that_answers_is_found_out(daemon, cleanup):
