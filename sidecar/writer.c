@@ -165,16 +165,38 @@ run_change(struct writer *writer, struct request *request, struct state_txn *txn
 	return STATUS_OK;
 }
 
+/* A commit that failed may be on the disk all the same (its last write was reported lost,
+ * but was not): what state says counts, and serve is made from it anew. */
+static int
+begin_group(struct writer *writer, struct state_txn **out_txn, uint64_t *out_revision,
+	struct reason *reason)
+{
+	struct state_meta meta;
+	int status = state_begin_write(writer->state, out_txn, reason);
+
+	if (status != STATUS_OK)
+		return status;
+	status = state_read_meta(*out_txn, &meta, reason);
+	if (status != STATUS_OK) {
+		state_abort(*out_txn);
+		return status;
+	}
+	if (meta.revision != writer->revision)
+		writer->serving.is_current = false;
+	*out_revision = writer->revision = meta.revision;
+	return STATUS_OK;
+}
+
 /* Runs all changes that are still in play in one transaction. *out_spoilt: one of them
  * spoilt it and is out of play now, nothing is written; run again. */
 static int
 run_all(struct writer *writer, struct request *group, bool *out_wrote, bool *out_spoilt,
 	struct reason *reason)
 {
-	uint64_t revision = writer->revision;
 	struct request *request;
 	struct state_txn *txn;
-	int status = state_begin_write(writer->state, &txn, reason);
+	uint64_t revision = 0;
+	int status = begin_group(writer, &txn, &revision, reason);
 
 	*out_wrote = *out_spoilt = false;
 	writer->touched.names.count = writer->touched.apexes.count = 0;
