@@ -101,24 +101,29 @@ def compare(row, results):
         return {"row": row.name, "ours": ours, "against": against, "verdict": "not measured"}
     ratio = statistics.median(ours) / statistics.median(against)
     pairs = [a / b for a, b in zip(ours, against)]
+    costs = [[r["cpu_us"] for r in results[row.group][side] if r.get("cpu_us")]
+             for side in (row.ours, row.against)]
+    by_cpu = statistics.median(costs[1]) / statistics.median(costs[0]) if all(costs) else None
     met = None
     if row.goal is not None:
         met = ratio <= row.goal if row.less else ratio >= row.goal
     return {"row": row.name, "ratio": ratio, "ratio_min": min(pairs), "ratio_max": max(pairs),
-            "ours": ours, "against": against, "goal": row.goal, "met": met,
+            "ours": ours, "against": against, "goal": row.goal, "met": met, "by_cpu": by_cpu,
             "verdict": {None: "", True: "met", False: "**missed**"}[met]}
 
 
 def table(chosen, compared):
-    lines = ["| row | what | livezone | against | | ratio | goal | |",
-             "|---|---|---|---|---|---|---|---|"]
+    lines = ["| row | what | livezone | against | | ratio | by CPU | goal | |",
+             "|---|---|---|---|---|---|---|---|---|"]
     for row, cells in zip(chosen, compared):
-        ratio = "-"
+        ratio = by_cpu = "-"
+        if cells.get("by_cpu"):
+            by_cpu = f"{cells['by_cpu']:.3f}"
         if "ratio" in cells:
             ratio = f"{cells['ratio']:.3f} ({cells['ratio_min']:.3f}..{cells['ratio_max']:.3f})"
         goal = f"{'≤' if row.less else '≥'} {row.goal:g}" if row.goal is not None else ""
         lines.append(f"| {row.name} | {row.text} | {spread(cells['ours'], row.unit)} | {row.against} "
-                     f"| {spread(cells['against'], row.unit)} | {ratio} | {goal} "
+                     f"| {spread(cells['against'], row.unit)} | {ratio} | {by_cpu} | {goal} "
                      f"| {cells['verdict']} |")
     return "\n".join(lines)
 
@@ -218,10 +223,16 @@ def definitions(results):
     for taken in results.get("mixed", {}).get("writing", [])[-1:]:
         yield "writes during the queries: {per_second:.0f}/s, p50 {p50_us} us, p99 {p99_us} us" \
             .format(**taken["writes"])
+    for group in ("small", "large", "foreign", "mixed"):
+        costs = ", ".join(f"{name} {statistics.median(r['cpu_us'] for r in taken):.2f}"
+                          for name, taken in results.get(group, {}).items()
+                          if "cpu_us" in taken[-1])
+        if costs:
+            yield f"server's CPU a query, us, {group}: {costs}"
     for name, measured in results.get("writes", {}).items():
         if "p50_us" in measured[-1]:
-            yield "{}: p50 {} us, p99 {} us, {} reconnects".format(
-                name, measured[-1]["p50_us"], measured[-1]["p99_us"], measured[-1]["reconnects"])
+            yield "{}: p50 {} us, p99 {} us, {:.0f} us of CPU a write, {} reconnects".format(
+                name, *(measured[-1][k] for k in ("p50_us", "p99_us", "cpu_us", "reconnects")))
 
 
 def run_rows(options, context, scale):
@@ -236,7 +247,8 @@ def run_rows(options, context, scale):
     print("\n".join(head) + "\n")
     print(table(chosen, compared))
     print(f"\nMedians of {scale.rounds} rounds, in turn, {scale.seconds:g} s each; in brackets "
-          "the spread. The ratio is that of the medians; in brackets, of the rounds."
+          "the spread. The ratio is that of the medians; in brackets, of the rounds. By CPU: the "
+          "ratio that the CPU time of the servers for each query or write gives."
           + (" QUICK: too short to judge." if options.quick else ""))
     for text in definitions(results):
         print(f"* {text}")

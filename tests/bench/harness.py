@@ -7,6 +7,8 @@ ended by its own process id.
 """
 
 import atexit
+import contextlib
+import glob
 import http.client
 import json
 import os
@@ -78,24 +80,19 @@ class Process:
         found, queue = [], [self.pid]
         while queue:
             pid = queue.pop()
-            try:
-                for task in os.listdir(f"/proc/{pid}/task"):
-                    with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as f:
-                        queue.extend(map(int, f.read().split()))
+            if os.path.isdir(f"/proc/{pid}"):
                 found.append(pid)
-            except OSError:
-                pass
+            for children in glob.glob(f"/proc/{pid}/task/*/children"):
+                with contextlib.suppress(OSError):  # a thread may end while we look
+                    queue.extend(map(int, pathlib.Path(children).read_text().split()))
         return found
 
     def cpu_seconds(self):
         ticks = 0
         for pid in self.tree():
-            try:
-                with open(f"/proc/{pid}/stat", encoding="ascii") as f:
-                    fields = f.read().rsplit(")", 1)[1].split()
+            with contextlib.suppress(OSError):
+                fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
                 ticks += int(fields[11]) + int(fields[12])
-            except OSError:
-                pass
         return ticks / TICKS
 
     def memory(self):

@@ -235,12 +235,15 @@ class Writes(Group):
 
 
 def write(context, kind, server, clients, scale, rate, header=""):
+    writer = getattr(server, "daemon", server.process)
+    before = writer.cpu_seconds()
     result = harness.last_json(harness.run(
         [context.build / "write_load", kind, server.target, data.ZONE, scale.small, clients,
          scale.seconds, rate, header]))
     if result["errors"]:
         raise harness.Failed(f"{kind}: {result['errors']} errors, first {result['first_error']}")
-    return {**result, "value": result["per_second"]}
+    spent = (writer.cpu_seconds() - before) * 1e6
+    return {**result, "value": result["per_second"], "cpu_us": spent / result["writes"]}
 
 
 class Load(Group):

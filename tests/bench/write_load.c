@@ -47,6 +47,7 @@ struct load {
 	request_fn request;
 	const char *target, *zone, *header;
 	uint64_t names;
+	uint64_t salt; /* of the addresses: a write of what is there already is no write */
 	uint32_t *samples_us;
 	uint64_t sent, done, errors, reconnects;
 	char first_error[256];
@@ -81,6 +82,7 @@ name_of(char *out, size_t size, uint64_t number)
 static void
 address_of(char *out, size_t size, uint64_t number)
 {
+	number += load.salt;
 	snprintf(out, size, "10.%u.%u.%u", (unsigned)(number >> 16 & 255),
 		(unsigned)(number >> 8 & 255), (unsigned)(number & 255));
 }
@@ -382,6 +384,7 @@ main(int argc, char **argv)
 	load.names = strtoull(argv[4], NULL, 10);
 	count = strtoul(argv[5], NULL, 10);
 	load.header = argc > 8 ? argv[8] : "";
+	load.salt = now_ns() / 1000;
 	load.samples_us = malloc(SAMPLES_MAX * sizeof(*load.samples_us));
 	if (!load.request || !load.names || !count || count > CONNECTIONS_MAX ||
 	    !load.samples_us) {
