@@ -215,6 +215,8 @@ read_document(const char *text, size_t len, struct credentials *out, struct reas
 	if (error != CYAML_OK)
 		return reason_set(reason, STATUS_INVALID, "%s",
 			first.text[0] ? first.text : cyaml_strerror(error));
+	if (!document)
+		return reason_set(reason, STATUS_INVALID, "is empty: \"tokens:\" is needed");
 	out->credential = calloc(document->tokens_count + 1, sizeof(*out->credential));
 	if (!out->credential)
 		status = reason_set(reason, STATUS_NO_MEMORY, "out of memory");
