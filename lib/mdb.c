@@ -19,6 +19,11 @@
 #define META_MAGIC 0xbeefc0deu /* mdb.c MDB_MAGIC */
 #define META_VERSION 1         /* mdb.c MDB_DATA_VERSION of 0.9 */
 
+/* lock.mdb: MDB_txninfo without its readers, then one MDB_reader for each slot, all in
+ * units of a cache line. */
+#define LOCK_HEAD 128
+#define LOCK_SLOT 64
+
 /* One meta page as 64-bit LMDB 0.9 writes it (mdb.c: MDB_page header, then MDB_meta). */
 struct meta_page {
 	uint8_t page_header[16];
@@ -182,4 +187,19 @@ mdb_files_check(const char *dir, struct reason *reason)
 	status = check_pages(fd, data.st_size, path, reason);
 	close(fd);
 	return status;
+}
+
+int
+mdb_reserve_lock(const char *dir, unsigned readers, mode_t mode, struct reason *reason)
+{
+	char path[PATH_MAX];
+	int fd, code;
+
+	snprintf(path, sizeof(path), "%s/lock.mdb", dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, mode);
+	if (fd < 0)
+		return status_from_mdb_reason(errno, path, reason);
+	code = posix_fallocate(fd, 0, LOCK_HEAD + (off_t)readers * LOCK_SLOT);
+	close(fd);
+	return code == 0 ? STATUS_OK : status_from_mdb_reason(code, path, reason);
 }

@@ -42,3 +42,12 @@ int mdb_files_compare(const struct mdb_files *open, const struct mdb_files *now,
  * that this process has not open.
  */
 int mdb_files_check(const char *dir, struct reason *reason);
+
+/*
+ * Gives lock.mdb in `dir` its blocks, for `readers` slots, making it when it is missing. LMDB
+ * itself leaves holes and maps them: on a full disk whoever touches one, livezoned or a
+ * resolver that claims a slot, gets SIGBUS. STATUS_FULL when there is no room. Only for an
+ * environment that this process has not open: closing a descriptor ends its locks.
+ */
+int mdb_reserve_lock(const char *dir, unsigned readers, mode_t mode,
+	struct reason *reason);

@@ -84,8 +84,12 @@ open_env(struct state *state, struct reason *reason)
 {
 	MDB_txn *txn = NULL;
 	MDB_env *env = NULL;
-	int code = mdb_env_create(&env);
+	int code, status;
 
+	status = mdb_reserve_lock(state->dir, READERS_MAX, 0600, reason);
+	if (status != STATUS_OK)
+		return status;
+	code = mdb_env_create(&env);
 	if (code == 0)
 		code = mdb_env_set_mapsize(env, state->map_size);
 	if (code == 0)

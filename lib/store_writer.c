@@ -189,6 +189,9 @@ store_writer_create(const char *dir, uint64_t size_limit, struct store_writer **
 	if (status == STATUS_OK)
 		status = make_directory(writer, reason);
 	if (status == STATUS_OK)
+		status = mdb_reserve_lock(writer->path, STORE_READERS_MAX, LOCK_MODE,
+			reason);
+	if (status == STATUS_OK)
 		status = open_env(writer, size_limit, reason);
 	if (status == STATUS_OK)
 		status = set_mode(writer, "data.mdb", DATA_MODE, reason);
