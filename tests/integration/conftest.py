@@ -43,6 +43,20 @@ def pytest_runtest_makereport(item, call):
                 report.sections.append((str(log), log.read_text(errors="replace")[-_LOG_TAIL:]))
 
 
+def pytest_terminal_summary(terminalreporter):
+    """Prints what tests measured; also from the worker processes of pytest-xdist."""
+    for report in terminalreporter.getreports("passed"):
+        for key, text in report.user_properties:
+            if key == "measured" and report.when == "call":
+                terminalreporter.write_line(f"{report.nodeid.split('::')[-1]}: {text}")
+
+
+@pytest.fixture
+def measured(record_property):
+    """Keeps a line of numbers, to be printed at the end of the run."""
+    return lambda text: record_property("measured", text)
+
+
 def _need(*programs):
     for program in programs:
         if not program.exists():

@@ -32,7 +32,9 @@ def check(api, writers):
 
 
 @pytest.mark.timeout(900 if build.LONG else 240)
-def test_every_acknowledged_write_survives_kill_9_and_dns_answers_all_along(livezone, cleanup):
+def test_every_acknowledged_write_survives_kill_9_and_dns_answers_all_along(
+    livezone, cleanup, measured
+):
     whole = livezone(threads=2)
     daemon = whole.daemon
     writers = [Writer(whole.api, "live.test", number) for number in range(_WRITERS)]
@@ -62,6 +64,7 @@ def test_every_acknowledged_write_survives_kill_9_and_dns_answers_all_along(live
     check(whole.api, writers)
     for load in (*writers, prober):
         assert load.faults == []
+    measured(f"{_KILLS} kills, {acks()} acknowledged batches, {prober.answers} answers")
     assert prober.answers > 10 * _KILLS
     assert all(writer.refused for writer in writers)  # the kills were felt
     # what is stored is what is served

@@ -41,7 +41,7 @@ def thread_counts(unbound):
 
 @pytest.mark.timeout(1200 if build.LONG else 300)
 def test_no_answer_is_older_than_the_last_acknowledged_write(
-    livezone, livezoned, memory_path, cleanup, capsys
+    livezone, livezoned, memory_path, cleanup, measured
 ):
     # The time goes into DNS and HTTP here, not into the disk: `state` is in memory.
     daemon = livezoned(store={"state": str(memory_path / "state")})
@@ -69,12 +69,11 @@ def test_no_answer_is_older_than_the_last_acknowledged_write(
     )
     spent = time.monotonic() - start
     asked = [after - old for after, old in zip(thread_counts(whole.unbound), before)]
-    with capsys.disabled():
-        print(
-            f"\n{_ROUNDS} rounds in {spent:.1f} s ({_ROUNDS / spent:.0f}/s), "
-            f"{sum(result['cross'] for result in results)} reads of others' names, "
-            f"queries per thread {asked}"
-        )
+    measured(
+        f"{_ROUNDS} rounds in {spent:.1f} s ({_ROUNDS / spent:.0f}/s), "
+        f"{sum(result['cross'] for result in results)} reads of others' names, "
+        f"queries per thread {[int(count) for count in asked]}"
+    )
     assert [result["stale"] for result in results] == [[]] * _CLIENTS
     assert sum(result["lost"] for result in results) == 0
     # every thread answered a fair part, or the claim is about one of them only
@@ -82,7 +81,9 @@ def test_no_answer_is_older_than_the_last_acknowledged_write(
 
 
 @pytest.mark.timeout(600 if build.LONG else 240)
-def test_a_batch_over_two_zones_is_never_seen_half(livezone, livezoned, memory_path, cleanup):
+def test_a_batch_over_two_zones_is_never_seen_half(
+    livezone, livezoned, memory_path, cleanup, measured
+):
     """See support/snapshots.py for what two queries can prove, and one query."""
     daemon = livezoned(
         zones=["a.test", "b.test"], store={"state": str(memory_path / "state")}
@@ -115,6 +116,7 @@ def test_a_batch_over_two_zones_is_never_seen_half(livezone, livezoned, memory_p
         assert result["revisions"] > _BATCHES / 20
         assert result["pairs"] > _BATCHES / 20
         assert result["last"] == _BATCHES + 1
+        measured(f"{_BATCHES} batches, {result['revisions']} revisions seen, {result['pairs']} pairs")
 
 
 @pytest.mark.parametrize("tcp", [False, True], ids=["udp", "tcp"])

@@ -191,7 +191,7 @@ def sentinel(tmp_path, cleanup, watch_log):
 
 
 def test_a_client_that_knows_only_the_name_follows_a_failover(
-    livezone, redis_pair, sentinel, capsys
+    livezone, redis_pair, sentinel, measured
 ):
     redis_port, master, _ = redis_pair
     whole = livezone(zones=["service.internal"])
@@ -226,11 +226,10 @@ def test_a_client_that_knows_only_the_name_follows_a_failover(
     assert switch.message == f"service {MASTER} {redis_port} {REPLICA} {redis_port}"
     rrset = whole.api.get(f"/v1/rrsets/{NAME}/A").json
     assert rrset["records"] == [REPLICA] and rrset["source"] == "sentinel"
-    with capsys.disabled():
-        print(
-            f"\n+switch-master to the first right answer: "
-            f"{(right.seen_at - switch.seen_at) * 1000:.1f} ms; from kill -9 of the master: "
-            f"right answer after {right.seen_at - killed_at:.2f} s, "
-            f"client reads and writes after {back_at - killed_at:.2f} s"
-        )
+    measured(
+        f"+switch-master to the first right answer: "
+        f"{(right.seen_at - switch.seen_at) * 1000:.1f} ms; from kill -9 of the master: "
+        f"right answer after {right.seen_at - killed_at:.2f} s, "
+        f"client reads and writes after {back_at - killed_at:.2f} s"
+    )
     assert right.seen_at - switch.seen_at < 1.0

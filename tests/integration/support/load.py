@@ -11,7 +11,7 @@ import random
 import threading
 import time
 
-from .wire import TYPES, DnsClient, HttpClient, HungUp
+from .wire import TYPES, DnsClient, HttpClient
 
 _FAULTS_MAX = 20
 
@@ -113,8 +113,11 @@ class Prober(_Load):
         index = self._random.choice(writer.names)
         name = f"{self._random.choice(('left', 'right'))}.{index}.{self._zone}"
         oldest = max(writer.acked[index], self._seen.get(name, 0))
+        if self.answers % 512 == 0:
+            self._dns.hang_up()
         try:
-            flags, records = self._ask(name, tcp=self.answers % 8 == 0)
+            # a reload ends TCP connections, with and without the module
+            flags, records = self._dns.ask_again(name, TYPES["A"], tcp=self.answers % 8 == 0)
         except OSError as error:
             self.fault("lost", name, repr(error))
             return
@@ -128,11 +131,3 @@ class Prober(_Load):
         if value < oldest:
             self.fault("old", name, value, oldest)
         self._seen[name] = value
-
-    def _ask(self, name, tcp):
-        if self.answers % 512 == 0:
-            self._dns.hang_up()
-        try:
-            return self._dns.ask(name, TYPES["A"], tcp)
-        except HungUp:  # a reload ends TCP connections, with and without the module
-            return self._dns.ask(name, TYPES["A"], tcp)

@@ -27,6 +27,7 @@ class Process:
         self._env = {**os.environ, **(env or {})}
         self._cwd = cwd
         self._child = None
+        self._is_end_known = False
         self.start()
 
     @property
@@ -36,6 +37,7 @@ class Process:
     def start(self):
         """Main thread only: the kernel ends the child when the starting thread ends."""
         assert not self.is_running(), f"{self.name} runs already"
+        self._is_end_known = False
         with open(self.log, "ab") as out:
             self._child = subprocess.Popen(
                 self.argv,
@@ -59,10 +61,13 @@ class Process:
         self._child.send_signal(number)
 
     def wait(self, deadline=20.0):
+        """Until it ends by itself; returns the exit status."""
+        self._is_end_known = True
         return self._child.wait(deadline)
 
     def stop(self, deadline=20.0):
         """SIGTERM, and SIGKILL when that does not help. Returns the exit status."""
+        self._is_end_known = True
         if self.is_running():
             self._child.terminate()
             try:
@@ -75,6 +80,7 @@ class Process:
 
     def kill(self):
         """SIGKILL, and wait for the end."""
+        self._is_end_known = True
         if self.is_running():
             self._child.kill()
         self._child.wait()
@@ -85,6 +91,12 @@ class Process:
         except FileNotFoundError:
             return ""
 
-    def check_sanitizers(self):
+    def close(self):
+        """Ends it. The test fails when a sanitizer found something, when it ends badly, or
+        when it had ended before and no test asked for that."""
+        was_known, was_running = self._is_end_known, self.is_running()
+        status = self.stop()
         report = SANITIZER_REPORT.search(self.output())
         assert not report, f"{self.name}: sanitizer report in {self.log}: {report.group()}"
+        assert was_known or was_running, f"{self.name} ended by itself with {status}"
+        assert was_known or status == 0, f"{self.name} ended with {status}"

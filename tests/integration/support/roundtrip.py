@@ -79,7 +79,7 @@ class Client:
     def read(self, name, rdtype, tcp):
         """The one value at the name, or None when there is no such record."""
         try:
-            flags, records = self.dns.ask(name, TYPES[rdtype], tcp)
+            flags, records = self.dns.ask_again(name, TYPES[rdtype], tcp)
         except NoAnswer:
             self.lost += 1
             return None

@@ -65,13 +65,13 @@ class Reader:
             self.faults.append(what)
 
     def _revision(self, zone):
-        flags, records = self._dns.ask(f"rev.{zone}", TYPES["TXT"], self._tcp)
+        flags, records = self._dns.ask_again(f"rev.{zone}", TYPES["TXT"], self._tcp)
         if flags & 15 or len(records) != 1:
             raise NoAnswer(f"rev.{zone}: {flags:#x} {records}")
         return int(records[0][1][1:])
 
     def _chain(self):
-        flags, records = self._dns.ask("alias.a.test", TYPES["A"], self._tcp)
+        flags, records = self._dns.ask_again("alias.a.test", TYPES["A"], self._tcp)
         kinds = [kind for kind, _ in records]
         if flags & 15 or kinds != [CNAME, TYPES["A"]]:
             self._fault("chain", hex(flags), kinds)

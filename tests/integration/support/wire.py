@@ -14,7 +14,7 @@ class NoAnswer(OSError):
     pass
 
 
-class HungUp(NoAnswer):
+class HungUp(OSError):
     """The server closed the TCP connection; a client asks again on a new one."""
 
 
@@ -77,7 +77,8 @@ class DnsClient:
             self._tcp = None
 
     def ask(self, name, rdtype, tcp=False):
-        """One question, never repeated; NoAnswer when nothing came back in time."""
+        """One question, never repeated; NoAnswer when nothing came back in time, HungUp
+        when the server closed the connection, as it may with one that was idle."""
         self._id = (self._id + 1) & 0xFFFF
         query = struct.pack("!HHHHHH", self._id, 0x0100, 1, 0, 0, 0)
         query += encode_name(name) + struct.pack("!HH", rdtype, 1)
@@ -89,6 +90,13 @@ class DnsClient:
         except TimeoutError:
             self.hang_up()
             raise NoAnswer(f"{name} type {rdtype} over {'tcp' if tcp else 'udp'}") from None
+
+    def ask_again(self, name, rdtype, tcp=False):
+        """The same, on a new connection when the old one was closed."""
+        try:
+            return self.ask(name, rdtype, tcp)
+        except HungUp:
+            return self.ask(name, rdtype, tcp)
 
     def _over_udp(self, query):
         sock = self._udp[self._id % len(self._udp)]
