@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -80,7 +81,7 @@ take_lock(struct state *state, struct reason *reason)
 /* --- open --- */
 
 static int
-open_env(struct state *state, struct reason *reason)
+open_env(struct state *state, const char *dir, struct reason *reason)
 {
 	MDB_txn *txn = NULL;
 	MDB_env *env = NULL;
@@ -95,7 +96,7 @@ open_env(struct state *state, struct reason *reason)
 	if (code == 0)
 		code = mdb_env_set_maxreaders(env, READERS_MAX);
 	if (code == 0)
-		code = mdb_env_open(env, state->dir, MDB_NOTLS, 0600);
+		code = mdb_env_open(env, dir, MDB_NOTLS, 0600);
 	if (code == 0)
 		code = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn);
 	if (code == 0)
@@ -109,13 +110,12 @@ open_env(struct state *state, struct reason *reason)
 		mdb_txn_abort(txn);
 	if (code != 0) {
 		mdb_env_close(env);
-		return status_from_mdb_reason(code, state->dir, reason);
+		return status_from_mdb_reason(code, dir, reason);
 	}
 	state->env = env;
 	return STATUS_OK;
 }
 
-/* LMDB does not sync the directory that a new data.mdb stands in. */
 static int
 sync_directory(const char *dir, struct reason *reason)
 {
@@ -147,45 +147,78 @@ make_meta(struct state *state, struct reason *reason)
 	return state_commit(txn, reason);
 }
 
+static void
+remove_new(const char *dir)
+{
+	char path[PATH_MAX + 16];
+
+	snprintf(path, sizeof(path), "%s/data.mdb", dir);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/lock.mdb", dir);
+	unlink(path);
+	rmdir(dir);
+}
+
+/* Makes the environment in "<dir>/new" and moves its file into place when it is whole: a
+ * data.mdb that is empty or cut off is damage, then, never a first start that was killed. */
 static int
-check_or_make_meta(struct state *state, struct reason *reason)
+create(struct state *state, const char *path, struct reason *reason)
+{
+	char dir[PATH_MAX], file[PATH_MAX + 16];
+	int status;
+
+	if (snprintf(dir, sizeof(dir), "%s/new", state->dir) >= (int)sizeof(dir))
+		return reason_set(reason, STATUS_INVALID, "path too long");
+	snprintf(file, sizeof(file), "%s/data.mdb", dir);
+	remove_new(dir);
+	if (mkdir(dir, 0700) != 0)
+		return reason_set(reason, status_from_mdb(errno), "%s: %s", dir,
+			strerror(errno));
+	status = open_env(state, dir, reason);
+	if (status == STATUS_OK) {
+		status = make_meta(state, reason);
+		mdb_env_close(state->env);
+		state->env = NULL;
+	}
+	if (status == STATUS_OK && rename(file, path) != 0)
+		status = reason_set(reason, STATUS_IO, "%s: %s", path, strerror(errno));
+	remove_new(dir);
+	/* LMDB does not sync the directory that a new file stands in */
+	return status == STATUS_OK ? sync_directory(state->dir, reason) : status;
+}
+
+static int
+check_meta(struct state *state, struct reason *reason)
 {
 	struct state_txn *txn;
 	struct state_meta meta;
-	MDB_stat stat;
 	int status = state_begin_read(state, &txn, reason);
 
 	if (status != STATUS_OK)
 		return status;
 	status = state_read_meta(txn, &meta, reason);
-	if (status == STATUS_NOT_FOUND && mdb_stat(txn->txn, txn->dbi, &stat) == 0
-		&& stat.ms_entries > 0)
-		status = reason_set(reason, STATUS_FOREIGN,
-			"data.mdb holds %zu entries but no record of livezone: it belongs to "
-			"another program",
-			stat.ms_entries);
 	state_abort(txn);
-	return status == STATUS_NOT_FOUND ? make_meta(state, reason) : status;
+	if (status == STATUS_NOT_FOUND)
+		return reason_set(reason, STATUS_FOREIGN,
+			"data.mdb has no record of livezone: it belongs to another program");
+	return status;
 }
 
 static int
 open_checked(struct state *state, struct reason *reason)
 {
 	char path[PATH_MAX];
-	bool is_new;
-	int status;
+	int status = STATUS_OK;
 
 	snprintf(path, sizeof(path), "%s/data.mdb", state->dir);
-	is_new = access(path, F_OK) != 0 && errno == ENOENT;
+	if (access(path, F_OK) != 0 && errno == ENOENT)
+		status = create(state, path, reason);
 	/* before LMDB, which would change the lock file of another format */
-	status = is_new ? STATUS_OK : mdb_files_check(state->dir, reason);
 	if (status == STATUS_OK)
-		status = open_env(state, reason);
+		status = mdb_files_check(state->dir, reason);
 	if (status == STATUS_OK)
-		status = check_or_make_meta(state, reason);
-	if (status == STATUS_OK && is_new)
-		status = sync_directory(state->dir, reason);
-	return status;
+		status = open_env(state, state->dir, reason);
+	return status == STATUS_OK ? check_meta(state, reason) : status;
 }
 
 int
@@ -262,7 +295,7 @@ reopen(struct state *state, struct reason *reason)
 		state->env = NULL;
 		status = mdb_files_check(state->dir, reason);
 		if (status == STATUS_OK)
-			status = open_env(state, reason);
+			status = open_env(state, state->dir, reason);
 		if (status == STATUS_OK) {
 			state->is_suspect = false;
 			state->reopens++;

@@ -3,6 +3,7 @@
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
+#include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -473,6 +474,40 @@ test_another_lmdb_format_is_refused_untouched(void **state)
 }
 
 static void
+test_a_first_start_that_was_killed_is_begun_again(void **state)
+{
+	char command[256];
+
+	(void)state;
+	state_free(truth);
+	truth = NULL;
+	snprintf(command, sizeof(command),
+		"cd %s && rm data.mdb lock.mdb && mkdir new && touch new/data.mdb new/lock.mdb",
+		dir);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(state_open(dir, SIZE, &truth, &reason), STATUS_OK);
+	snprintf(command, sizeof(command), "test ! -e %s/new", dir);
+	assert_int_equal(system(command), 0);
+}
+
+static void
+test_an_environment_of_another_program_is_refused(void **state)
+{
+	char command[256];
+	MDB_env *env;
+
+	(void)state;
+	state_free(truth);
+	truth = NULL;
+	snprintf(command, sizeof(command), "rm %s/data.mdb %s/lock.mdb", dir, dir);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(mdb_env_create(&env), 0);
+	assert_int_equal(mdb_env_open(env, dir, 0, 0600), 0);
+	mdb_env_close(env);
+	assert_refused(STATUS_FOREIGN, "belongs to another program");
+}
+
+static void
 test_a_newer_schema_is_refused_with_what_is_needed(void **state)
 {
 	char path[96], page[65536];
@@ -550,6 +585,8 @@ main(void)
 		TEST(test_puts_stop_at_their_quota_and_deletes_go_on),
 		TEST(test_a_second_livezoned_is_refused_with_the_pid_of_the_first),
 		TEST(test_another_lmdb_format_is_refused_untouched),
+		TEST(test_a_first_start_that_was_killed_is_begun_again),
+		TEST(test_an_environment_of_another_program_is_refused),
 		TEST(test_a_newer_schema_is_refused_with_what_is_needed),
 		TEST(test_no_order_of_writes_leaves_a_file_that_is_refused),
 	};
