@@ -53,6 +53,7 @@ static const struct field fields[] = {
 	TEXT(store),
 	TEXT(store_reason),
 	TEXT(serve_instance),
+	NUMBER(serve_inode),
 	NUMBER(revision),
 	NUMBER(started_ms),
 	NUMBER(written_ms),

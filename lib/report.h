@@ -39,6 +39,7 @@ struct report {
 	char store[32];           /* "live", "absent", "refused", ... */
 	char store_reason[256];   /* why not live; empty otherwise */
 	char serve_instance[33];  /* hex of the instance that is open; empty when none */
+	uint64_t serve_inode;     /* of the data.mdb that the workers read; 0 when none */
 	uint64_t revision;        /* last revision that the keeper saw */
 	uint64_t started_ms;      /* wall clock */
 	uint64_t written_ms;      /* wall clock: how fresh this report is */

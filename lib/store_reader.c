@@ -270,6 +270,12 @@ store_reader_meta(const struct store_reader *reader)
 	return &reader->meta;
 }
 
+uint64_t
+store_reader_inode(const struct store_reader *reader)
+{
+	return reader->files.data_inode;
+}
+
 struct store_txn *
 store_reader_slot(struct store_reader *reader, size_t slot)
 {

@@ -37,6 +37,9 @@ int store_reader_check(struct store_reader *reader, struct reason *reason);
 /* The meta record as it was at open. */
 const struct store_meta *store_reader_meta(const struct store_reader *reader);
 
+/* Which data.mdb is open: tells apart two environments of the same instance. */
+uint64_t store_reader_inode(const struct store_reader *reader);
+
 /* The slot-th transaction, used by one thread at a time; NULL when so many were not
  * claimed. */
 struct store_txn *store_reader_slot(struct store_reader *reader, size_t slot);

@@ -254,6 +254,12 @@ store_writer_check(struct store_writer *writer, struct reason *reason)
 	return status;
 }
 
+uint64_t
+store_writer_inode(const struct store_writer *writer)
+{
+	return writer->files.data_inode;
+}
+
 void
 store_writer_sweep(struct store_writer *writer)
 {

@@ -38,6 +38,9 @@ void store_writer_free(struct store_writer *writer);
 /* Is the directory still the one that is open, in full length? */
 int store_writer_check(struct store_writer *writer, struct reason *reason);
 
+/* Which data.mdb is open; readers report the one that they read. */
+uint64_t store_writer_inode(const struct store_writer *writer);
+
 /* Frees the slots of readers whose process is gone (R11, H13). */
 void store_writer_sweep(struct store_writer *writer);
 

@@ -263,7 +263,7 @@ look(struct keeper *keeper)
 static void
 check_current(struct keeper *keeper)
 {
-	struct reason why = { "" };
+	struct reason why = { "" }, why_not = { "" };
 	int status = store_reader_check(keeper->current, &why);
 
 	if (status == 0) {
@@ -274,9 +274,11 @@ check_current(struct keeper *keeper)
 	}
 	if (status == STATUS_CORRUPT)
 		withdraw(keeper);
-	if (open_store(keeper, NULL))
-		/* deleted: still mapped and whole, the best that there is */
-		set_store(keeper, keeper->is_sound ? "deleted" : "refused", why.text);
+	/* deleted: still mapped and whole, the best that there is until there is another
+	 */
+	if (open_store(keeper, &why_not))
+		set_store(keeper, keeper->is_sound ? "deleted" : "refused",
+			status == STATUS_FOREIGN ? why_not.text : why.text);
 }
 
 static int
@@ -447,6 +449,7 @@ read_revision(struct keeper *keeper, struct report *report)
 
 	if (!atomic_load(&keeper->settings.workers->live))
 		return;
+	report->serve_inode = store_reader_inode(keeper->current);
 	txn = store_reader_slot(keeper->current, 0);
 	if (store_reader_begin(txn))
 		return;

@@ -188,6 +188,7 @@ struct reporters {
 	pid_t pid[REPORTERS_MAX];
 	size_t count;
 	uint64_t now_ms;
+	uint64_t inode; /* of the new data.mdb */
 };
 
 static void
@@ -206,13 +207,16 @@ drop_reporter(void *context, const struct report *report)
 	struct reporters *reporters = context;
 	size_t i;
 
+	/* it reports into whatever directory lies here, also before it switched */
+	if (report->serve_inode != reporters->inode)
+		return;
 	for (i = 0; i < reporters->count; i++)
 		if (reporters->pid[i] == report->pid)
 			reporters->pid[i] = reporters->pid[--reporters->count];
 }
 
-/* Waits until each Unbound that reported into the old directory reports into the new
- * one: what is acknowledged next, they see. Bounded, since a dead one never will. */
+/* Waits until each Unbound that reported into the old directory says that it reads the
+ * new one: what is acknowledged next, they see. Bounded, since a dead one never will. */
 static void
 wait_for_reporters(const char *dir, struct reporters *reporters)
 {
@@ -229,7 +233,8 @@ wait_for_reporters(const char *dir, struct reporters *reporters)
 static int
 publish(struct serving *serving, struct store_writer *store)
 {
-	struct reporters reporters = { .now_ms = clock_wall_ms() };
+	struct reporters reporters = { .now_ms = clock_wall_ms(),
+		.inode = store_writer_inode(store) };
 	int status;
 
 	report_read_all(serving->dir, note_reporter, &reporters, NULL);

@@ -46,7 +46,7 @@ def test_a_rebuilt_store_is_switched_to_without_a_lost_answer(livezone, cleanup)
     for load in (writer, prober):
         cleanup.callback(load.finish)
         load.start()
-    for _ in range(3):
+    for switches in (1, 2, 3):
         goal = prober.answers + 100
         wait_until(lambda: prober.answers >= goal, 20, "queries are answered")
         before = os.stat(Path(whole.daemon.serve) / "data.mdb").st_ino
@@ -56,6 +56,11 @@ def test_a_rebuilt_store_is_switched_to_without_a_lost_answer(livezone, cleanup)
             and os.stat(Path(whole.daemon.serve) / "data.mdb").st_ino != before,
             20,
             "livezoned builds another",
+        )
+        wait_until(
+            lambda: whole.unbound.process.output().count("is live, revision") == switches + 1,
+            20,
+            "the module reads it",
         )
     goal = prober.answers + 200
     wait_until(lambda: prober.answers >= goal, 20, "queries are answered")

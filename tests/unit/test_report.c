@@ -126,6 +126,7 @@ what_is_written_is_read(void **state)
 		.store = "refused",
 		.store_reason = "two\nlines\tand more",
 		.serve_instance = "0123456789abcdef0123456789abcdef",
+		.serve_inode = 42,
 		.revision = UINT64_MAX,
 		.started_ms = 1,
 		.written_ms = 2,
@@ -150,6 +151,7 @@ what_is_written_is_read(void **state)
 	assert_string_equal(seen.last.store, "refused");
 	assert_string_equal(seen.last.store_reason, "two?lines?and more");
 	assert_string_equal(seen.last.serve_instance, report.serve_instance);
+	assert_int_equal(seen.last.serve_inode, report.serve_inode);
 	assert_true(seen.last.revision == UINT64_MAX);
 	assert_int_equal(seen.last.started_ms, 1);
 	assert_int_equal(seen.last.written_ms, 2);
