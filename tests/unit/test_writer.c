@@ -13,6 +13,7 @@
 
 #include "lib/clock.h"
 #include "lib/config.h"
+#include "lib/report.h"
 #include "lib/status.h"
 #include "lib/store_reader.h"
 #include "sidecar/writer.h"
@@ -691,6 +692,53 @@ test_a_lost_or_damaged_serve_is_rebuilt(void **state)
 }
 
 static void
+report(uint64_t inode)
+{
+	struct report mine = { .pid = getpid(),
+		.serve_inode = inode,
+		.written_ms = clock_wall_ms() };
+
+	assert_int_equal(report_write(serve_dir, &mine, &reason), STATUS_OK);
+}
+
+static void *
+put_in_thread(void *context)
+{
+	struct change_result result = put("www.live", 1, two);
+
+	*(uint64_t *)context = clock_boot_ms();
+	return result.outcome == CHANGE_DONE ? NULL : (void *)1;
+}
+
+static void
+test_a_write_waits_for_the_unbounds_to_open_a_new_serve(void **state)
+{
+	uint64_t deadline = clock_boot_ms() + DEADLINE_MS, opened, answered = 0;
+	pthread_t thread;
+	struct stat before, now;
+	char path[96];
+	void *failed;
+
+	(void)state;
+	put("www.live", 1, one);
+	snprintf(path, sizeof(path), "%s/data.mdb", serve_dir);
+	assert_int_equal(stat(path, &before), 0);
+	report(before.st_ino);
+	break_serve("truncate -s 0 serve/data.mdb");
+	assert_int_equal(pthread_create(&thread, NULL, put_in_thread, &answered), 0);
+	do
+		assert_true(clock_boot_ms() < deadline);
+	while (stat(path, &now) != 0 || now.st_ino == before.st_ino);
+	report(before.st_ino); /* not yet */
+	opened = clock_boot_ms();
+	report(now.st_ino);
+	assert_int_equal(pthread_join(thread, &failed), 0);
+	assert_null(failed);
+	assert_true(answered >= opened);
+	assert_served("www.live", two);
+}
+
+static void
 test_a_serve_that_cannot_be_written_is_said_and_made_good(void **state)
 {
 	uint64_t deadline = clock_boot_ms() + DEADLINE_MS;
@@ -882,6 +930,7 @@ main(void)
 		TEST(test_a_lease_ends_or_is_renewed),
 		TEST(test_serve_is_caught_up_at_a_start),
 		TEST(test_a_lost_or_damaged_serve_is_rebuilt),
+		TEST(test_a_write_waits_for_the_unbounds_to_open_a_new_serve),
 		TEST(test_a_serve_that_cannot_be_written_is_said_and_made_good),
 		TEST(test_a_reload_changes_the_apexes_and_keeps_the_data),
 		TEST(test_a_full_store_refuses_puts_and_takes_deletes),
