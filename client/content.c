@@ -11,7 +11,9 @@
 #include <string.h>
 
 #include "client/output.h"
+#include "lib/masterfile.h"
 #include "lib/presentation.h"
+#include "lib/rdata.h"
 #include "lib/status.h"
 
 /* Stands for "no TTL given": the API then takes the zone's, which we do not know here. */
@@ -144,7 +146,7 @@ read_master(FILE *file, const char *path, const char *origin, struct json_object
 	int status = presentation_read_name(origin, &name, &reason);
 
 	if (status == 0)
-		status = presentation_read_zone(file, &name, TTL_UNSET, on_record,
+		status = masterfile_read(file, &name, TTL_UNSET, on_record,
 			&collection, &reason);
 	json_object_put(collection.index);
 	if (status) {
@@ -176,7 +178,7 @@ on_record(void *context, const struct rrset *rr, int line, struct reason *reason
 	if (output_number(rrset, "ttl") != ttl)
 		return reason_set(reason, STATUS_INVALID,
 			"the TTLs of %s differ within one RRset", text);
-	rdata = presentation_write_rdata(rr->type, rr->rdata + 2, rr->rdata_len - 2);
+	rdata = rdata_write(rr->type, rr->rdata + 2, rr->rdata_len - 2);
 	if (!rdata)
 		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
 	json_object_array_add(output_array(rrset, "records"), json_object_new_string(rdata));

@@ -5,6 +5,7 @@
  */
 #include "client/local_zones.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define ZEROS_15 "0.0.0.0.0.0.0.0.0.0.0.0.0.0.0."

@@ -20,6 +20,7 @@
 #include <cyaml/cyaml.h>
 
 #include "lib/duration.h"
+#include "lib/masterfile.h"
 #include "lib/presentation.h"
 #include "lib/status.h"
 #include "lib/yaml_place.h"
@@ -755,7 +756,7 @@ read_fallback_line(const char *text, struct zone *zone, uint8_t *block,
 	struct reason *reason)
 {
 	struct rrset rr;
-	int status = presentation_read_record(text, block, RRSET_RDATA_MAX, &rr, reason);
+	int status = masterfile_read_record(text, block, RRSET_RDATA_MAX, &rr, reason);
 
 	if (status)
 		return status;

@@ -6,6 +6,7 @@
 #include "lib/reason.h"
 
 #include <stdio.h>
+#include <string.h>
 
 int
 reason_set(struct reason *reason, int status, const char *format, ...)
@@ -36,4 +37,20 @@ reason_prefix(struct reason *reason, int status, const char *format, ...)
 	if (snprintf(reason->text, sizeof(reason->text), "%s: %s", context, old.text) < 0)
 		*reason = old;
 	return status;
+}
+
+void
+reason_excerpt(const char *text, char out[REASON_EXCERPT_SIZE])
+{
+	size_t i = 0;
+
+	for (; text[i] && i < REASON_EXCERPT_MAX; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if (c < ' ' || c >= 0x7f)
+			out += sprintf(out, "\\%03u", c);
+		else
+			*out++ = (char)c;
+	}
+	strcpy(out, text[i] ? "..." : "");
 }

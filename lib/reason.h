@@ -11,6 +11,9 @@
 
 #define REASON_MAX 512 /* longer text is cut: two lines of a terminal */
 
+#define REASON_EXCERPT_MAX 60 /* octets of a foreign text in a message */
+#define REASON_EXCERPT_SIZE (4 * REASON_EXCERPT_MAX + 4)
+
 struct reason {
 	char text[REASON_MAX];
 };
@@ -22,3 +25,7 @@ int reason_set(struct reason *reason, int status, const char *format, ...)
 /* Puts "<context>: " in front of the text. Returns `status`. */
 int reason_prefix(struct reason *reason, int status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* At most REASON_EXCERPT_MAX octets of a foreign text, fit for a log line: what is not
+ * printable ASCII as \DDD, "..." behind a text that was cut. */
+void reason_excerpt(const char *text, char out[REASON_EXCERPT_SIZE]);

@@ -3,7 +3,7 @@
 /*
  * The words of one entry of presentation format (RFC 1035 section 5.1): blanks, quotes,
  * parentheses and comments are understood here, escapes are kept as they are. Used by
- * presentation.c only; no allocation for entries of ordinary size.
+ * rdata.c and masterfile.c only; no allocation for entries of ordinary size.
  */
 #pragma once
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/presentation.h"
+#include "lib/masterfile.h"
 #include "lib/status.h"
 #include "sidecar/json.h"
 
@@ -185,7 +185,7 @@ api_body_read_zone(struct api_call *call, struct rrset_json_reader *reader,
 		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
 		return false;
 	}
-	status = presentation_read_zone(file, &zone->name, zone->ttl, add_zone_record, &context,
+	status = masterfile_read(file, &zone->name, zone->ttl, add_zone_record, &context,
 		&reason);
 	fclose(file);
 	lines = calloc(context.count + 1, sizeof(*lines));

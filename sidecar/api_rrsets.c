@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/presentation.h"
 #include "lib/status.h"
 #include "sidecar/api_body.h"
 #include "sidecar/emit.h"

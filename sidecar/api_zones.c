@@ -11,6 +11,7 @@
 
 #include "lib/duration.h"
 #include "lib/presentation.h"
+#include "lib/rdata.h"
 #include "lib/status.h"
 #include "sidecar/api_body.h"
 #include "sidecar/emit.h"
@@ -358,7 +359,7 @@ write_lines(struct buffer *out, const struct rrset *rrset)
 	presentation_write_type(rrset->type, type);
 	for (unsigned i = 0; i < rrset->count; i++) {
 		const size_t len = (size_t)(at[0] << 8 | at[1]);
-		char *text = presentation_write_rdata(rrset->type, at + 2, len);
+		char *text = rdata_write(rrset->type, at + 2, len);
 
 		buffer_add_text(out, owner);
 		buffer_printf(out, "\t%u\tIN\t%s\t", (unsigned)rrset->ttl, type);

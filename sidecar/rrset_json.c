@@ -12,6 +12,7 @@
 
 #include "lib/duration.h"
 #include "lib/presentation.h"
+#include "lib/rdata.h"
 #include "lib/status.h"
 #include "sidecar/api.h"
 #include "sidecar/emit.h"
@@ -144,7 +145,7 @@ rrset_json_add_record(struct rrset_json_reader *reader, const char *text,
 	if (inout->count == RRSET_RECORDS_MAX)
 		return refuse(reader, PROBLEM_INVALID, path, reason,
 			"more than 512 records at one name and type");
-	added = presentation_read_rdata(inout->type, text, reader->block + inout->rdata_len, room,
+	added = rdata_read(inout->type, text, reader->block + inout->rdata_len, room,
 		reason);
 	if (added == STATUS_TOO_LARGE)
 		return refuse(reader, PROBLEM_INVALID, path, reason,
@@ -394,7 +395,7 @@ rrset_json_write_data(struct emit *emit, const struct rrset *rrset)
 	emit_begin(emit, '[');
 	for (unsigned i = 0; i < rrset->count; i++) {
 		const size_t len = (size_t)(at[0] << 8 | at[1]);
-		char *text = presentation_write_rdata(rrset->type, at + 2, len);
+		char *text = rdata_write(rrset->type, at + 2, len);
 
 		emit_string(emit, text ? text : "?");
 		free(text);
