@@ -17,7 +17,6 @@ static void print_server(const struct zones *zones, const char *address);
 static void print_zone(const struct zone *zone);
 static void print_module(const struct config *config, const char *module);
 static void print_forwards(const struct zones *zones, const char *address, uint64_t port);
-static bool is_forwarded(const struct zone *zone);
 static bool has_forwarded_parent(const struct zones *zones, const struct zone *zone);
 
 enum command_exit
@@ -122,7 +121,7 @@ print_forwards(const struct zones *zones, const char *address, uint64_t port)
 		const struct zone *zone = &zones->zone[i];
 
 		presentation_write_name(&zone->name, name);
-		if (is_forwarded(zone)) {
+		if (zone_is_answered_whole(zone)) {
 			printf("forward-zone:\n\tname: \"%s\"\n\tforward-addr: %s@%llu\n"
 			       "\tforward-no-cache: yes\n",
 				name, address, (unsigned long long)port);
@@ -135,19 +134,11 @@ print_forwards(const struct zones *zones, const char *address, uint64_t port)
 	}
 }
 
-/* A zone that may pass a query on must not be forwarded to the server that passes it on. */
-static bool
-is_forwarded(const struct zone *zone)
-{
-	return zone->on_miss != ZONE_MISS_RECURSE && zone->on_failure != ZONE_FAILURE_RECURSE
-		&& zone->delegation != ZONE_DELEGATION_RECURSE;
-}
-
 static bool
 has_forwarded_parent(const struct zones *zones, const struct zone *zone)
 {
 	for (size_t i = zone->parent; i != ZONES_NONE; i = zones->zone[i].parent)
-		if (is_forwarded(&zones->zone[i]))
+		if (zone_is_answered_whole(&zones->zone[i]))
 			return true;
 	return false;
 }

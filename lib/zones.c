@@ -113,6 +113,14 @@ zones_find(const struct zones *zones, const struct name_key *apex)
 	return &zones->zone[index];
 }
 
+bool
+zone_is_answered_whole(const struct zone *zone)
+{
+	return zone->on_miss != ZONE_MISS_RECURSE
+		&& zone->on_failure != ZONE_FAILURE_RECURSE
+		&& zone->delegation != ZONE_DELEGATION_RECURSE;
+}
+
 static uint8_t *
 put_u16(uint8_t *at, size_t value)
 {

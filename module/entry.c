@@ -16,6 +16,7 @@
 #include "module/forget.h"
 #include "module/host.h"
 #include "module/keeper.h"
+#include "module/loop.h"
 #include "module/query.h"
 #include "module/worker.h"
 
@@ -60,6 +61,9 @@ init(struct module_env *env, int id)
 	}
 	if (!read_settings(env))
 		return 0;
+	if (!loop_init(env, id, &config->zones))
+		log_warn("livezone: the host refuses an EDNS option: circles of CNAMEs "
+			 "through public names end by time-out only");
 	if (!keeper)
 		keeper = keeper_new();
 	settings.config = config;
@@ -130,8 +134,7 @@ say(enum keeper_level level, const char *text)
 void
 deinit(struct module_env *env, int id)
 {
-	(void)env;
-	(void)id;
+	loop_done(env, id);
 	if (keeper)
 		keeper_stop(keeper);
 	for (size_t i = 0; i < workers_count(&workers); i++) {

@@ -8,6 +8,8 @@
 
 #include "config.h" /* Unbound's, as all of its files begin */
 
+#include <stdbool.h>
+
 /* its own config_read() is none of our business, and ours has that name */
 #define config_read host_config_read
 #include "util/config_file.h"
@@ -84,16 +86,19 @@ host_reply_ede(const struct reply_info *reply)
 #endif
 }
 
-/* Starts a sub-query. Returns 0 when that would close a circle of queries that wait for
- * each other, or when out of memory. */
+/* Starts a sub-query, or joins one that runs. Returns 0 when that would close a circle of
+ * queries that wait for each other, or when out of memory. */
 static inline int
-host_attach_sub(struct module_qstate *q, struct query_info *target, uint16_t flags)
+host_attach_sub(struct module_qstate *q, struct query_info *target, uint16_t flags,
+	bool *out_is_new)
 {
 	struct module_qstate *sub = NULL;
-
-	return (*q->env->attach_sub)(q, target,
+	int is_attached = (*q->env->attach_sub)(q, target,
 #if HOST_MINOR >= 25
 		q->client_info,
 #endif
 		flags, 0, 0, &sub);
+
+	*out_is_new = sub != NULL;
+	return is_attached;
 }

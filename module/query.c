@@ -14,6 +14,7 @@
 
 #include "lib/clock.h"
 #include "module/forget.h"
+#include "module/loop.h"
 #include "module/reply.h"
 
 /* A chain whose end changed while we looked for it is followed anew; this often, because
@@ -37,6 +38,7 @@ static enum report_stage
 answer_chain(struct module_qstate *q, int id, const struct answer *found);
 static enum report_stage
 chase(struct module_qstate *q, int id, const struct answer *found);
+static bool attach(struct module_qstate *q, struct query_info *target);
 static enum report_stage pass_on(struct module_qstate *q, int id);
 static enum report_stage
 fail(struct module_qstate *q, sldns_ede_code code, const char *text);
@@ -174,14 +176,31 @@ chase(struct module_qstate *q, int id, const struct answer *found)
 	wait->target = found->target;
 	wait->rest = NULL;
 	wait->ede = LDNS_EDE_NONE;
-	if (!host_attach_sub(
-		    q, &target, (uint16_t)(BIT_RD | (q->query_flags & BIT_CD)))) {
+	if (!attach(q, &target)) {
 		/* a circle: the chain as far as it goes, as inside the zones */
 		reply_answer(q, found, NULL);
 		return REPORT_LIVE;
 	}
 	q->ext_state[id] = module_wait_subquery;
 	return REPORT_LIVE;
+}
+
+/* Waits for the target, unless that would be for ever: in the mesh, which the host sees,
+ * or by way of the network (loop.h). */
+static bool
+attach(struct module_qstate *q, struct query_info *target)
+{
+	uint16_t flags = (uint16_t)(BIT_RD | (q->query_flags & BIT_CD));
+	unsigned turn = loop_turn(q);
+	bool is_new;
+
+	if (turn >= 2 || !host_attach_sub(q, target, flags, &is_new))
+		return false;
+	if (turn > 0 && !is_new) {
+		(*q->env->detach_subs)(q);
+		return false;
+	}
+	return true;
 }
 
 static enum report_stage
