@@ -28,6 +28,8 @@ enum answer_kind {
 	ANSWER_FOUND,     /* NOERROR with the RRset (or a chain that ends in the store) */
 	ANSWER_NODATA,    /* NOERROR without it; SOA in the authority section */
 	ANSWER_NXDOMAIN,  /* SOA in the authority section */
+	ANSWER_REFERRAL,  /* NS of a zone cut in the authority section, not authoritative */
+	ANSWER_YXDOMAIN,  /* a DNAME would make the name too long (RFC 6672 section 2.2) */
 	ANSWER_REFUSED,   /* on-miss: refuse */
 	ANSWER_ELSEWHERE, /* `target` is for the rest of the resolver; with rrset_count 0 it
 			   * is the query itself, else the end of a chain */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * The algorithm of RFC 1034 section 4.3.2, on the way of every query for a live zone.
+ * The algorithm of RFC 1034 section 4.3.2, with wildcards (RFC 4592) and DNAME (RFC 6672),
+ * on the way of every query for a live zone.
  */
 #include "lib/lookup.h"
 
@@ -9,7 +10,7 @@
 
 #include "lib/status.h"
 
-/* One query on its way; `name` and `zone` move along a chain of CNAMEs. */
+/* One query on its way; `name` and `zone` move along a chain of CNAMEs and DNAMEs. */
 struct search {
 	const struct zones *zones;
 	const struct zone *zone;
@@ -23,203 +24,24 @@ struct search {
 
 /* What one step decides. */
 enum step {
-	STEP_DONE,
+	STEP_ON,     /* nothing yet: look further in this zone */
+	STEP_DONE,   /* the answer is complete */
 	STEP_FOLLOW, /* a CNAME was added; search.name is its target */
 	STEP_BROKEN, /* the store or the answer's limits failed us */
 };
 
-static int
-add(struct search *search, enum answer_section section, const uint8_t *owner,
-	const struct node_rrset *rrset)
-{
-	return answer_add(search->answer, section, owner,
-		name_wire_length(owner, NAME_WIRE_MAX), rrset);
-}
-
-/* The negative TTL is the smaller of the SOA's own TTL and its MINIMUM, the last four
- * octets (RFC 2308 section 5). */
-static uint32_t
-negative_ttl(const struct node_rrset *soa)
-{
-	const uint8_t *end = soa->rdata + soa->rdata_len;
-	uint32_t minimum = (uint32_t)end[-4] << 24 | (uint32_t)end[-3] << 16
-		| (uint32_t)end[-2] << 8 | end[-1];
-
-	return minimum < soa->ttl ? minimum : soa->ttl;
-}
-
-/* Both names, then five 32-bit numbers; node_rrset has checked the block. */
-static bool
-is_soa_block(const struct node_rrset *rrset)
-{
-	return rrset->count == 1 && rrset->rdata_len >= 2 + 2 + 20;
-}
-
-static enum step
-finish_negative(struct search *search, enum answer_kind kind)
-{
-	uint8_t made[ZONE_SOA_MAX];
-	const struct zone *zone = search->zone;
-	struct node_rrset soa = { .type = RRSET_SOA, .count = 1 };
-	struct node node;
-	int found = store_find(search->txn, &zone->key, &node);
-
-	if (found < 0)
-		return STEP_BROKEN;
-	if (found != STORE_EXACT
-		|| node_find(&node, RRSET_SOA, search->query->now_ms, &soa) != STATUS_OK
-		|| !is_soa_block(&soa)) {
-		/* a zone that livezoned has not compiled yet */
-		soa.ttl = zone->negative_ttl;
-		soa.rdata = made;
-		soa.rdata_len = (uint32_t)zone_make_soa(zone, 0, made);
-	}
-	soa.ttl = negative_ttl(&soa);
-	if (add(search, ANSWER_AUTHORITY, zone->name.wire, &soa) != STATUS_OK)
-		return STEP_BROKEN;
-	search->answer->kind = kind;
-	return STEP_DONE;
-}
-
-/* The rest of the resolver shall look for search->name. */
-static enum step
-finish_elsewhere(struct search *search)
-{
-	name_from_wire(search->name, NAME_WIRE_MAX, &search->answer->target);
-	search->answer->kind = ANSWER_ELSEWHERE;
-	return STEP_DONE;
-}
-
-static enum step
-finish_missing(struct search *search)
-{
-	switch (search->zone->on_miss) {
-	case ZONE_MISS_RECURSE:
-		return finish_elsewhere(search);
-	case ZONE_MISS_REFUSE:
-		if (search->followed == 0) {
-			search->answer->kind = ANSWER_REFUSED;
-			return STEP_DONE;
-		}
-		break;
-	case ZONE_MISS_NXDOMAIN:
-		break;
-	}
-	return finish_negative(search, ANSWER_NXDOMAIN);
-}
-
-static enum step
-finish_found(struct search *search, const struct node_rrset *rrset)
-{
-	if (add(search, ANSWER_ANSWER, search->name, rrset) != STATUS_OK)
-		return STEP_BROKEN;
-	search->answer->kind = ANSWER_FOUND;
-	return STEP_DONE;
-}
-
-static bool
-was_followed(const struct search *search, const uint8_t *target)
-{
-	size_t i;
-
-	for (i = 0; i < search->answer->rrset_count; i++)
-		if (name_equal(search->answer->rrset[i].owner, target))
-			return true;
-	return false;
-}
-
-static enum step
-follow(struct search *search, const struct node_rrset *cname)
-{
-	struct answer *answer = search->answer;
-	const uint8_t *target;
-
-	if (name_wire_length(cname->rdata + 2, cname->rdata_len - 2)
-		!= cname->rdata_len - 2u)
-		return STEP_BROKEN;
-	if (add(search, ANSWER_ANSWER, search->name, cname) != STATUS_OK)
-		return STEP_BROKEN;
-	target = answer->rrset[answer->rrset_count - 1].rdata + 2;
-	/* a loop, or a chain over the cap, ends with what there is, as authorities do */
-	if (was_followed(search, target) || ++search->followed > LOOKUP_CHAIN_MAX) {
-		answer->kind = ANSWER_FOUND;
-		return STEP_DONE;
-	}
-	search->name = target;
-	name_to_key(target, &search->key);
-	search->zone = zones_match(search->zones, &search->key);
-	return search->zone ? STEP_FOLLOW : finish_elsewhere(search);
-}
-
-/* One RRset is enough of an answer to ANY (RFC 8482 section 4.1). */
-static int
-find_any(const struct node *node, uint64_t now_ms, struct node_rrset *out)
-{
-	size_t i;
-
-	for (i = 0; i < node->count; i++) {
-		int status = node_rrset(node, i, out);
-
-		if (status != STATUS_OK)
-			return status;
-		if (out->expires_ms == 0 || out->expires_ms > now_ms)
-			return STATUS_OK;
-	}
-	return STATUS_NOT_FOUND;
-}
-
-static enum step
-answer_from_node(struct search *search, const struct node *node)
-{
-	uint64_t now_ms = search->query->now_ms;
-	uint16_t type = search->query->type;
-	struct node_rrset rrset;
-	int status = type == RRSET_ANY ? find_any(node, now_ms, &rrset)
-				       : node_find(node, type, now_ms, &rrset);
-
-	if (status == STATUS_OK)
-		return finish_found(search, &rrset);
-	if (status == STATUS_NOT_FOUND) {
-		status = node_find(node, RRSET_CNAME, now_ms, &rrset);
-		if (status == STATUS_OK)
-			return follow(search, &rrset);
-	}
-	if (status != STATUS_NOT_FOUND)
-		return STEP_BROKEN;
-	return finish_negative(search, ANSWER_NODATA);
-}
-
-/* Is there nothing at the node any more, because every lease ran out? */
-static bool
-is_expired(const struct node *node, uint64_t now_ms)
-{
-	struct node_rrset rrset;
-
-	return find_any(node, now_ms, &rrset) == STATUS_NOT_FOUND;
-}
-
-static enum step
-take_step(struct search *search)
-{
-	struct node node;
-	bool is_apex = search->key.len == search->zone->key.len;
-
-	switch (store_find(search->txn, &search->key, &node)) {
-	case STORE_EXACT:
-		if (!is_apex && is_expired(&node, search->query->now_ms))
-			return finish_missing(search);
-		return answer_from_node(search, &node);
-	case STORE_BELOW:
-		/* an empty non-terminal exists (RFC 4592 section 2.2.2) */
-		return finish_negative(search, ANSWER_NODATA);
-	case STORE_NONE:
-		/* the apex exists even before anything was written */
-		return is_apex ? finish_negative(search, ANSWER_NODATA)
-			       : finish_missing(search);
-	default:
-		return STEP_BROKEN;
-	}
-}
+static enum step take_step(struct search *search);
+static enum step look_above(struct search *search, bool has_cuts, size_t *out_encloser);
+static enum step try_wildcard(struct search *search, size_t encloser);
+static enum step answer_from_node(struct search *search, const struct node *node);
+static enum step refer(struct search *search, size_t cut, const struct node_rrset *ns);
+static enum step redirect(struct search *search, size_t above,
+	const struct node_rrset *dname);
+static enum step follow(struct search *search, const uint8_t *target);
+static enum step finish_found(struct search *search, const struct node_rrset *rrset);
+static enum step finish_missing(struct search *search);
+static enum step finish_negative(struct search *search, enum answer_kind kind);
+static enum step finish_elsewhere(struct search *search);
 
 void
 lookup_answer(const struct zones *zones, const struct zone *zone,
@@ -242,4 +64,433 @@ lookup_answer(const struct zones *zones, const struct zone *zone,
 		step = take_step(&search);
 	if (step == STEP_BROKEN)
 		answer_reset(out);
+}
+
+/* The first `len` bytes of the search's key: an ancestor. */
+static struct name_key
+ancestor_key(const struct search *search, size_t len)
+{
+	struct name_key key = { .len = (uint8_t)len };
+
+	memcpy(key.bytes, search->key.bytes, len);
+	return key;
+}
+
+/* That ancestor's name is the tail of the name: a label is as long in both forms. */
+static const uint8_t *
+ancestor_name(const struct search *search, size_t len)
+{
+	return search->name + (search->key.len - len);
+}
+
+static int
+find_type(const struct search *search, const struct node *node, uint16_t type,
+	struct node_rrset *out)
+{
+	return node_find(node, type, search->query->now_ms, out);
+}
+
+/* One RRset is enough of an answer to ANY (RFC 8482 section 4.1). */
+static int
+find_any(const struct search *search, const struct node *node, struct node_rrset *out)
+{
+	size_t i;
+
+	for (i = 0; i < node->count; i++) {
+		int status = node_rrset(node, i, out);
+
+		if (status != STATUS_OK || out->expires_ms == 0
+			|| out->expires_ms > search->query->now_ms)
+			return status;
+	}
+	return STATUS_NOT_FOUND;
+}
+
+static int
+add(struct search *search, enum answer_section section, const uint8_t *owner,
+	const struct node_rrset *rrset)
+{
+	return answer_add(search->answer, section, owner,
+		name_wire_length(owner, NAME_WIRE_MAX), rrset);
+}
+
+/* The apex says what the zone is free of; a zone that is not compiled yet has nothing. */
+static int
+read_flags(struct search *search, uint32_t *out)
+{
+	struct lookup_memory *memory = search->query->memory;
+	uint64_t txn_id = store_txn_id(search->txn);
+	struct node apex = { 0 };
+	int found;
+
+	if (memory) {
+		memory += search->zone - search->zones->zone;
+		if (memory->txn_id == txn_id) {
+			*out = memory->flags;
+			return STATUS_OK;
+		}
+	}
+	found = store_find(search->txn, &search->zone->key, &apex);
+	if (found < 0)
+		return found;
+	*out = apex.flags;
+	if (memory)
+		*memory = (struct lookup_memory){ .txn_id = txn_id, .flags = apex.flags };
+	return STATUS_OK;
+}
+
+static enum step
+take_step(struct search *search)
+{
+	size_t encloser = search->zone->key.len;
+	bool is_apex = search->key.len == encloser;
+	struct node_rrset any;
+	struct node node;
+	uint32_t flags;
+	enum step step = STEP_ON;
+
+	if (read_flags(search, &flags) != STATUS_OK)
+		return STEP_BROKEN;
+	if (flags & NODE_HAS_CUTS)
+		step = look_above(search, true, &encloser);
+	if (step != STEP_ON)
+		return step;
+	switch (store_find(search->txn, &search->key, &node)) {
+	case STORE_EXACT:
+		/* a name whose leases have all run out is gone */
+		if (is_apex || find_any(search, &node, &any) != STATUS_NOT_FOUND)
+			return answer_from_node(search, &node);
+		break;
+	case STORE_BELOW:
+		/* an empty non-terminal exists (RFC 4592 section 2.2.2) */
+		return finish_negative(search, ANSWER_NODATA);
+	case STORE_NONE:
+		/* the apex exists even before anything was written */
+		if (is_apex)
+			return finish_negative(search, ANSWER_NODATA);
+		break;
+	default:
+		return STEP_BROKEN;
+	}
+	if (!(flags & NODE_HAS_WILDCARDS))
+		return finish_missing(search);
+	if (!(flags & NODE_HAS_CUTS))
+		step = look_above(search, false, &encloser);
+	return step == STEP_ON ? try_wildcard(search, encloser) : step;
+}
+
+/* Does a node strictly above the name, `len` bytes of its key, take the name away? */
+static enum step
+check_ancestor(struct search *search, size_t len, const struct node *node)
+{
+	struct node_rrset rrset;
+	int status = STATUS_NOT_FOUND;
+
+	if (len > search->zone->key.len) {
+		status = find_type(search, node, RRSET_NS, &rrset);
+		if (status == STATUS_OK)
+			return refer(search, len, &rrset);
+	}
+	if (status == STATUS_NOT_FOUND) {
+		status = find_type(search, node, RRSET_DNAME, &rrset);
+		if (status == STATUS_OK)
+			return redirect(search, len, &rrset);
+	}
+	return status == STATUS_NOT_FOUND ? STEP_ON : STEP_BROKEN;
+}
+
+/* From the apex down to the name's parent: the closest encloser, and on the way the
+ * topmost cut or DNAME. Ends where nothing exists any more, so a name of 127 labels
+ * costs no more than the zone is deep. */
+static enum step
+look_above(struct search *search, bool has_cuts, size_t *out_encloser)
+{
+	size_t len = search->zone->key.len;
+
+	for (; len < search->key.len; len += 1u + search->key.bytes[len]) {
+		struct name_key key = ancestor_key(search, len);
+		struct node node;
+		int found = store_find(search->txn, &key, &node);
+		enum step step;
+
+		if (found < 0)
+			return STEP_BROKEN;
+		if (found == STORE_NONE && len > search->zone->key.len)
+			break;
+		*out_encloser = len;
+		if (!has_cuts || found != STORE_EXACT)
+			continue;
+		step = check_ancestor(search, len, &node);
+		if (step != STEP_ON)
+			return step;
+	}
+	return STEP_ON;
+}
+
+/* The source of synthesis is "*" under the closest encloser and no other (RFC 4592
+ * section 3.3.1); what it has is answered under the name that was asked for. */
+static enum step
+try_wildcard(struct search *search, size_t encloser)
+{
+	struct name_key key = ancestor_key(search, encloser);
+	struct node_rrset any;
+	struct node node;
+
+	if (key.len + 2 > NAME_KEY_MAX)
+		return finish_missing(search);
+	key.bytes[key.len++] = 1;
+	key.bytes[key.len++] = '*';
+	switch (store_find(search->txn, &key, &node)) {
+	case STORE_EXACT:
+		if (find_any(search, &node, &any) == STATUS_NOT_FOUND)
+			return finish_missing(search);
+		return answer_from_node(search, &node);
+	case STORE_BELOW:
+		return finish_negative(search, ANSWER_NODATA);
+	case STORE_NONE:
+		return finish_missing(search);
+	default:
+		return STEP_BROKEN;
+	}
+}
+
+/* The name's own node, or the wildcard's in its stead. */
+static enum step
+answer_from_node(struct search *search, const struct node *node)
+{
+	uint16_t type = search->query->type;
+	struct node_rrset rrset;
+	int status = STATUS_NOT_FOUND;
+
+	/* at a cut only DS is the parent's own (RFC 4035 section 3.1.4.1) */
+	if (search->key.len > search->zone->key.len && type != RRSET_DS) {
+		status = find_type(search, node, RRSET_NS, &rrset);
+		if (status == STATUS_OK)
+			return refer(search, search->key.len, &rrset);
+	}
+	if (status == STATUS_NOT_FOUND)
+		status = type == RRSET_ANY ? find_any(search, node, &rrset)
+					   : find_type(search, node, type, &rrset);
+	if (status == STATUS_OK)
+		return finish_found(search, &rrset);
+	if (status == STATUS_NOT_FOUND)
+		status = find_type(search, node, RRSET_CNAME, &rrset);
+	if (status == STATUS_NOT_FOUND)
+		return finish_negative(search, ANSWER_NODATA);
+	if (status != STATUS_OK
+		|| add(search, ANSWER_ANSWER, search->name, &rrset) != STATUS_OK)
+		return STEP_BROKEN;
+	return follow(search, search->answer->rrset[search->answer->rrset_count - 1].rdata + 2);
+}
+
+/* Addresses of the names that a record points to, as far as this zone has them; they are
+ * a courtesy, so what does not fit or cannot be read is left out. */
+static void
+add_addresses(struct search *search, const struct node_rrset *rrset, size_t name_at)
+{
+	static const uint16_t types[] = { RRSET_A, RRSET_AAAA };
+	size_t at = 0, i, t;
+
+	for (i = 0; i < rrset->count; i++) {
+		size_t len = (size_t)rrset->rdata[at] << 8 | rrset->rdata[at + 1];
+		const uint8_t *target = rrset->rdata + at + 2 + name_at;
+		struct node_rrset address;
+		struct name_key key;
+		struct node node;
+
+		at += 2 + len;
+		if (len <= name_at || name_wire_length(target, len - name_at) == 0)
+			continue;
+		name_to_key(target, &key);
+		if (!name_key_is_within(key.bytes, key.len, &search->zone->key)
+			|| store_find(search->txn, &key, &node) != STORE_EXACT)
+			continue;
+		for (t = 0; t < 2; t++)
+			if (find_type(search, &node, types[t], &address) == STATUS_OK)
+				add(search, ANSWER_ADDITIONAL, target, &address);
+	}
+}
+
+/* A referral: the cut's NS RRset in the authority section, with glue. `cut` bytes of the
+ * key are the cut. */
+static enum step
+refer(struct search *search, size_t cut, const struct node_rrset *ns)
+{
+	if (search->zone->delegation == ZONE_DELEGATION_RECURSE)
+		return finish_elsewhere(search);
+	if (add(search, ANSWER_AUTHORITY, ancestor_name(search, cut), ns) != STATUS_OK)
+		return STEP_BROKEN;
+	add_addresses(search, ns, 0);
+	search->answer->kind = ANSWER_REFERRAL;
+	return STEP_DONE;
+}
+
+/* RFC 6672 section 3.2: the DNAME, and a CNAME made from it. */
+static enum step
+redirect(struct search *search, size_t above, const struct node_rrset *dname)
+{
+	uint8_t block[2 + NAME_WIRE_MAX];
+	size_t kept = (size_t)search->key.len - above;
+	size_t target_len = dname->rdata_len - 2u;
+	struct node_rrset cname = *dname;
+
+	if (name_wire_length(dname->rdata + 2, target_len) != target_len
+		|| add(search, ANSWER_ANSWER, ancestor_name(search, above), dname)
+			!= STATUS_OK)
+		return STEP_BROKEN;
+	if (kept + target_len > NAME_WIRE_MAX) {
+		search->answer->kind = ANSWER_YXDOMAIN;
+		return STEP_DONE;
+	}
+	block[0] = 0;
+	block[1] = (uint8_t)(kept + target_len);
+	memcpy(block + 2, search->name, kept);
+	memcpy(block + 2 + kept, dname->rdata + 2, target_len);
+	cname.type = RRSET_CNAME;
+	cname.rdata = block;
+	cname.rdata_len = (uint32_t)(2 + kept + target_len);
+	if (add(search, ANSWER_ANSWER, search->name, &cname) != STATUS_OK)
+		return STEP_BROKEN;
+	search->answer->kind = ANSWER_FOUND;
+	if (search->query->type == RRSET_CNAME || search->query->type == RRSET_ANY)
+		return STEP_DONE;
+	return follow(search, search->answer->rrset[search->answer->rrset_count - 1].rdata + 2);
+}
+
+static bool
+was_followed(const struct search *search, const uint8_t *target)
+{
+	const struct answer *answer = search->answer;
+	size_t i;
+
+	for (i = 0; i < answer->rrset_count; i++)
+		if (answer->rrset[i].type == RRSET_CNAME
+			&& name_equal(answer->rrset[i].owner, target))
+			return true;
+	return false;
+}
+
+/* Goes on with the target of the CNAME that was added last; `target` is in the answer. */
+static enum step
+follow(struct search *search, const uint8_t *target)
+{
+	const struct answer *answer = search->answer;
+	const struct answer_rrset *cname = &answer->rrset[answer->rrset_count - 1];
+
+	if (name_wire_length(target, cname->rdata_len - 2) != cname->rdata_len - 2u)
+		return STEP_BROKEN;
+	/* a loop, or a chain over the cap, ends with what there is, as authorities do */
+	if (was_followed(search, target) || ++search->followed > LOOKUP_CHAIN_MAX) {
+		search->answer->kind = ANSWER_FOUND;
+		return STEP_DONE;
+	}
+	search->name = target;
+	name_to_key(target, &search->key);
+	search->zone = zones_match(search->zones, &search->key);
+	return search->zone ? STEP_FOLLOW : finish_elsewhere(search);
+}
+
+/* Where rdata of a type holds a name whose addresses are worth adding. */
+static bool
+has_target(uint16_t type, size_t *out_at)
+{
+	switch (type) {
+	case RRSET_NS:
+		*out_at = 0;
+		return true;
+	case RRSET_MX:
+	case RRSET_SVCB:
+	case RRSET_HTTPS:
+		*out_at = 2;
+		return true;
+	case RRSET_SRV:
+		*out_at = 6;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static enum step
+finish_found(struct search *search, const struct node_rrset *rrset)
+{
+	size_t at;
+
+	if (add(search, ANSWER_ANSWER, search->name, rrset) != STATUS_OK)
+		return STEP_BROKEN;
+	if (search->query->wants_additional && has_target(rrset->type, &at))
+		add_addresses(search, rrset, at);
+	search->answer->kind = ANSWER_FOUND;
+	return STEP_DONE;
+}
+
+static enum step
+finish_missing(struct search *search)
+{
+	switch (search->zone->on_miss) {
+	case ZONE_MISS_RECURSE:
+		return finish_elsewhere(search);
+	case ZONE_MISS_REFUSE:
+		if (search->followed == 0) {
+			search->answer->kind = ANSWER_REFUSED;
+			return STEP_DONE;
+		}
+		break;
+	case ZONE_MISS_NXDOMAIN:
+		break;
+	}
+	return finish_negative(search, ANSWER_NXDOMAIN);
+}
+
+/* The negative TTL is the smaller of the SOA's own TTL and its MINIMUM, the last four
+ * octets (RFC 2308 section 5). */
+static uint32_t
+negative_ttl(const struct node_rrset *soa)
+{
+	const uint8_t *end = soa->rdata + soa->rdata_len;
+	uint32_t minimum = (uint32_t)end[-4] << 24 | (uint32_t)end[-3] << 16
+		| (uint32_t)end[-2] << 8 | end[-1];
+
+	return minimum < soa->ttl ? minimum : soa->ttl;
+}
+
+/* Two names at least, then five 32-bit numbers. */
+static bool
+is_soa_block(const struct node_rrset *rrset)
+{
+	return rrset->count == 1 && rrset->rdata_len >= 2 + 2 + 20;
+}
+
+static enum step
+finish_negative(struct search *search, enum answer_kind kind)
+{
+	uint8_t made[ZONE_SOA_MAX];
+	const struct zone *zone = search->zone;
+	struct node_rrset soa = { .type = RRSET_SOA, .count = 1 };
+	struct node apex;
+	int found = store_find(search->txn, &zone->key, &apex);
+
+	if (found < 0)
+		return STEP_BROKEN;
+	if (found != STORE_EXACT || find_type(search, &apex, RRSET_SOA, &soa) != STATUS_OK
+		|| !is_soa_block(&soa)) {
+		/* a zone that livezoned has not compiled yet */
+		soa.ttl = zone->negative_ttl;
+		soa.rdata = made;
+		soa.rdata_len = (uint32_t)zone_make_soa(zone, 0, made);
+	}
+	soa.ttl = negative_ttl(&soa);
+	if (add(search, ANSWER_AUTHORITY, zone->name.wire, &soa) != STATUS_OK)
+		return STEP_BROKEN;
+	search->answer->kind = kind;
+	return STEP_DONE;
+}
+
+/* The rest of the resolver shall look for search->name. */
+static enum step
+finish_elsewhere(struct search *search)
+{
+	name_from_wire(search->name, NAME_WIRE_MAX, &search->answer->target);
+	search->answer->kind = ANSWER_ELSEWHERE;
+	return STEP_DONE;
 }

@@ -7,18 +7,29 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/answer.h"
 #include "lib/store.h"
 #include "lib/zones.h"
 
-#define LOOKUP_CHAIN_MAX 8 /* CNAMEs followed inside live zones, as in design section 3 */
+#define LOOKUP_CHAIN_MAX 8 /* CNAMEs and DNAMEs followed inside live zones */
+
+/* What a worker remembers of a zone from one query to the next, good for one transaction
+ * id of one environment. An array of them, one for each of zones->zone, starts zeroed and
+ * is zeroed again when the environment changes. */
+struct lookup_memory {
+	uint64_t txn_id;
+	uint32_t flags; /* of the apex, enum node_flags */
+};
 
 struct lookup_query {
 	const uint8_t *name; /* wire, in the client's case, which the answer keeps */
 	uint16_t type;
-	uint64_t now_ms;     /* boot clock, for leases */
+	bool wants_additional; /* addresses of SRV, MX, NS and SVCB targets */
+	uint64_t now_ms;       /* boot clock, for leases */
+	struct lookup_memory *memory; /* NULL: remember nothing */
 };
 
 /* Answers a query whose name lies in `zone` (zones_match of its key). The outcome is

@@ -14,7 +14,7 @@
 
 #define MAGIC 0x314e5a4cu /* "LZN1" */
 #define MAGIC_FAMILY 0x004e5a4cu /* "LZN" of any version */
-#define KEY_AT 24
+#define KEY_AT 32
 #define HEAD_SIZE 24
 
 static size_t
@@ -33,6 +33,7 @@ node_open(const uint8_t *value, size_t len, const struct name_key *key, struct n
 	uint16_t count = cursor_u16(&cursor);
 	uint16_t key_len = cursor_u16(&cursor);
 	uint64_t revision = cursor_u64(&cursor);
+	uint32_t flags = cursor_u32(&cursor);
 	size_t heads = KEY_AT + align8(key_len);
 
 	if (cursor.failed)
@@ -51,6 +52,7 @@ node_open(const uint8_t *value, size_t len, const struct name_key *key, struct n
 		.value = value,
 		.length = length,
 		.revision = revision,
+		.flags = flags,
 		.count = count,
 		.heads = (uint32_t)heads,
 	};
@@ -112,8 +114,8 @@ node_size(const struct name_key *key, const struct node_rrset *rrsets, size_t co
 }
 
 void
-node_encode(const struct name_key *key, uint64_t revision, const struct node_rrset *rrsets,
-	size_t count, uint8_t *out)
+node_encode(const struct name_key *key, uint64_t revision, uint32_t flags,
+	const struct node_rrset *rrsets, size_t count, uint8_t *out)
 {
 	static const uint8_t zeros[8];
 	size_t size = node_size(key, rrsets, count);
@@ -126,6 +128,8 @@ node_encode(const struct name_key *key, uint64_t revision, const struct node_rrs
 	cursor_put_u16(&cursor, (uint16_t)count);
 	cursor_put_u16(&cursor, key->len);
 	cursor_put_u64(&cursor, revision);
+	cursor_put_u32(&cursor, flags);
+	cursor_put_u32(&cursor, 0);
 	cursor_put(&cursor, key->bytes, key->len);
 	cursor_put(&cursor, zeros, align8(key->len) - key->len);
 	for (i = 0; i < count; i++) {

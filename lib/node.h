@@ -12,6 +12,8 @@
  *	 16 +------------+------------+------------+-----------+-------------+
  *	    | revision u64                         |  of the last change that touched the name
  *	 24 +--------------------------------------+
+ *	    | flags u32 | 0 u32                    |  enum node_flags
+ *	 32 +--------------------------------------+
  *	    | key, key_len bytes, zeros to 8       |  echo: a value under a wrong key is found out
  *	    +--------------------------------------+
  *	    | count x rrset head, 24 bytes:        |  sorted by type
@@ -35,6 +37,12 @@
 #define NODE_RRSETS_MAX 256        /* types at one name */
 #define NODE_SIZE_MAX (1024 * 1024) /* a value longer than this is not ours */
 
+/* What an apex says of its whole zone, so that a look-up can leave steps out. */
+enum node_flags {
+	NODE_HAS_WILDCARDS = 1, /* a "*" label leads some owner name */
+	NODE_HAS_CUTS = 2,      /* NS below the apex, or a DNAME anywhere */
+};
+
 /* One RRset of a node; rdata points into the value. */
 struct node_rrset {
 	uint16_t type;
@@ -50,6 +58,7 @@ struct node {
 	const uint8_t *value;
 	uint32_t length;
 	uint64_t revision;
+	uint32_t flags;  /* enum node_flags; only an apex has any */
 	uint16_t count;  /* RRsets */
 	uint32_t heads; /* offset of the first rrset head */
 };
@@ -73,5 +82,5 @@ size_t node_size(const struct name_key *key, const struct node_rrset *rrsets, si
 
 /* Encodes RRsets (sorted by type, at most NODE_RRSETS_MAX) into node_size() bytes.
  * Equal input gives equal bytes. */
-void node_encode(const struct name_key *key, uint64_t revision,
+void node_encode(const struct name_key *key, uint64_t revision, uint32_t flags,
 	const struct node_rrset *rrsets, size_t count, uint8_t *out);

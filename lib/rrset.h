@@ -25,9 +25,13 @@ enum rrset_type {
 	RRSET_NS = 2,
 	RRSET_CNAME = 5,
 	RRSET_SOA = 6,
+	RRSET_MX = 15,
 	RRSET_AAAA = 28,
+	RRSET_SRV = 33,
 	RRSET_DNAME = 39,
 	RRSET_DS = 43,
+	RRSET_SVCB = 64,
+	RRSET_HTTPS = 65,
 	RRSET_ANY = 255,
 };
 

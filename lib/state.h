@@ -24,7 +24,7 @@
  *	RRset   crc32c u32 | ttl u32 | revision u64 | expires u64 | lease u32 |
  *	        records u16 | source_len u8 | 0 u8 | source | rdata block (rrset.h)
  *	source  crc32c u32 | rrsets u32 | revision u64 | written u64 | heartbeat u64
- *	zone    crc32c u32 | rrsets u32 | revision u64
+ *	zone    crc32c u32 | rrsets u32 | revision u64 | wildcards u32 | cuts u32
  *	change  crc32c u32 | flags u32 | n x { verb u8 | key_len u8 | type u16 | key }
  *
  * zones is a checksum over the apexes that the zone records were counted for; log first
@@ -82,6 +82,8 @@ struct state_source {
 
 struct state_zone {
 	uint32_t rrsets;
+	uint32_t wildcards; /* of these, under an owner name with a "*" label */
+	uint32_t cuts;      /* NS below the apex, and DNAME */
 	uint64_t revision; /* of the last change that touched it: the SOA serial */
 };
 

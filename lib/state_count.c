@@ -17,7 +17,7 @@
 #include "lib/zones.h"
 
 #define SOURCE_SIZE 32
-#define ZONE_SIZE 16
+#define ZONE_SIZE 24
 
 /* --- records --- */
 
@@ -62,6 +62,8 @@ decode_zone(const MDB_val *value, struct state_zone *out, struct reason *reason)
 	cursor_u32(&cursor);
 	out->rrsets = cursor_u32(&cursor);
 	out->revision = cursor_u64(&cursor);
+	out->wildcards = cursor_u32(&cursor);
+	out->cuts = cursor_u32(&cursor);
 	return STATUS_OK;
 }
 
@@ -132,6 +134,8 @@ write_zone(struct state_txn *txn, const struct state_zone_counter *counter,
 	cursor_put_u32(&cursor, 0);
 	cursor_put_u32(&cursor, counter->record.rrsets);
 	cursor_put_u64(&cursor, counter->record.revision);
+	cursor_put_u32(&cursor, counter->record.wildcards);
+	cursor_put_u32(&cursor, counter->record.cuts);
 	state_seal(data, sizeof(data));
 	return status_from_mdb_reason(mdb_put(txn->txn, txn->dbi, &key, &value, 0), "state",
 		reason);
@@ -265,9 +269,32 @@ state_count_source(struct state_txn *txn, const char *source, size_t source_len,
 	return STATUS_OK;
 }
 
+static bool
+has_wildcard(const struct name_key *owner)
+{
+	size_t at;
+
+	for (at = 0; at < owner->len; at += 1u + owner->bytes[at])
+		if (owner->bytes[at] == 1 && owner->bytes[at + 1] == '*')
+			return true;
+	return false;
+}
+
+static void
+count_rrset(struct state_zone *zone, const struct name_key *apex,
+	const struct state_delta *delta)
+{
+	zone->rrsets = add(zone->rrsets, delta->delta);
+	if (has_wildcard(delta->owner))
+		zone->wildcards = add(zone->wildcards, delta->delta);
+	if (delta->type == RRSET_DNAME
+		|| (delta->type == RRSET_NS && delta->owner->len != apex->len))
+		zone->cuts = add(zone->cuts, delta->delta);
+}
+
 int
-state_count_zone(struct state_txn *txn, const struct name_key *apex, int delta,
-	uint64_t revision, struct reason *reason)
+state_count_zone(struct state_txn *txn, const struct name_key *apex,
+	const struct state_delta *delta, uint64_t revision, struct reason *reason)
 {
 	struct state_zone_counter *counter;
 	int status;
@@ -286,7 +313,7 @@ state_count_zone(struct state_txn *txn, const struct name_key *apex, int delta,
 			return status;
 		txn->zone_last = txn->zone_count++;
 	}
-	counter->record.rrsets = add(counter->record.rrsets, delta);
+	count_rrset(&counter->record, apex, delta);
 	if (revision > counter->record.revision)
 		counter->record.revision = revision;
 	return STATUS_OK;
@@ -408,7 +435,7 @@ clear_zones(struct state_txn *txn, struct reason *reason)
 		memcpy(counter.apex.bytes, (const uint8_t *)key.mv_data + 1,
 			counter.apex.len);
 		status = decode_zone(&value, &counter.record, reason);
-		counter.record.rrsets = 0;
+		counter.record = (struct state_zone){ .revision = counter.record.revision };
 		if (status == STATUS_OK)
 			status = write_zone(txn, &counter, reason);
 		code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
@@ -421,7 +448,7 @@ clear_zones(struct state_txn *txn, struct reason *reason)
 
 struct tally {
 	const struct zones *zones;
-	uint32_t *rrsets; /* per zone */
+	struct state_zone *zone; /* per zone, without revisions */
 };
 
 static int
@@ -432,7 +459,8 @@ tally_record(void *context, const struct state_record *record, struct reason *re
 
 	(void)reason;
 	if (zone)
-		tally->rrsets[zone - tally->zones->zone]++;
+		count_rrset(&tally->zone[zone - tally->zones->zone], &zone->key,
+			&(struct state_delta){ &record->rrset.owner, record->rrset.type, 1 });
 	return STATUS_OK;
 }
 
@@ -446,12 +474,13 @@ write_tally(struct state_txn *txn, const struct tally *tally, struct reason *rea
 		struct state_zone_counter counter = { .apex = tally->zones->zone[i].key };
 
 		status = read_zone(txn, &counter.apex, &counter.record, reason);
-		if (status == STATUS_NOT_FOUND && tally->rrsets[i] == 0) {
+		if (status == STATUS_NOT_FOUND && tally->zone[i].rrsets == 0) {
 			status = STATUS_OK;
 			continue;
 		}
 		if (status == STATUS_OK || status == STATUS_NOT_FOUND) {
-			counter.record.rrsets = tally->rrsets[i];
+			tally->zone[i].revision = counter.record.revision;
+			counter.record = tally->zone[i];
 			status = write_zone(txn, &counter, reason);
 		}
 	}
@@ -474,15 +503,15 @@ state_recount_zones(struct state_txn *txn, const struct zones *zones, bool *out_
 	status = state_flush_counters(txn, reason);
 	if (status != STATUS_OK)
 		return status;
-	tally.rrsets = calloc(zones->count + 1, sizeof(*tally.rrsets));
-	if (!tally.rrsets)
+	tally.zone = calloc(zones->count + 1, sizeof(*tally.zone));
+	if (!tally.zone)
 		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
 	status = clear_zones(txn, reason);
 	if (status == STATUS_OK)
 		status = state_walk_below(txn, &root, tally_record, &tally, reason);
 	if (status == STATUS_OK)
 		status = write_tally(txn, &tally, reason);
-	free(tally.rrsets);
+	free(tally.zone);
 	txn->zones_checksum = checksum;
 	txn->is_meta_dirty = true;
 	return status;

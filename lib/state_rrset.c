@@ -273,7 +273,9 @@ state_put(struct state_txn *txn, const struct name_key *apex,
 	if (status == STATUS_OK)
 		status = put_value(txn, record, reason);
 	if (status == STATUS_OK)
-		status = state_count_zone(txn, apex, is_new, record->revision, reason);
+		status = state_count_zone(txn, apex,
+			&(struct state_delta){ &rrset->owner, rrset->type, is_new },
+			record->revision, reason);
 	return status;
 }
 
@@ -330,7 +332,8 @@ state_delete(struct state_txn *txn, const struct name_key *apex,
 	if (status == STATUS_OK)
 		status = delete_key(txn, rrset_key(owner, type, bytes), reason);
 	if (status == STATUS_OK)
-		status = state_count_zone(txn, apex, -1, revision, reason);
+		status = state_count_zone(txn, apex,
+			&(struct state_delta){ owner, type, -1 }, revision, reason);
 	return status;
 }
 

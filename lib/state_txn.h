@@ -100,9 +100,15 @@ int state_check_quota(struct state_txn *txn, bool is_delete, struct reason *reas
 int state_count_source(struct state_txn *txn, const char *source, size_t source_len,
 	int delta, uint64_t revision, struct reason *reason);
 
-/* The same for a zone; a NULL apex is counted nowhere. */
-int state_count_zone(struct state_txn *txn, const struct name_key *apex, int delta,
-	uint64_t revision, struct reason *reason);
+/* The same for a zone, with `delta` RRsets of this owner and type; a NULL apex is counted
+ * nowhere. */
+struct state_delta {
+	const struct name_key *owner;
+	uint16_t type;
+	int delta;
+};
+int state_count_zone(struct state_txn *txn, const struct name_key *apex,
+	const struct state_delta *delta, uint64_t revision, struct reason *reason);
 
 /* Writes the changed source and zone records and forgets them. */
 int state_flush_counters(struct state_txn *txn, struct reason *reason);

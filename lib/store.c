@@ -37,6 +37,12 @@ store_find(struct store_txn *txn, const struct name_key *key, struct node *out)
 	return code == STATUS_OK ? STORE_EXACT : code;
 }
 
+uint64_t
+store_txn_id(struct store_txn *txn)
+{
+	return mdb_txn_id(txn->txn);
+}
+
 int
 store_read_meta(struct store_txn *txn, struct store_meta *out, struct reason *reason)
 {

@@ -51,6 +51,10 @@ enum store_found {
  * STATUS_CORRUPT. Never allocates. Returns enum store_found or a negative status. */
 int store_find(struct store_txn *txn, const struct name_key *key, struct node *out);
 
+/* The number of the commit that the transaction sees; it never repeats in one environment
+ * and is at least 1. */
+uint64_t store_txn_id(struct store_txn *txn);
+
 /* Reads the meta record. STATUS_NOT_FOUND, STATUS_FOREIGN (another schema; the reason
  * says which) or STATUS_CORRUPT. */
 int store_read_meta(struct store_txn *txn, struct store_meta *out, struct reason *reason);

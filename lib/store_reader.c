@@ -33,6 +33,7 @@ struct store_reader {
 	pid_t pid; /* an environment must not be used after a fork (H18) */
 	struct mdb_files files;
 	struct store_meta meta;
+	uint64_t id;
 	struct store_reader *next_open;
 	atomic_size_t slots; /* raised by the keeper while workers use the lower ones */
 	struct store_txn slot[STORE_READERS_MAX];
@@ -41,6 +42,7 @@ struct store_reader {
 /* LMDB loses its locks when one process opens the same files twice (H17). */
 static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct store_reader *open_readers;
+static uint64_t last_id;
 
 static int
 register_open(struct store_reader *reader, const char *dir, struct reason *reason)
@@ -55,6 +57,7 @@ register_open(struct store_reader *reader, const char *dir, struct reason *reaso
 			&& other->files.data_device == reader->files.data_device)
 			status = STATUS_UNAVAILABLE;
 	if (status == STATUS_OK) {
+		reader->id = ++last_id;
 		reader->next_open = open_readers;
 		open_readers = reader;
 	}
@@ -274,6 +277,12 @@ uint64_t
 store_reader_inode(const struct store_reader *reader)
 {
 	return reader->files.data_inode;
+}
+
+uint64_t
+store_reader_id(const struct store_reader *reader)
+{
+	return reader->id;
 }
 
 struct store_txn *

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lib/reason.h"
 #include "lib/store.h"
@@ -39,6 +40,9 @@ const struct store_meta *store_reader_meta(const struct store_reader *reader);
 
 /* Which data.mdb is open: tells apart two environments of the same instance. */
 uint64_t store_reader_inode(const struct store_reader *reader);
+
+/* Tells this opening from every other one of the process; never 0. */
+uint64_t store_reader_id(const struct store_reader *reader);
 
 /* The slot-th transaction, used by one thread at a time; NULL when so many were not
  * claimed. */

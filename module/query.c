@@ -112,6 +112,8 @@ answer(struct module_qstate *q, int id, const struct zone *zone,
 	case ANSWER_FOUND:
 	case ANSWER_NODATA:
 	case ANSWER_NXDOMAIN:
+	case ANSWER_REFERRAL:
+	case ANSWER_YXDOMAIN:
 		reply_answer(q, found, NULL);
 		return REPORT_LIVE;
 	case ANSWER_REFUSED:
@@ -151,6 +153,11 @@ answer_chain(struct module_qstate *q, int id, const struct answer *found)
 
 	if (!wait)
 		return fail(q, LDNS_EDE_OTHER, "livezone: out of memory");
+	if (!(q->query_flags & BIT_RD)) {
+		/* asked as an authority: the rest is somebody else's */
+		reply_answer(q, found, NULL);
+		return REPORT_LIVE;
+	}
 	if (wait->target.len == 0 || !name_equal(wait->target.wire, found->target.wire))
 		return chase(q, id, found);
 	if (!wait->rest)

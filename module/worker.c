@@ -7,6 +7,7 @@
 #include "module/worker.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static struct store_reader *enter(struct workers *workers, struct worker_state *state);
 static void leave(struct worker_state *state);
@@ -21,7 +22,9 @@ worker_new(struct workers *workers, size_t zone_count)
 
 	if (!state)
 		return NULL;
-	if (answer_init(&state->answer) || stats_init(&state->stats, zone_count)) {
+	state->memory = calloc(zone_count + 1, sizeof(*state->memory));
+	if (!state->memory || answer_init(&state->answer)
+		|| stats_init(&state->stats, zone_count)) {
 		worker_free(state);
 		return NULL;
 	}
@@ -38,12 +41,16 @@ worker_new(struct workers *workers, size_t zone_count)
 void
 worker_read(struct workers *workers, struct worker_state *state,
 	const struct zones *zones, const struct zone *zone, const struct name_key *key,
-	const struct lookup_query *query)
+	struct lookup_query *query)
 {
 	struct store_reader *reader = enter(workers, state);
 	struct store_txn *txn = reader ? begin(reader, state->slot) : NULL;
 
-	answer_reset(&state->answer);
+	if (txn && state->memory_of != store_reader_id(reader)) {
+		memset(state->memory, 0, zones->count * sizeof(*state->memory));
+		state->memory_of = store_reader_id(reader);
+	}
+	query->memory = state->memory;
 	lookup_answer(zones, zone, key, query, txn, &state->answer);
 	if (txn) {
 		store_reader_end(txn);
@@ -100,6 +107,7 @@ worker_free(struct worker_state *state)
 {
 	if (!state)
 		return;
+	free(state->memory);
 	answer_done(&state->answer);
 	stats_done(&state->stats);
 	free(state);

@@ -33,6 +33,8 @@ struct worker_state {
 	size_t slot; /* of every store: 0 is the keeper's own, worker n has n + 1 */
 	_Atomic(struct store_reader *) inside;
 	struct answer answer; /* of the query in hand */
+	struct lookup_memory *memory; /* one for each zone, of the store `memory_of` */
+	uint64_t memory_of;
 	struct stats stats;
 	void *host; /* what entry.c allocated with it, freed by it */
 };
@@ -48,11 +50,11 @@ struct workers {
  * memory or too many threads. */
 struct worker_state *worker_new(struct workers *workers, size_t zone_count);
 
-/* Looks the query up in the current store; the result is in state->answer. The read
- * section: nothing points into the store after it. */
+/* Looks the query up in the current store; the result is in state->answer. Sets
+ * query->memory. The read section: nothing points into the store after it. */
 void worker_read(struct workers *workers, struct worker_state *state,
 	const struct zones *zones, const struct zone *zone, const struct name_key *key,
-	const struct lookup_query *query);
+	struct lookup_query *query);
 
 /* Frees all states; when the threads that used them are gone. */
 void workers_reset(struct workers *workers);

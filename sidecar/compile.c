@@ -30,6 +30,7 @@ compile_begin(struct compile *compile, const struct name_key *owner)
 {
 	compile->owner = *owner;
 	compile->revision = 0;
+	compile->flags = 0;
 	compile->count = 0;
 }
 
@@ -168,6 +169,10 @@ compile_finish(struct compile *compile, struct state_txn *txn, struct reason *re
 		return status;
 	complete_soa(compile, zone, (uint32_t)record.revision);
 	complete_ns(compile, zone);
+	if (record.wildcards > 0)
+		compile->flags |= NODE_HAS_WILDCARDS;
+	if (record.cuts > 0)
+		compile->flags |= NODE_HAS_CUTS;
 	if (record.revision > compile->revision)
 		compile->revision = record.revision;
 	return STATUS_OK;

@@ -22,6 +22,7 @@ struct compile {
 	/* the node */
 	struct name_key owner;
 	uint64_t revision;
+	uint32_t flags; /* enum node_flags, at an apex */
 	size_t count; /* 0: nothing is served at the name */
 	struct node_rrset rrset[NODE_RRSETS_MAX];
 	uint8_t soa[ZONE_SOA_MAX];

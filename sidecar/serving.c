@@ -44,7 +44,7 @@ write_node(struct compile *compile, struct store_txn *txn, struct reason *reason
 	size = node_size(&compile->owner, compile->rrset, compile->count);
 	status = store_writer_reserve(txn, &compile->owner, size, &value, reason);
 	if (status == STATUS_OK)
-		node_encode(&compile->owner, compile->revision, compile->rrset,
+		node_encode(&compile->owner, compile->revision, compile->flags, compile->rrset,
 			compile->count, value);
 	return status;
 }

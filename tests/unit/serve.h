@@ -38,8 +38,8 @@ serve_init(struct serve *serve)
 }
 
 static inline void
-serve_put(struct serve *serve, const char *owner, const struct node_rrset *rrsets,
-	size_t count)
+serve_put_flagged(struct serve *serve, const char *owner, uint32_t flags,
+	const struct node_rrset *rrsets, size_t count)
 {
 	struct name_key key = unit_key(owner);
 	struct reason reason;
@@ -48,7 +48,14 @@ serve_put(struct serve *serve, const char *owner, const struct node_rrset *rrset
 	assert_int_equal(store_writer_reserve(serve->txn, &key,
 				 node_size(&key, rrsets, count), &value, &reason),
 		STATUS_OK);
-	node_encode(&key, 7, rrsets, count, value);
+	node_encode(&key, 7, flags, rrsets, count, value);
+}
+
+static inline void
+serve_put(struct serve *serve, const char *owner, const struct node_rrset *rrsets,
+	size_t count)
+{
+	serve_put_flagged(serve, owner, 0, rrsets, count);
 }
 
 /* Ends the transaction and puts the directory in its place. */

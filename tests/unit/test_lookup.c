@@ -6,6 +6,7 @@
 
 static struct serve serve;
 static struct zones zones;
+static struct lookup_memory memory[5];
 static struct answer answer;
 
 static const uint8_t a_rdata[] = { 0, 4, 10, 0, 0, 5 };
@@ -15,16 +16,16 @@ static const struct node_rrset a_set = {
 	.type = RRSET_A, .count = 1, .ttl = 5, .rdata = a_rdata, .rdata_len = 6
 };
 
-/* The rdata block of a CNAME, in memory that the test program keeps. */
+/* An RRset whose rdata is one name, in memory that put_name frees. */
 static struct node_rrset
-cname_to(const char *target)
+name_rrset(uint16_t type, const char *target)
 {
 	struct name name = unit_name(target);
 	uint8_t *block = calloc(1, 2 + NAME_WIRE_MAX);
 
 	block[1] = name.len;
 	memcpy(block + 2, name.wire, name.len);
-	return (struct node_rrset){ .type = RRSET_CNAME,
+	return (struct node_rrset){ .type = type,
 		.count = 1,
 		.ttl = 9,
 		.rdata = block,
@@ -32,12 +33,43 @@ cname_to(const char *target)
 }
 
 static void
-put_cname(const char *owner, const char *target)
+put_name(const char *owner, uint16_t type, const char *target)
 {
-	struct node_rrset set = cname_to(target);
+	struct node_rrset set = name_rrset(type, target);
 
 	serve_put(&serve, owner, &set, 1);
 	free((void *)(uintptr_t)set.rdata);
+}
+
+static void
+put_cname(const char *owner, const char *target)
+{
+	put_name(owner, RRSET_CNAME, target);
+}
+
+/* A zone with wildcards, cuts and DNAMEs. */
+static void
+put_full_zone(const struct node_rrset *soa)
+{
+	struct node_rrset sets[2] = { name_rrset(RRSET_NS, "ns.sub.full"), a_set };
+
+	sets[1].type = RRSET_DS;
+
+	serve_put_flagged(&serve, "full", NODE_HAS_WILDCARDS | NODE_HAS_CUTS, soa, 1);
+	serve_put(&serve, "*.full", &a_set, 1);
+	serve_put(&serve, "host.full", &a_set, 1);
+	serve_put(&serve, "a.ent.full", &a_set, 1);
+	serve_put(&serve, "x.*.star.full", &a_set, 1);
+	put_cname("*.alias.full", "host.full");
+	serve_put(&serve, "sub.full", sets, 2);
+	serve_put(&serve, "ns.sub.full", &a_set, 1);
+	serve_put(&serve, "occluded.sub.full", &a_set, 1);
+	put_name("old.full", RRSET_DNAME, "live");
+	put_name("out.full", RRSET_DNAME, "example.com");
+	put_name("grow.full", RRSET_DNAME,
+		"abcdefghijklmnopqrstuvwxyz.abcdefghijklmnopqrstuvwxyz."
+		"abcdefghijklmnopqrstuvwxyz.abcdefghijklmnopqrstuvwxyz.live");
+	free((void *)(uintptr_t)sets[0].rdata);
 }
 
 static int
@@ -51,6 +83,7 @@ setup(void **state)
 		{ "other", ZONE_MISS_NXDOMAIN },
 		{ "open", ZONE_MISS_RECURSE },
 		{ "closed", ZONE_MISS_REFUSE },
+		{ "full", ZONE_MISS_NXDOMAIN },
 	};
 	struct node_rrset soa = { .type = RRSET_SOA,
 		.count = 1,
@@ -62,8 +95,8 @@ setup(void **state)
 	char owner[16], target[16];
 
 	(void)state;
-	zones = (struct zones){ .zone = calloc(4, sizeof(struct zone)), .count = 4 };
-	for (i = 0; i < 4; i++) {
+	zones = (struct zones){ .zone = calloc(5, sizeof(struct zone)), .count = 5 };
+	for (i = 0; i < 5; i++) {
 		zones.zone[i].name = unit_name(rows[i].name);
 		zones.zone[i].key = unit_key(rows[i].name);
 		zones.zone[i].on_miss = rows[i].on_miss;
@@ -96,6 +129,7 @@ setup(void **state)
 		put_cname(owner, target);
 	}
 	serve_put(&serve, "c12.live", &a_set, 1);
+	put_full_zone(&soa);
 	return 0;
 }
 
@@ -114,7 +148,10 @@ ask_at(const char *dotted, uint16_t type, uint64_t now_ms)
 {
 	struct name name = unit_name(dotted);
 	struct name_key key = unit_key(dotted);
-	struct lookup_query query = { .name = name.wire, .type = type, .now_ms = now_ms };
+	struct lookup_query query = { .name = name.wire,
+		.type = type,
+		.now_ms = now_ms,
+		.memory = memory };
 
 	lookup_answer(&zones, zones_match(&zones, &key), &key, &query, serve.txn, &answer);
 }
@@ -314,6 +351,194 @@ a_damaged_value_is_a_failure(void **state)
 	assert_int_equal(answer.kind, ANSWER_FOUND);
 }
 
+/* --- wildcards (RFC 4592) --- */
+
+static void
+a_wildcard_answers_under_the_name_asked_for(void **state)
+{
+	(void)state;
+	ask("What.ever.full", RRSET_A);
+	assert_int_equal(answer.kind, ANSWER_FOUND);
+	assert_memory_equal(answer.rrset[0].owner, unit_name("What.ever.full").wire, 16);
+	ask("whatever.full", RRSET_AAAA);
+	assert_int_equal(answer.kind, ANSWER_NODATA);
+	assert_soa(0, "full", 30);
+}
+
+static void
+a_wildcard_is_blocked_by_what_exists(void **state)
+{
+	static const struct {
+		const char *name;
+		enum answer_kind kind;
+	} rows[] = {
+		{ "host.full", ANSWER_FOUND },
+		{ "below.host.full", ANSWER_NXDOMAIN },
+		{ "ent.full", ANSWER_NODATA },
+		{ "other.ent.full", ANSWER_NXDOMAIN },
+		{ "y.star.full", ANSWER_NODATA }, /* "*.star" is an empty non-terminal */
+		{ "*.star.full", ANSWER_NODATA },
+		{ "x.*.star.full", ANSWER_FOUND },
+		{ "y.*.star.full", ANSWER_NXDOMAIN },
+		{ "*.full", ANSWER_FOUND },
+		{ "x.*.full", ANSWER_NXDOMAIN }, /* "*" matches no name below itself */
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < UNIT_COUNT(rows); i++) {
+		ask(rows[i].name, RRSET_A);
+		if (answer.kind != rows[i].kind)
+			print_message("# %s\n", rows[i].name);
+		assert_int_equal(answer.kind, rows[i].kind);
+	}
+}
+
+static void
+a_wildcard_cname_is_followed(void **state)
+{
+	(void)state;
+	ask("x.alias.full", RRSET_A);
+	assert_int_equal(answer.kind, ANSWER_FOUND);
+	assert_int_equal(answer.rrset_count, 2);
+	assert_true(name_equal(answer.rrset[0].owner, unit_name("x.alias.full").wire));
+	assert_true(name_equal(answer.rrset[1].owner, unit_name("host.full").wire));
+}
+
+static void
+the_deepest_name_costs_few_steps_and_is_right(void **state)
+{
+	struct name name = { .len = 254 };
+	struct name_key key;
+	struct lookup_query query = { .name = name.wire, .type = RRSET_A };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 124; i++) {
+		name.wire[2 * i] = 1;
+		name.wire[2 * i + 1] = 'd';
+	}
+	memcpy(name.wire + 248, "\4full", 6);
+	name_to_key(name.wire, &key);
+	lookup_answer(&zones, zones_match(&zones, &key), &key, &query, serve.txn, &answer);
+	assert_int_equal(answer.kind, ANSWER_FOUND);
+}
+
+/* --- zone cuts --- */
+
+static void
+a_cut_refers_with_glue(void **state)
+{
+	static const char *const names[] = { "sub.full", "x.sub.full", "occluded.sub.full",
+		"ns.sub.full" };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < UNIT_COUNT(names); i++) {
+		ask(names[i], RRSET_A);
+		assert_int_equal(answer.kind, ANSWER_REFERRAL);
+		assert_int_equal(answer.rrset_count, 2);
+		assert_int_equal(answer.rrset[0].section, ANSWER_AUTHORITY);
+		assert_int_equal(answer.rrset[0].type, RRSET_NS);
+		assert_true(name_equal(answer.rrset[0].owner, unit_name("sub.full").wire));
+		assert_int_equal(answer.rrset[1].section, ANSWER_ADDITIONAL);
+		assert_int_equal(answer.rrset[1].type, RRSET_A);
+	}
+}
+
+static void
+ds_at_a_cut_is_the_parents_own(void **state)
+{
+	(void)state;
+	ask("sub.full", RRSET_DS);
+	assert_int_equal(answer.kind, ANSWER_FOUND);
+	ask("x.sub.full", RRSET_DS);
+	assert_int_equal(answer.kind, ANSWER_REFERRAL);
+}
+
+static void
+a_cut_can_be_left_to_the_resolver(void **state)
+{
+	struct zone *zone = &zones.zone[0];
+
+	(void)state;
+	assert_true(name_equal(zone->name.wire, unit_name("full").wire));
+	zone->delegation = ZONE_DELEGATION_RECURSE;
+	ask("x.sub.full", RRSET_A);
+	zone->delegation = ZONE_DELEGATION_REFER;
+	assert_int_equal(answer.kind, ANSWER_ELSEWHERE);
+	assert_int_equal(answer.rrset_count, 0);
+}
+
+/* --- DNAME (RFC 6672) --- */
+
+static void
+a_dname_redirects_what_is_below_it(void **state)
+{
+	(void)state;
+	ask("WWW.old.full", RRSET_A);
+	assert_int_equal(answer.kind, ANSWER_FOUND);
+	assert_int_equal(answer.rrset_count, 3);
+	assert_int_equal(answer.rrset[0].type, RRSET_DNAME);
+	assert_int_equal(answer.rrset[1].type, RRSET_CNAME);
+	assert_int_equal(answer.rrset[1].ttl, answer.rrset[0].ttl);
+	assert_memory_equal(answer.rrset[1].owner, unit_name("WWW.old.full").wire, 14);
+	assert_true(name_equal(answer.rrset[2].owner, unit_name("www.live").wire));
+	ask("x.out.full", RRSET_A);
+	assert_int_equal(answer.kind, ANSWER_ELSEWHERE);
+	assert_true(name_equal(answer.target.wire, unit_name("x.example.com").wire));
+	ask("www.old.full", RRSET_CNAME);
+	assert_int_equal(answer.kind, ANSWER_FOUND);
+	assert_int_equal(answer.rrset_count, 2);
+}
+
+static void
+a_dname_leaves_its_owner_alone(void **state)
+{
+	(void)state;
+	ask("old.full", RRSET_DNAME);
+	assert_int_equal(answer.kind, ANSWER_FOUND);
+	assert_int_equal(answer.rrset_count, 1);
+	ask("old.full", RRSET_A);
+	assert_int_equal(answer.kind, ANSWER_NODATA);
+}
+
+static void
+a_name_that_grows_too_long_is_yxdomain(void **state)
+{
+	struct name name = { .len = 191 };
+	struct name_key key;
+	struct lookup_query query = { .name = name.wire, .type = RRSET_A };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		name.wire[i * 60] = 59;
+		memset(name.wire + i * 60 + 1, 'x', 59);
+	}
+	memcpy(name.wire + 180, "\4grow\4full", 11);
+	name_to_key(name.wire, &key);
+	lookup_answer(&zones, zones_match(&zones, &key), &key, &query, serve.txn, &answer);
+	assert_int_equal(answer.kind, ANSWER_YXDOMAIN);
+	assert_int_equal(answer.rrset_count, 1);
+	assert_int_equal(answer.rrset[0].type, RRSET_DNAME);
+}
+
+/* --- memory of a zone's flags --- */
+
+static void
+remembered_flags_end_with_the_transaction(void **state)
+{
+	(void)state;
+	ask("x.full", RRSET_A);
+	assert_int_equal(memory[0].txn_id, store_txn_id(serve.txn));
+	/* another commit: what is remembered no longer counts */
+	memory[0] = (struct lookup_memory){ .txn_id = store_txn_id(serve.txn) + 1 };
+	ask("x.full", RRSET_A);
+	assert_int_equal(answer.kind, ANSWER_FOUND);
+	assert_int_equal(memory[0].flags, NODE_HAS_WILDCARDS | NODE_HAS_CUTS);
+}
+
 int
 main(void)
 {
@@ -332,6 +557,17 @@ main(void)
 		cmocka_unit_test(any_gives_one_rrset),
 		cmocka_unit_test(no_store_is_a_failure),
 		cmocka_unit_test(a_damaged_value_is_a_failure),
+		cmocka_unit_test(a_wildcard_answers_under_the_name_asked_for),
+		cmocka_unit_test(a_wildcard_is_blocked_by_what_exists),
+		cmocka_unit_test(a_wildcard_cname_is_followed),
+		cmocka_unit_test(the_deepest_name_costs_few_steps_and_is_right),
+		cmocka_unit_test(a_cut_refers_with_glue),
+		cmocka_unit_test(ds_at_a_cut_is_the_parents_own),
+		cmocka_unit_test(a_cut_can_be_left_to_the_resolver),
+		cmocka_unit_test(a_dname_redirects_what_is_below_it),
+		cmocka_unit_test(a_dname_leaves_its_owner_alone),
+		cmocka_unit_test(a_name_that_grows_too_long_is_yxdomain),
+		cmocka_unit_test(remembered_flags_end_with_the_transaction),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -27,7 +27,7 @@ encode(const struct name_key *key, size_t *out_len)
 
 	*out_len = node_size(key, two_sets, 2);
 	value = malloc(*out_len);
-	node_encode(key, 42, two_sets, 2, value);
+	node_encode(key, 42, 0, two_sets, 2, value);
 	return value;
 }
 

@@ -138,6 +138,36 @@ assert_counts(const char *source, uint32_t in_source, const char *apex, uint32_t
 }
 
 static void
+test_a_zone_counts_what_look_ups_must_look_for(void **state)
+{
+	const struct row rows[] = {
+		{ "live", RRSET_NS, "api", 1, 0 },
+		{ "www.live", RRSET_A, "api", 1, 0 },
+		{ "*.apps.live", RRSET_A, "api", 1, 0 },
+		{ "x.*.apps.live", RRSET_A, "api", 1, 0 },
+		{ "sub.live", RRSET_NS, "api", 1, 0 },
+		{ "old.live", RRSET_DNAME, "api", 1, 0 },
+	};
+	struct name_key apex = unit_key("live"), sub = unit_key("sub.live");
+	struct state_zone zone;
+	struct state_txn *txn;
+
+	(void)state;
+	put_all("live", rows, sizeof(rows) / sizeof(rows[0]));
+	txn = begin();
+	assert_int_equal(state_get_zone(txn, &apex, &zone, &reason), STATUS_OK);
+	assert_int_equal(zone.rrsets, 6);
+	assert_int_equal(zone.wildcards, 2);
+	assert_int_equal(zone.cuts, 2);
+	assert_int_equal(state_delete(txn, &apex, &sub, RRSET_NS, 2, &reason), STATUS_OK);
+	assert_int_equal(state_commit(txn, &reason), STATUS_OK);
+	txn = look();
+	assert_int_equal(state_get_zone(txn, &apex, &zone, &reason), STATUS_OK);
+	assert_int_equal(zone.cuts, 1);
+	state_abort(txn);
+}
+
+static void
 test_an_rrset_reads_as_it_was_written_after_reopening(void **state)
 {
 	const struct row row = { "www.live", RRSET_A, "api", 7, 99 };
@@ -576,6 +606,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(test_a_zone_counts_what_look_ups_must_look_for),
 		TEST(test_an_rrset_reads_as_it_was_written_after_reopening),
 		TEST(test_an_aborted_transaction_leaves_nothing),
 		TEST(test_walks_go_in_key_order_and_stay_in_their_range),
