@@ -11,6 +11,7 @@ import sys
 
 import pytest
 
+from support import build
 from support.http import Api
 
 _ZONES = ["one.test", "two.test"]
@@ -21,6 +22,7 @@ _BODY = {"records": ["10.0.0.1"]}
 _OTHER_USER = """
 import os, sys
 sys.path.insert(0, sys.argv[1])
+from support import build
 from support.http import Api
 os.setgroups([])
 os.setresgid(65534, 65534, 65534)
@@ -150,7 +152,7 @@ def test_a_peer_that_is_not_allowed(livezoned, memory_path):
     # as anybody on the machine could, when the socket's directory and mode let them
     socket.chmod(0o666)
     done = subprocess.run(
-        [sys.executable, "-c", _OTHER_USER, os.path.dirname(__file__), str(socket)],
+        [sys.executable, "-c", _OTHER_USER, str(build.SOURCE / "tests"), str(socket)],
         capture_output=True,
         text=True,
         timeout=30,

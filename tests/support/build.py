@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-SOURCE = Path(__file__).resolve().parents[3]
+SOURCE = Path(__file__).resolve().parents[2]
 PREFIX = Path(os.environ.get("LIVEZONE_PREFIX", SOURCE / "build" / "install")).resolve()
 
 UNBOUND = PREFIX / "sbin" / "unbound"

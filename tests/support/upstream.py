@@ -30,6 +30,7 @@ class FakeUpstream:
         self._rrsets = {}
         self._rcodes = {}
         self._silent = set()
+        self._is_empty = False
         self.asked = []
         self._udp, self._tcp = bound_pair()
         self.port = self._udp.getsockname()[1]
@@ -69,6 +70,10 @@ class FakeUpstream:
         with self._lock:
             self._silent.add(dns.name.from_text(name))
 
+    def empty(self):
+        """Every name exists and has nothing: NODATA type 3, without SOA (RFC 2308)."""
+        self._is_empty = True
+
     def forget(self, name):
         """Whatever was said about the name is no longer so."""
         owner = dns.name.from_text(name)
@@ -105,7 +110,7 @@ class FakeUpstream:
             known = any(name == question.name for name, _ in self._rrsets)
         if found:
             reply.answer.append(found)
-        else:
+        elif not self._is_empty:
             reply.authority.append(dns.rrset.from_text(*_SOA.split(None, 4)))
             if not known:
                 reply.set_rcode(dns.rcode.NXDOMAIN)
