@@ -209,13 +209,13 @@ run(void *argument)
 
 	for (;;) {
 		look(keeper);
+		if (keeper->was_switched
+			|| clock_boot_ms() - keeper->reported_ms >= REPORT_MS)
+			write_report(keeper);
 		pthread_mutex_lock(&keeper->lock);
 		keeper->has_tried = true;
 		pthread_cond_signal(&keeper->tried);
 		pthread_mutex_unlock(&keeper->lock);
-		if (keeper->was_switched
-			|| clock_boot_ms() - keeper->reported_ms >= REPORT_MS)
-			write_report(keeper);
 		sleep_or_wake(keeper);
 		if (read(keeper->wake_fd, &woken, sizeof(woken)) > 0)
 			return NULL;
