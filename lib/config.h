@@ -2,8 +2,7 @@
  * Copyright (c) 2026, the livezone authors */
 /*
  * livezone.yaml as one struct: read once by each program, const afterwards. A file
- * that breaks a rule is refused whole, with file, line and key in the reason. The
- * one place that knows libcyaml.
+ * that breaks a rule is refused whole, with file, line and key in the reason.
  */
 #pragma once
 
