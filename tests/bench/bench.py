@@ -284,7 +284,7 @@ def main():
                                data.Data(os.path.join(options.build, "data")))
     try:
         if options.instructions:
-            return instructions.run(context)
+            return instructions.run(context, scale.rounds)
         load_warning()
         return int(run_rows(options, context, scale))
     finally:
