@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #define MAP_SIZE (8ull << 30)
@@ -55,6 +56,17 @@ now_s(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+/* CPU time of this process, user and system. */
+static double
+cpu_s(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+		(double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
 static MDB_val
@@ -150,10 +162,11 @@ run_commits(char **argv)
 {
 	struct pairs records = pairs_read(argv[0], 'R');
 	struct target target = target_open(argv[1], 0);
-	double seconds = strtod(argv[2], NULL), began, took;
+	double seconds = strtod(argv[2], NULL), began, took, cpu;
 	size_t commits = 0;
 
 	target_put(&target, &records, 0, records.count);
+	cpu = cpu_s();
 	began = now_s();
 	do {
 		size_t at = commits++ % records.count;
@@ -161,9 +174,10 @@ run_commits(char **argv)
 		target_put(&target, &records, at, at + 1);
 		took = now_s() - began;
 	} while (took < seconds);
-	printf("{\"commits\":%zu,\"seconds\":%.3f,\"per_second\":%.1f,\"records\":%zu,"
-	       "\"key_bytes\":%zu,\"value_bytes\":%zu}\n",
-		commits, took, (double)commits / took, records.count,
+	printf("{\"commits\":%zu,\"seconds\":%.3f,\"per_second\":%.1f,\"cpu_us\":%.1f,"
+	       "\"records\":%zu,\"key_bytes\":%zu,\"value_bytes\":%zu}\n",
+		commits, took, (double)commits / took,
+		(cpu_s() - cpu) * 1e6 / (double)commits, records.count,
 		records.all[0].key.mv_size, records.all[0].value.mv_size);
 }
 
@@ -174,7 +188,7 @@ run_load(char **argv)
 	struct target to_state = target_open(argv[2], 0);
 	struct target to_serve = target_open(argv[3], MDB_NOSYNC);
 	size_t batches = strtoul(argv[4], NULL, 10), i;
-	double began = now_s(), took;
+	double cpu = cpu_s(), began = now_s(), took;
 
 	for (i = 0; i < batches; i++) {
 		target_put(&to_state, &state, state.count * i / batches,
@@ -183,9 +197,9 @@ run_load(char **argv)
 			serve.count * (i + 1) / batches);
 	}
 	took = now_s() - began;
-	printf("{\"seconds\":%.3f,\"state_pairs\":%zu,\"state_bytes\":%llu,"
+	printf("{\"seconds\":%.3f,\"cpu_seconds\":%.3f,\"state_pairs\":%zu,\"state_bytes\":%llu,"
 	       "\"serve_pairs\":%zu,\"serve_bytes\":%llu,\"batches\":%zu}\n",
-		took, state.count, (unsigned long long)state.bytes, serve.count,
+		took, cpu_s() - cpu, state.count, (unsigned long long)state.bytes, serve.count,
 		(unsigned long long)serve.bytes, batches);
 }
 

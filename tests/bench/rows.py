@@ -262,7 +262,8 @@ class Load(Group):
             self.last.close()
         self.last = subjects.Livezone(self.context, self.scale.large, unbound=False)
         return {"seconds": self.last.load_seconds,
-                "value": self.scale.large / self.last.load_seconds}
+                "value": self.scale.large / self.last.load_seconds,
+                "cpu_us": self.last.load_cpu * 1e6 / self.scale.large}
 
     def bare(self):
         if not self.last:
@@ -274,7 +275,8 @@ class Load(Group):
              serve, 1], core=harness.SERVER_CORE))
         shutil.rmtree(state)
         shutil.rmtree(serve)
-        return {**result, "value": self.scale.large / result["seconds"]}
+        return {**result, "value": self.scale.large / result["seconds"],
+                "cpu_us": result["cpu_seconds"] * 1e6 / self.scale.large}
 
 
 class Mixed(Group):
