@@ -5,6 +5,7 @@
  */
 #include "sidecar/api_body.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,7 @@ struct list_context {
 
 /* A record of a master file before it is part of an RRset. */
 struct zone_record {
-	struct name_key owner;
+	const struct name_key *owner; /* in the change's arena, no longer than it must be */
 	uint32_t ttl;
 	uint32_t line;
 	uint32_t order; /* of the file */
@@ -46,6 +47,7 @@ static bool refuse_item(struct api_call *call, const struct rrset_json_reader *r
 	const struct api_places *places, size_t index, const struct reason *reason);
 static int add_zone_record(void *context, const struct rrset *rr, int line,
 	struct reason *reason);
+static void sort_records(struct zone_context *zone);
 static int compare_records(const void *a, const void *b);
 static bool has_same_place(const struct zone_record *a, const struct zone_record *b);
 static bool make_items(struct api_call *call, struct zone_context *zone, uint32_t *lines);
@@ -200,7 +202,7 @@ api_body_read_zone(struct api_call *call, struct rrset_json_reader *reader,
 	} else if (!lines) {
 		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
 	} else {
-		qsort(context.record, context.count, sizeof(*context.record), compare_records);
+		sort_records(&context);
 		is_good = make_items(call, &context, lines);
 	}
 	free(context.record);
@@ -269,7 +271,8 @@ add_zone_record(void *context, const struct rrset *rr, int line, struct reason *
 	}
 	record = &zone->record[zone->count];
 	*record = (struct zone_record){
-		.owner = rr->owner,
+		.owner = arena_copy(&zone->reader->change->arena, &rr->owner,
+			offsetof(struct name_key, bytes) + rr->owner.len),
 		.ttl = rr->ttl,
 		.line = (uint32_t)line,
 		.order = (uint32_t)zone->count,
@@ -277,22 +280,35 @@ add_zone_record(void *context, const struct rrset *rr, int line, struct reason *
 		.len = (uint16_t)rr->rdata_len,
 		.block = arena_copy(&zone->reader->change->arena, rr->rdata, rr->rdata_len),
 	};
-	if (!record->block)
+	if (!record->owner || !record->block)
 		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
 	zone->count++;
 	return 0;
+}
+
+/* Big zones come from programs, in order most often. */
+static void
+sort_records(struct zone_context *zone)
+{
+	size_t i;
+
+	for (i = 1; i < zone->count; i++)
+		if (compare_records(&zone->record[i - 1], &zone->record[i]) > 0)
+			break;
+	if (i < zone->count)
+		qsort(zone->record, zone->count, sizeof(*zone->record), compare_records);
 }
 
 static int
 compare_records(const void *a, const void *b)
 {
 	const struct zone_record *one = a, *other = b;
-	const size_t len = one->owner.len < other->owner.len ? one->owner.len
-							     : other->owner.len;
-	int order = memcmp(one->owner.bytes, other->owner.bytes, len);
+	const size_t len = one->owner->len < other->owner->len ? one->owner->len
+							       : other->owner->len;
+	int order = memcmp(one->owner->bytes, other->owner->bytes, len);
 
 	if (!order)
-		order = one->owner.len - other->owner.len;
+		order = one->owner->len - other->owner->len;
 	if (!order)
 		order = one->type - other->type;
 	if (!order)
@@ -303,8 +319,8 @@ compare_records(const void *a, const void *b)
 static bool
 has_same_place(const struct zone_record *a, const struct zone_record *b)
 {
-	return a->type == b->type && a->owner.len == b->owner.len
-		&& memcmp(a->owner.bytes, b->owner.bytes, a->owner.len) == 0;
+	return a->type == b->type && a->owner->len == b->owner->len
+		&& memcmp(a->owner->bytes, b->owner->bytes, a->owner->len) == 0;
 }
 
 static bool
@@ -338,8 +354,10 @@ make_item(struct api_call *call, struct rrset_json_reader *reader,
 		return false;
 	}
 	rrset = &item->rrset;
-	*rrset = (struct rrset){ .owner = record->owner, .type = record->type,
-		.ttl = record->ttl };
+	memcpy(&rrset->owner, record->owner,
+		offsetof(struct name_key, bytes) + record->owner->len);
+	rrset->type = record->type;
+	rrset->ttl = record->ttl;
 	item->source = reader->source;
 	item->source_len = (uint8_t)strlen(reader->source);
 	reader->fault = (struct rrset_json_fault){ .kind = PROBLEM_INVALID };
