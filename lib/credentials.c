@@ -51,14 +51,16 @@ static const cyaml_schema_value_t text_value = {
 };
 
 static const cyaml_schema_field_t entry_fields[] = {
-	CYAML_FIELD_STRING_PTR("id", CYAML_FLAG_POINTER, struct entry, id, 1, CREDENTIALS_ID_MAX),
-	CYAML_FIELD_STRING_PTR("sha256", CYAML_FLAG_POINTER, struct entry, sha256, 0, 1024),
-	CYAML_FIELD_STRING_PTR("expires", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct entry,
-		expires, 0, 64),
-	CYAML_FIELD_SEQUENCE("zones", CYAML_FLAG_POINTER, struct entry, zones, &text_value, 1,
-		1024),
-	CYAML_FIELD_SEQUENCE("verbs", CYAML_FLAG_POINTER, struct entry, verbs, &text_value, 1,
-		VERBS),
+	CYAML_FIELD_STRING_PTR(
+		"id", CYAML_FLAG_POINTER, struct entry, id, 1, CREDENTIALS_ID_MAX),
+	CYAML_FIELD_STRING_PTR(
+		"sha256", CYAML_FLAG_POINTER, struct entry, sha256, 0, 1024),
+	CYAML_FIELD_STRING_PTR("expires", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+		struct entry, expires, 0, 64),
+	CYAML_FIELD_SEQUENCE(
+		"zones", CYAML_FLAG_POINTER, struct entry, zones, &text_value, 1, 1024),
+	CYAML_FIELD_SEQUENCE(
+		"verbs", CYAML_FLAG_POINTER, struct entry, verbs, &text_value, 1, VERBS),
 	CYAML_FIELD_END,
 };
 
@@ -67,8 +69,8 @@ static const cyaml_schema_value_t entry_value = {
 };
 
 static const cyaml_schema_field_t document_fields[] = {
-	CYAML_FIELD_SEQUENCE("tokens", CYAML_FLAG_POINTER, struct document, tokens, &entry_value,
-		0, CREDENTIALS_MAX),
+	CYAML_FIELD_SEQUENCE("tokens", CYAML_FLAG_POINTER, struct document, tokens,
+		&entry_value, 0, CREDENTIALS_MAX),
 	CYAML_FIELD_END,
 };
 
@@ -76,19 +78,20 @@ static const cyaml_schema_value_t document_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct document, document_fields),
 };
 
-static int read_file(const char *path, char **out_text, size_t *out_len,
-	struct reason *reason);
+static int
+read_file(const char *path, char **out_text, size_t *out_len, struct reason *reason);
 static int check_file(int fd, size_t *out_len, struct reason *reason);
-static int read_document(const char *text, size_t len, struct credentials *out,
-	struct reason *reason);
-static int read_entry(const struct entry *entry, struct credential *out,
-	struct reason *reason);
+static int read_document(
+	const char *text, size_t len, struct credentials *out, struct reason *reason);
+static int
+read_entry(const struct entry *entry, struct credential *out, struct reason *reason);
 static int read_hash(const char *text, uint8_t *out, struct reason *reason);
 static int read_verb(const char *text, unsigned *out, struct reason *reason);
 static int read_zone(const char *text, struct name_key *out, struct reason *reason);
-static int check_double(const struct credentials *credentials, size_t index,
-	struct reason *reason);
-static void note_error(cyaml_log_t level, void *context, const char *format, va_list args);
+static int
+check_double(const struct credentials *credentials, size_t index, struct reason *reason);
+static void
+note_error(cyaml_log_t level, void *context, const char *format, va_list args);
 
 int
 credentials_read(const char *path, struct credentials **out, struct reason *reason)
@@ -143,8 +146,8 @@ read_file(const char *path, char **out_text, size_t *out_len, struct reason *rea
 	int status;
 
 	if (fd < 0)
-		return reason_set(reason, errno == ENOENT ? STATUS_NOT_FOUND : STATUS_IO, "%s",
-			strerror(errno));
+		return reason_set(reason, errno == ENOENT ? STATUS_NOT_FOUND : STATUS_IO,
+			"%s", strerror(errno));
 	status = check_file(fd, &len, reason);
 	if (!status) {
 		text = malloc(len + 1);
@@ -197,7 +200,8 @@ check_file(int fd, size_t *out_len, struct reason *reason)
 }
 
 static int
-read_document(const char *text, size_t len, struct credentials *out, struct reason *reason)
+read_document(
+	const char *text, size_t len, struct credentials *out, struct reason *reason)
 {
 	struct reason first = { "" };
 	const cyaml_config_t config = {
@@ -208,15 +212,16 @@ read_document(const char *text, size_t len, struct credentials *out, struct reas
 		.flags = CYAML_CFG_NO_ALIAS,
 	};
 	struct document *document = NULL;
-	cyaml_err_t error = cyaml_load_data((const uint8_t *)text, len, &config, &document_value,
-		(cyaml_data_t **)&document, NULL);
+	cyaml_err_t error = cyaml_load_data((const uint8_t *)text, len, &config,
+		&document_value, (cyaml_data_t **)&document, NULL);
 	int status = 0;
 
 	if (error != CYAML_OK)
 		return reason_set(reason, STATUS_INVALID, "%s",
 			first.text[0] ? first.text : cyaml_strerror(error));
 	if (!document)
-		return reason_set(reason, STATUS_INVALID, "is empty: \"tokens:\" is needed");
+		return reason_set(
+			reason, STATUS_INVALID, "is empty: \"tokens:\" is needed");
 	out->credential = calloc(document->tokens_count + 1, sizeof(*out->credential));
 	if (!out->credential)
 		status = reason_set(reason, STATUS_NO_MEMORY, "out of memory");
@@ -272,7 +277,8 @@ read_hash(const char *text, uint8_t *out, struct reason *reason)
 	if (strlen(text) != 2 * CREDENTIALS_HASH_SIZE
 		|| strspn(text, "0123456789abcdefABCDEF") != 2 * CREDENTIALS_HASH_SIZE)
 		return reason_set(reason, STATUS_INVALID,
-			"64 hexadecimal digits are needed (printf %%s TOKEN | sha256sum)");
+			"64 hexadecimal digits are needed (printf %%s TOKEN | "
+			"sha256sum)");
 	for (size_t i = 0; i < CREDENTIALS_HASH_SIZE; i++) {
 		long high = strchr(digits, text[2 * i] | 0x20) - digits;
 		long low = strchr(digits, text[2 * i + 1] | 0x20) - digits;
@@ -315,11 +321,11 @@ check_double(const struct credentials *credentials, size_t index, struct reason 
 		const struct credential *other = &credentials->credential[i];
 
 		if (strcmp(other->id, last->id) == 0)
-			return reason_set(reason, STATUS_INVALID, "id \"%s\" is that of tokens[%zu]",
-				last->id, i);
+			return reason_set(reason, STATUS_INVALID,
+				"id \"%s\" is that of tokens[%zu]", last->id, i);
 		if (memcmp(other->hash, last->hash, CREDENTIALS_HASH_SIZE) == 0)
-			return reason_set(reason, STATUS_INVALID, "the token is that of tokens[%zu]",
-				i);
+			return reason_set(reason, STATUS_INVALID,
+				"the token is that of tokens[%zu]", i);
 	}
 	return 0;
 }

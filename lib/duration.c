@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * Durations and times as text. Called by the readers of configuration, tokens and requests
- * and by the writers of replies.
+ * Durations and times as text. Called by the readers of configuration, tokens and
+ * requests and by the writers of replies.
  */
 #include "lib/duration.h"
 
@@ -28,7 +28,8 @@ static int
 refuse(const char *text, struct reason *reason)
 {
 	return reason_set(reason, STATUS_INVALID,
-		"bad duration \"%.40s\": a whole number with ms, s, m, h or d is needed", text);
+		"bad duration \"%.40s\": a whole number with ms, s, m, h or d is needed",
+		text);
 }
 
 int
@@ -90,7 +91,8 @@ static int
 refuse_time(const char *text, struct reason *reason)
 {
 	return reason_set(reason, STATUS_INVALID,
-		"bad time \"%.40s\": RFC 3339 is needed, like 2026-01-31T12:00:00Z", text);
+		"bad time \"%.40s\": RFC 3339 is needed, like 2026-01-31T12:00:00Z",
+		text);
 }
 
 /* "Z", "+02:00" or "-05:30" to seconds east of UTC. */
@@ -105,8 +107,8 @@ read_offset(const char *text, long *out)
 		return 0;
 	}
 	if ((text[0] != '+' && text[0] != '-')
-		|| sscanf(text + 1, "%2u:%2u%n", &hours, &minutes, &used) != 2 || used != 5
-		|| text[6] != '\0' || hours > 23 || minutes > 59)
+		|| sscanf(text + 1, "%2u:%2u%n", &hours, &minutes, &used) != 2
+		|| used != 5 || text[6] != '\0' || hours > 23 || minutes > 59)
 		return STATUS_INVALID;
 	*out = (long)(hours * 3600 + minutes * 60) * (text[0] == '-' ? -1 : 1);
 	return 0;
@@ -122,7 +124,8 @@ duration_read_time(const char *text, uint64_t *out_wall_ms, struct reason *reaso
 	int used = 0;
 
 	if (sscanf(text, "%4d-%2d-%2d%*1[Tt]%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon,
-			&tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &used) != 6
+		    &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &used)
+			!= 6
 		|| used != 19)
 		return refuse_time(text, reason);
 	if (*at == '.') {
@@ -137,8 +140,9 @@ duration_read_time(const char *text, uint64_t *out_wall_ms, struct reason *reaso
 	checked = tm;
 	seconds = timegm(&checked);
 	/* timegm makes March 2 of February 30; the day then differs */
-	if (checked.tm_mday != tm.tm_mday || checked.tm_mon != tm.tm_mon || tm.tm_hour > 23
-		|| tm.tm_min > 59 || tm.tm_sec > 60 || seconds - offset < 0)
+	if (checked.tm_mday != tm.tm_mday || checked.tm_mon != tm.tm_mon
+		|| tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 60
+		|| seconds - offset < 0)
 		return refuse_time(text, reason);
 	*out_wall_ms = (uint64_t)(seconds - offset) * 1000;
 	return 0;

@@ -19,8 +19,8 @@
 
 static bool authorise_change(struct api_call *call, const struct change *change);
 static bool authorise_items(struct api_call *call, const struct change *change);
-static int authorise_record(void *context, const struct state_record *record,
-	struct reason *reason);
+static int
+authorise_record(void *context, const struct state_record *record, struct reason *reason);
 static void write_audit(struct api_call *call, const struct change *change,
 	const struct change_result *result);
 static bool answer_refusal(struct api_call *call, const struct change *change,
@@ -46,8 +46,8 @@ api_write_place(const struct api_places *places, size_t item, const char *field,
 }
 
 bool
-api_authorise(struct api_call *call, enum credentials_verb verb, const struct name_key *name,
-	uint16_t type)
+api_authorise(struct api_call *call, enum credentials_verb verb,
+	const struct name_key *name, uint16_t type)
 {
 	struct reason reason;
 
@@ -64,7 +64,8 @@ struct source_rights {
 };
 
 bool
-api_authorise_source(struct api_call *call, enum credentials_verb verb, const char *source)
+api_authorise_source(
+	struct api_call *call, enum credentials_verb verb, const char *source)
 {
 	struct source_rights rights = { call, verb };
 	struct reason reason;
@@ -72,8 +73,8 @@ api_authorise_source(struct api_call *call, enum credentials_verb verb, const ch
 
 	if (!call->identity.token)
 		return true;
-	status = state_walk_source(call->txn, source, strlen(source), authorise_record, &rights,
-		&reason);
+	status = state_walk_source(
+		call->txn, source, strlen(source), authorise_record, &rights, &reason);
 	if (status == STATUS_CONFLICT) {
 		forbid(call, &reason);
 		return false;
@@ -104,7 +105,8 @@ api_fail(struct api_call *call, int status, const struct reason *reason, const c
 }
 
 bool
-api_read_name(struct api_call *call, const char *text, const char *path, struct name_key *out)
+api_read_name(
+	struct api_call *call, const char *text, const char *path, struct name_key *out)
 {
 	struct reason reason;
 	struct name name;
@@ -135,7 +137,7 @@ api_is_source(const char *text)
 	const size_t len = strlen(text);
 
 	return len >= 1 && len <= STATE_SOURCE_MAX && strchr(first, text[0])
-		&& strspn(text, rest) == len;
+	       && strspn(text, rest) == len;
 }
 
 bool
@@ -144,14 +146,16 @@ api_check_source(struct api_call *call, const char *text, const char *path)
 	if (api_is_source(text))
 		return true;
 	problem_set(call->reply, PROBLEM_INVALID, path,
-		"\"%.80s\" is no source name: letters, digits, '.', '_' and '-', at most %d, a "
-		"letter or digit first", text, STATE_SOURCE_MAX);
+		"\"%.80s\" is no source name: letters, digits, '.', '_' and '-', at most "
+		"%d, a "
+		"letter or digit first",
+		text, STATE_SOURCE_MAX);
 	return false;
 }
 
 bool
-api_read_duration(struct api_call *call, const char *key, uint64_t min_ms, uint64_t max_ms,
-	uint64_t *out)
+api_read_duration(struct api_call *call, const char *key, uint64_t min_ms,
+	uint64_t max_ms, uint64_t *out)
 {
 	const char *text = http_uri_parameter(call->request, key);
 	char path[64];
@@ -167,8 +171,8 @@ api_read_duration(struct api_call *call, const char *key, uint64_t min_ms, uint6
 	}
 	if (value < min_ms || value > max_ms) {
 		problem_set(call->reply, PROBLEM_INVALID, path,
-			"%s is not between %" PRIu64 "s and %" PRIu64 "s", text, min_ms / 1000,
-			max_ms / 1000);
+			"%s is not between %" PRIu64 "s and %" PRIu64 "s", text,
+			min_ms / 1000, max_ms / 1000);
 		return false;
 	}
 	*out = value;
@@ -188,8 +192,8 @@ api_read_flag(struct api_call *call, const char *key, bool *out)
 		return true;
 	}
 	snprintf(path, sizeof(path), "?%s", key);
-	problem_set(call->reply, PROBLEM_BAD_REQUEST, path, "\"%.40s\" is neither true nor false",
-		text);
+	problem_set(call->reply, PROBLEM_BAD_REQUEST, path,
+		"\"%.40s\" is neither true nor false", text);
 	return false;
 }
 
@@ -243,8 +247,8 @@ api_submit(struct api_call *call, struct change *change, const struct api_places
 }
 
 void
-api_begin_written(struct api_call *call, const struct change_result *result,
-	struct emit *emit)
+api_begin_written(
+	struct api_call *call, const struct change_result *result, struct emit *emit)
 {
 	const bool is_served = result->outcome != CHANGE_DONE_UNSERVED;
 
@@ -308,10 +312,10 @@ authorise_change(struct api_call *call, const struct change *change)
 		if (!call->txn && !api_begin_read(call, &meta))
 			return false;
 		return authorise_items(call, change)
-			&& api_authorise_source(call, CREDENTIALS_WRITE, change->source);
+		       && api_authorise_source(call, CREDENTIALS_WRITE, change->source);
 	case CHANGE_ZONE:
 		return api_authorise(call, CREDENTIALS_WRITE, &change->zone, 0)
-			&& authorise_items(call, change);
+		       && authorise_items(call, change);
 	case CHANGE_RESTORE:
 	case CHANGE_EXPIRE:
 		break;
@@ -339,8 +343,8 @@ authorise_record(void *context, const struct state_record *record, struct reason
 
 	return auth_may(&rights->call->identity, rights->verb, &record->rrset.owner,
 		       record->rrset.type, reason)
-		? 0
-		: STATUS_CONFLICT;
+		       ? 0
+		       : STATUS_CONFLICT;
 }
 
 static void
@@ -353,21 +357,23 @@ write_audit(struct api_call *call, const struct change *change,
 
 	auth_write_name(&call->identity, who);
 	if (item && change->kind == CHANGE_ITEMS
-		&& name_from_key(item->rrset.owner.bytes, item->rrset.owner.len, &wire) == 0) {
+		&& name_from_key(item->rrset.owner.bytes, item->rrset.owner.len, &wire)
+			   == 0) {
 		presentation_write_name(&wire, name);
 		presentation_write_type(item->rrset.type, type);
 		log_line(LOG_LEVEL_INFO,
-			"audit: %s %s %.300s %s revision %" PRIu64 " -> %" PRIu64 " %s", who,
-			item->is_delete ? "delete" : "put", name, type, result->old_revision,
-			result->rrset_revision, outcome_name(result->outcome));
+			"audit: %s %s %.300s %s revision %" PRIu64 " -> %" PRIu64 " %s",
+			who, item->is_delete ? "delete" : "put", name, type,
+			result->old_revision, result->rrset_revision,
+			outcome_name(result->outcome));
 		return;
 	}
 	log_line(LOG_LEVEL_INFO,
-		"audit: %s %s %.300s items %zu added %zu changed %zu deleted %zu revision %" PRIu64
-		" %s",
-		who, call->request->method == HTTP_POST ? "post" : "put", call->request->path,
-		change->count, result->added, result->changed, result->removed,
-		result->revision, outcome_name(result->outcome));
+		"audit: %s %s %.300s items %zu added %zu changed %zu deleted %zu "
+		"revision %" PRIu64 " %s",
+		who, call->request->method == HTTP_POST ? "post" : "put",
+		call->request->path, change->count, result->added, result->changed,
+		result->removed, result->revision, outcome_name(result->outcome));
 }
 
 static bool

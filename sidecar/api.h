@@ -2,8 +2,9 @@
  * Copyright (c) 2026, the livezone authors */
 /*
  * What the handlers of the API share: the call they work on, rights, preconditions, and
- * the one way of a change to the writer and back. A handler fills call->reply and returns;
- * helpers that return false have filled it with a problem already. Threads of connections.
+ * the one way of a change to the writer and back. A handler fills call->reply and
+ * returns; helpers that return false have filled it with a problem already. Threads of
+ * connections.
  */
 #pragma once
 
@@ -51,7 +52,7 @@ struct api_call {
 	struct http_reply *reply;
 	char *variable[API_VARIABLES_MAX]; /* of the path, owned */
 	enum api_media media;              /* of the body */
-	struct state_txn *txn;             /* open read transaction, ended with the call */
+	struct state_txn *txn; /* open read transaction, ended with the call */
 };
 
 /* Where items of a change stood in the body, for messages. */
@@ -69,21 +70,21 @@ bool api_authorise(struct api_call *call, enum credentials_verb verb,
 	const struct name_key *name, uint16_t type);
 
 /* May the caller do this to every RRset of the source? Needs call->txn. */
-bool api_authorise_source(struct api_call *call, enum credentials_verb verb,
-	const char *source);
+bool api_authorise_source(
+	struct api_call *call, enum credentials_verb verb, const char *source);
 
 /* Opens call->txn and reads the meta record. */
 bool api_begin_read(struct api_call *call, struct state_meta *out_meta);
 
 /* A failed call of lib as a problem. Always false. */
-bool api_fail(struct api_call *call, int status, const struct reason *reason,
-	const char *path);
+bool api_fail(
+	struct api_call *call, int status, const struct reason *reason, const char *path);
 
 /* A name or type of the URL; else 422 with `path`. */
-bool api_read_name(struct api_call *call, const char *text, const char *path,
-	struct name_key *out);
-bool api_read_type(struct api_call *call, const char *text, const char *path,
-	uint16_t *out);
+bool api_read_name(
+	struct api_call *call, const char *text, const char *path, struct name_key *out);
+bool
+api_read_type(struct api_call *call, const char *text, const char *path, uint16_t *out);
 
 /* Source names are [A-Za-z0-9][A-Za-z0-9._-]{0,63}. */
 bool api_is_source(const char *text);
@@ -100,8 +101,8 @@ bool api_read_flag(struct api_call *call, const char *key, bool *out);
 struct api_conditions {
 	bool has_revision; /* If-Match: "N" */
 	uint64_t revision;
-	bool present;      /* If-Match: * */
-	bool absent;       /* If-None-Match: * */
+	bool present; /* If-Match: * */
+	bool absent;  /* If-None-Match: * */
 };
 bool api_read_conditions(struct api_call *call, struct api_conditions *out);
 
@@ -112,8 +113,8 @@ bool api_submit(struct api_call *call, struct change *change,
 
 /* Begins the reply's object with revision, served and reason; the caller adds its own
  * members and ends it. */
-void api_begin_written(struct api_call *call, const struct change_result *result,
-	struct emit *emit);
+void api_begin_written(
+	struct api_call *call, const struct change_result *result, struct emit *emit);
 void api_write_counts(struct emit *emit, const struct change_result *result);
 
 void api_set_etag(struct http_reply *reply, uint64_t revision);

@@ -34,8 +34,8 @@ struct backup {
 };
 
 static void write_header(struct emit *emit, const struct state_meta *meta);
-static int write_line(void *context, const struct state_record *record,
-	struct reason *reason);
+static int
+write_line(void *context, const struct state_record *record, struct reason *reason);
 static bool read_lines(struct restore *restore);
 static bool read_line(struct restore *restore);
 static bool read_header(struct restore *restore, struct json_object *object);
@@ -145,7 +145,8 @@ read_lines(struct restore *restore)
 		if (!read_line(restore))
 			return false;
 	return restore->is_over
-		|| refuse(restore, PROBLEM_INVALID, "the backup is cut short: its trailer is missing");
+	       || refuse(restore, PROBLEM_INVALID,
+		       "the backup is cut short: its trailer is missing");
 }
 
 static bool
@@ -200,7 +201,8 @@ read_trailer(struct restore *restore, struct json_object *object)
 	if (!kind || strcmp(kind, "end") != 0 || !json_get_number(object, "count", &count)
 		|| count != restore->reader.change->count)
 		return refuse(restore, PROBLEM_INVALID,
-			"the trailer counts other RRsets than there are: the backup is damaged");
+			"the trailer counts other RRsets than there are: the backup is "
+			"damaged");
 	restore->is_over = true;
 	return true;
 }
@@ -213,12 +215,15 @@ read_item(struct restore *restore, struct json_object *object)
 	char text[REASON_MAX];
 
 	if (!item)
-		return refuse(restore, PROBLEM_TOO_LARGE, "more RRsets than one change may have");
-	if (rrset_json_read(&restore->reader, object, RRSET_JSON_FULL, item, &reason) == 0)
+		return refuse(restore, PROBLEM_TOO_LARGE,
+			"more RRsets than one change may have");
+	if (rrset_json_read(&restore->reader, object, RRSET_JSON_FULL, item, &reason)
+		== 0)
 		return true;
 	if (!restore->reader.fault.path[0])
 		return refuse(restore, restore->reader.fault.kind, reason.text);
-	snprintf(text, sizeof(text), "%s: %.440s", restore->reader.fault.path, reason.text);
+	snprintf(text, sizeof(text), "%s: %.440s", restore->reader.fault.path,
+		reason.text);
 	return refuse(restore, restore->reader.fault.kind, text);
 }
 
@@ -227,7 +232,8 @@ refuse(struct restore *restore, enum problem_kind kind, const char *text)
 {
 	char path[CHANGE_PATH_MAX];
 
-	snprintf(path, sizeof(path), "line %u", (unsigned)restore->line);
+	snprintf(path, sizeof(path), "line %u",
+		restore->line ? (unsigned)restore->line : 1);
 	problem_set(restore->call->reply, kind, path, "%s", text);
 	return false;
 }

@@ -26,7 +26,8 @@ struct list_context {
 
 /* A record of a master file before it is part of an RRset. */
 struct zone_record {
-	const struct name_key *owner; /* in the change's arena, no longer than it must be */
+	const struct name_key
+		*owner; /* in the change's arena, no longer than it must be */
 	uint32_t ttl;
 	uint32_t line;
 	uint32_t order; /* of the file */
@@ -41,12 +42,12 @@ struct zone_context {
 	size_t count, room;
 };
 
-static int read_element(void *context, size_t index, struct json_object *element,
-	struct reason *reason);
+static int read_element(
+	void *context, size_t index, struct json_object *element, struct reason *reason);
 static bool refuse_item(struct api_call *call, const struct rrset_json_reader *reader,
 	const struct api_places *places, size_t index, const struct reason *reason);
-static int add_zone_record(void *context, const struct rrset *rr, int line,
-	struct reason *reason);
+static int
+add_zone_record(void *context, const struct rrset *rr, int line, struct reason *reason);
 static void sort_records(struct zone_context *zone);
 static int compare_records(const void *a, const void *b);
 static bool has_same_place(const struct zone_record *a, const struct zone_record *b);
@@ -69,13 +70,14 @@ api_body_view(struct api_call *call, const char **out_text, size_t *out_len)
 {
 	if (buffer_view(&call->request->body, out_text, out_len) == 0)
 		return true;
-	problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "no memory or space for the body");
+	problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL,
+		"no memory or space for the body");
 	return false;
 }
 
 bool
-api_body_read_one(struct api_call *call, struct rrset_json_reader *reader,
-	struct change_item *item)
+api_body_read_one(
+	struct api_call *call, struct rrset_json_reader *reader, struct change_item *item)
 {
 	const struct api_places places = { 0 };
 	struct json_object *object;
@@ -94,8 +96,8 @@ api_body_read_one(struct api_call *call, struct rrset_json_reader *reader,
 }
 
 bool
-api_body_read_text(struct api_call *call, struct rrset_json_reader *reader,
-	struct change_item *item)
+api_body_read_text(
+	struct api_call *call, struct rrset_json_reader *reader, struct change_item *item)
 {
 	const struct api_places places = { 0 };
 	struct rrset *rrset = &item->rrset;
@@ -109,8 +111,8 @@ api_body_read_text(struct api_call *call, struct rrset_json_reader *reader,
 		return false;
 	copy = arena_copy(&reader->change->arena, text, len + 1);
 	if (!copy || memchr(copy, '\0', len)) {
-		problem_set(call->reply, copy ? PROBLEM_BAD_REQUEST : PROBLEM_UNAVAILABLE, NULL,
-			"%s", copy ? "the body has a NUL byte" : "out of memory");
+		problem_set(call->reply, copy ? PROBLEM_BAD_REQUEST : PROBLEM_UNAVAILABLE,
+			NULL, "%s", copy ? "the body has a NUL byte" : "out of memory");
 		return false;
 	}
 	at = copy;
@@ -128,8 +130,8 @@ api_body_read_text(struct api_call *call, struct rrset_json_reader *reader,
 }
 
 bool
-api_body_read_list(struct api_call *call, struct rrset_json_reader *reader, const char *list,
-	const char *const *allowed, struct json_object **out_rest)
+api_body_read_list(struct api_call *call, struct rrset_json_reader *reader,
+	const char *list, const char *const *allowed, struct json_object **out_rest)
 {
 	static const char *const nothing[] = { NULL };
 	const struct api_places places = { .list = list };
@@ -146,15 +148,16 @@ api_body_read_list(struct api_call *call, struct rrset_json_reader *reader, cons
 
 	if (!api_body_view(call, &text, &len))
 		return false;
-	if (json_read(text, len, list, read_element, &context, &rest, &has_list, &reason) != 0)
+	if (json_read(text, len, list, read_element, &context, &rest, &has_list, &reason)
+		!= 0)
 		return refuse_item(call, reader, &places, context.failed, &reason);
 	unknown = json_find_unknown(rest, allowed ? allowed : nothing);
 	if (!has_list)
-		problem_set(call->reply, PROBLEM_BAD_REQUEST, NULL, "the list \"%s\" is missing",
-			list);
+		problem_set(call->reply, PROBLEM_BAD_REQUEST, NULL,
+			"the list \"%s\" is missing", list);
 	else if (unknown)
-		problem_set(call->reply, PROBLEM_BAD_REQUEST, unknown, "unknown key \"%s\"",
-			unknown);
+		problem_set(call->reply, PROBLEM_BAD_REQUEST, unknown,
+			"unknown key \"%s\"", unknown);
 	if (!has_list || unknown) {
 		json_free(rest);
 		return false;
@@ -182,13 +185,14 @@ api_body_read_zone(struct api_call *call, struct rrset_json_reader *reader,
 	if (!api_body_view(call, &text, &len))
 		return false;
 	/* fmemopen refuses a length of 0; the NUL behind the text is not read */
-	file = len ? fmemopen((void *)(uintptr_t)text, len, "r") : fopen("/dev/null", "re");
+	file = len ? fmemopen((void *)(uintptr_t)text, len, "r")
+		   : fopen("/dev/null", "re");
 	if (!file) {
 		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
 		return false;
 	}
-	status = masterfile_read(file, &zone->name, zone->ttl, add_zone_record, &context,
-		&reason);
+	status = masterfile_read(
+		file, &zone->name, zone->ttl, add_zone_record, &context, &reason);
 	fclose(file);
 	lines = calloc(context.count + 1, sizeof(*lines));
 	if (status) {
@@ -198,7 +202,8 @@ api_body_read_zone(struct api_call *call, struct rrset_json_reader *reader,
 
 		if (strncmp(reason.text, "line ", 5) == 0 && place < sizeof(path))
 			memcpy(path, reason.text, place);
-		problem_set(call->reply, problem_from_status(status), path, "%s", reason.text);
+		problem_set(call->reply, problem_from_status(status), path, "%s",
+			reason.text);
 	} else if (!lines) {
 		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
 	} else {
@@ -214,7 +219,8 @@ api_body_read_zone(struct api_call *call, struct rrset_json_reader *reader,
 }
 
 static int
-read_element(void *context, size_t index, struct json_object *element, struct reason *reason)
+read_element(
+	void *context, size_t index, struct json_object *element, struct reason *reason)
 {
 	struct list_context *list = context;
 	struct change_item *item = change_add(list->reader->change);
@@ -222,13 +228,15 @@ read_element(void *context, size_t index, struct json_object *element, struct re
 
 	list->failed = index;
 	if (!item) {
-		list->reader->fault = (struct rrset_json_fault){ .kind = PROBLEM_TOO_LARGE };
-		return reason_set(reason, STATUS_TOO_LARGE, "more than %d items",
-			CHANGE_ITEMS_MAX);
+		list->reader->fault =
+			(struct rrset_json_fault){ .kind = PROBLEM_TOO_LARGE };
+		return reason_set(
+			reason, STATUS_TOO_LARGE, "more than %d items", CHANGE_ITEMS_MAX);
 	}
 	status = list->is_batch
-		? rrset_json_read_change(list->reader, element, item, reason)
-		: rrset_json_read(list->reader, element, RRSET_JSON_FULL, item, reason);
+			 ? rrset_json_read_change(list->reader, element, item, reason)
+			 : rrset_json_read(
+				 list->reader, element, RRSET_JSON_FULL, item, reason);
 	if (!status)
 		list->failed = NOWHERE;
 	return status;
@@ -261,8 +269,8 @@ add_zone_record(void *context, const struct rrset *rr, int line, struct reason *
 		const size_t room = zone->room ? 2 * zone->room : 256;
 
 		if (zone->count >= CHANGE_ITEMS_MAX)
-			return reason_set(reason, STATUS_TOO_LARGE, "more than %d records",
-				CHANGE_ITEMS_MAX);
+			return reason_set(reason, STATUS_TOO_LARGE,
+				"more than %d records", CHANGE_ITEMS_MAX);
 		record = realloc(zone->record, room * sizeof(*record));
 		if (!record)
 			return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
@@ -278,7 +286,8 @@ add_zone_record(void *context, const struct rrset *rr, int line, struct reason *
 		.order = (uint32_t)zone->count,
 		.type = rr->type,
 		.len = (uint16_t)rr->rdata_len,
-		.block = arena_copy(&zone->reader->change->arena, rr->rdata, rr->rdata_len),
+		.block = arena_copy(
+			&zone->reader->change->arena, rr->rdata, rr->rdata_len),
 	};
 	if (!record->owner || !record->block)
 		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
@@ -303,8 +312,8 @@ static int
 compare_records(const void *a, const void *b)
 {
 	const struct zone_record *one = a, *other = b;
-	const size_t len = one->owner->len < other->owner->len ? one->owner->len
-							       : other->owner->len;
+	const size_t len =
+		one->owner->len < other->owner->len ? one->owner->len : other->owner->len;
 	int order = memcmp(one->owner->bytes, other->owner->bytes, len);
 
 	if (!order)
@@ -320,7 +329,7 @@ static bool
 has_same_place(const struct zone_record *a, const struct zone_record *b)
 {
 	return a->type == b->type && a->owner->len == b->owner->len
-		&& memcmp(a->owner->bytes, b->owner->bytes, a->owner->len) == 0;
+	       && memcmp(a->owner->bytes, b->owner->bytes, a->owner->len) == 0;
 }
 
 static bool
@@ -339,7 +348,8 @@ make_items(struct api_call *call, struct zone_context *zone, uint32_t *lines)
 	return true;
 }
 
-/* The records of one RRset; with different TTLs the lowest counts (RFC 2181 section 5.2). */
+/* The records of one RRset; with different TTLs the lowest counts (RFC 2181 section 5.2).
+ */
 static bool
 make_item(struct api_call *call, struct rrset_json_reader *reader,
 	const struct zone_record *record, size_t count)
@@ -375,5 +385,5 @@ make_item(struct api_call *call, struct rrset_json_reader *reader,
 			rrset->ttl = record[i].ttl;
 	}
 	return rrset_json_finish_records(reader, rrset, &reason) == 0
-		|| refuse_item(call, reader, &places, 0, &reason);
+	       || refuse_item(call, reader, &places, 0, &reason);
 }

@@ -16,8 +16,8 @@
 struct json_object;
 
 /* Prepares a reader for the call: no lease, source "api". */
-void api_body_init(struct api_call *call, struct change *change,
-	struct rrset_json_reader *out);
+void api_body_init(
+	struct api_call *call, struct change *change, struct rrset_json_reader *out);
 
 /* The whole body as one readable piece. */
 bool api_body_view(struct api_call *call, const char **out_text, size_t *out_len);

@@ -44,7 +44,8 @@ api_changes_get(struct api_call *call)
 	struct reason reason;
 	int status;
 
-	if (!read_since(call, &since) || !api_read_duration(call, "wait", 0, WAIT_MAX_MS, &wait_ms))
+	if (!read_since(call, &since)
+		|| !api_read_duration(call, "wait", 0, WAIT_MAX_MS, &wait_ms))
 		return;
 	log.upto = wait_for_change(call, since, wait_ms);
 	log.revision = since;
@@ -59,7 +60,8 @@ api_changes_get(struct api_call *call)
 	emit_begin(&log.emit, '{');
 	emit_key(&log.emit, "changes");
 	emit_begin(&log.emit, '[');
-	status = state_walk_log(call->txn, since, REVISIONS_MAX, emit_entry, &log, &reason);
+	status = state_walk_log(
+		call->txn, since, REVISIONS_MAX, emit_entry, &log, &reason);
 	if (status == STATUS_NOT_FOUND || log.is_reset) {
 		answer_reset(call, meta.revision);
 		return;
@@ -82,7 +84,8 @@ read_since(struct api_call *call, uint64_t *out)
 {
 	const char *text = http_uri_parameter(call->request, "since");
 
-	if (text && *text && strlen(text) <= 19 && strspn(text, "0123456789") == strlen(text)) {
+	if (text && *text && strlen(text) <= 19
+		&& strspn(text, "0123456789") == strlen(text)) {
 		*out = strtoull(text, NULL, 10);
 		return true;
 	}
@@ -101,16 +104,16 @@ wait_for_change(struct api_call *call, uint64_t since, uint64_t wait_ms)
 		now_ms = clock_read_ms(CLOCK_MONOTONIC);
 		revision = writer_wait(call->api->writer, since,
 			now_ms + SLICE_MS < until_ms ? SLICE_MS
-			: now_ms < until_ms	     ? (uint32_t)(until_ms - now_ms)
+			: now_ms < until_ms          ? (uint32_t)(until_ms - now_ms)
 						     : 0);
 	} while (revision <= since && clock_read_ms(CLOCK_MONOTONIC) < until_ms
-		&& !http_is_over(call->request));
+		 && !http_is_over(call->request));
 	return revision;
 }
 
 static int
-emit_entry(void *context, uint64_t revision, bool reset, const struct state_log_item *items,
-	size_t count, struct reason *reason)
+emit_entry(void *context, uint64_t revision, bool reset,
+	const struct state_log_item *items, size_t count, struct reason *reason)
 {
 	struct log_context *log = context;
 

@@ -16,13 +16,13 @@
 
 static bool read_place(struct api_call *call, struct rrset *out);
 static bool read_body(struct api_call *call, struct change *change);
-static bool read_text_parameters(struct api_call *call, struct rrset_json_reader *reader,
-	struct rrset *rrset);
+static bool read_text_parameters(
+	struct api_call *call, struct rrset_json_reader *reader, struct rrset *rrset);
 static bool refuse_parameters(struct api_call *call);
 static void submit(struct api_call *call, struct change *change);
 static void answer_absent(struct api_call *call);
-static int emit_record(void *context, const struct state_record *record,
-	struct reason *reason);
+static int
+emit_record(void *context, const struct state_record *record, struct reason *reason);
 
 void
 api_rrsets_get(struct api_call *call)
@@ -34,7 +34,8 @@ api_rrsets_get(struct api_call *call)
 	struct reason reason;
 	int status;
 
-	if (!read_place(call, &place) || !api_authorise(call, CREDENTIALS_READ, &place.owner, 0)
+	if (!read_place(call, &place)
+		|| !api_authorise(call, CREDENTIALS_READ, &place.owner, 0)
 		|| !api_begin_read(call, &meta))
 		return;
 	status = state_get(call->txn, &place.owner, place.type, &record, &reason);
@@ -57,9 +58,11 @@ api_rrsets_put(struct api_call *call)
 
 	if (!item) {
 		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
-	} else if (read_place(call, &item->rrset) && api_read_conditions(call, &conditions)
-		&& api_authorise(call, CREDENTIALS_WRITE, &item->rrset.owner, item->rrset.type)
-		&& read_body(call, change)) {
+	} else if (read_place(call, &item->rrset)
+		   && api_read_conditions(call, &conditions)
+		   && api_authorise(
+			   call, CREDENTIALS_WRITE, &item->rrset.owner, item->rrset.type)
+		   && read_body(call, change)) {
 		item->has_if_revision = conditions.has_revision;
 		item->if_revision = conditions.revision;
 		item->if_present = conditions.present;
@@ -78,7 +81,8 @@ api_rrsets_delete(struct api_call *call)
 
 	if (!item) {
 		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
-	} else if (read_place(call, &item->rrset) && api_read_conditions(call, &conditions)) {
+	} else if (read_place(call, &item->rrset)
+		   && api_read_conditions(call, &conditions)) {
 		item->is_delete = true;
 		item->has_if_revision = conditions.has_revision;
 		item->if_revision = conditions.revision;
@@ -108,7 +112,8 @@ api_rrsets_find(struct api_call *call)
 	int status;
 
 	if (!name) {
-		problem_set(call->reply, PROBLEM_BAD_REQUEST, "?name", "the name is missing");
+		problem_set(
+			call->reply, PROBLEM_BAD_REQUEST, "?name", "the name is missing");
 		return;
 	}
 	if (!api_read_name(call, name, "?name", &key)
@@ -116,7 +121,8 @@ api_rrsets_find(struct api_call *call)
 		|| !api_authorise(call, CREDENTIALS_READ, &key, 0))
 		return;
 	if (!zones_match(call->zones, &key)) {
-		problem_set(call->reply, PROBLEM_INVALID, "?name", "the name is in no live zone");
+		problem_set(call->reply, PROBLEM_INVALID, "?name",
+			"the name is in no live zone");
 		return;
 	}
 	if (!api_begin_read(call, &meta))
@@ -137,7 +143,7 @@ static bool
 read_place(struct api_call *call, struct rrset *out)
 {
 	return api_read_name(call, call->variable[0], "name", &out->owner)
-		&& api_read_type(call, call->variable[1], "type", &out->type);
+	       && api_read_type(call, call->variable[1], "type", &out->type);
 }
 
 static bool
@@ -148,15 +154,15 @@ read_body(struct api_call *call, struct change *change)
 	api_body_init(call, change, &reader);
 	if (call->media == API_JSON)
 		return refuse_parameters(call)
-			&& api_body_read_one(call, &reader, change->items);
+		       && api_body_read_one(call, &reader, change->items);
 	return read_text_parameters(call, &reader, &change->items->rrset)
-		&& api_body_read_text(call, &reader, change->items);
+	       && api_body_read_text(call, &reader, change->items);
 }
 
 /* With text/plain the rest of the RRset is in the query. */
 static bool
-read_text_parameters(struct api_call *call, struct rrset_json_reader *reader,
-	struct rrset *rrset)
+read_text_parameters(
+	struct api_call *call, struct rrset_json_reader *reader, struct rrset *rrset)
 {
 	const char *ttl = http_uri_parameter(call->request, "ttl");
 	const char *source = http_uri_parameter(call->request, "source");
@@ -184,8 +190,8 @@ read_text_parameters(struct api_call *call, struct rrset_json_reader *reader,
 	}
 	if (source && !api_check_source(call, source, "?source"))
 		return false;
-	if (!api_read_duration(call, "lease", RRSET_JSON_LEASE_MIN_MS, RRSET_JSON_LEASE_MAX_MS,
-		    &lease_ms))
+	if (!api_read_duration(call, "lease", RRSET_JSON_LEASE_MIN_MS,
+		    RRSET_JSON_LEASE_MAX_MS, &lease_ms))
 		return false;
 	item->source = source ? source : reader->source;
 	item->source_len = (uint8_t)strlen(item->source);

@@ -24,14 +24,14 @@ static void write_source(struct emit *emit, const char *source, size_t source_le
 static bool read_source(struct api_call *call, struct state_source *out);
 static bool read_change(struct api_call *call, struct change *change);
 static bool read_options(struct api_call *call, struct change *change);
-static bool read_lease(struct api_call *call, const struct json_object *rest,
-	uint32_t *out_ms);
+static bool
+read_lease(struct api_call *call, const struct json_object *rest, uint32_t *out_ms);
 static bool finish_items(struct api_call *call, struct change *change, uint32_t lease_ms);
 static void set_etag(struct api_call *call, const struct change_result *result);
 static void emit_difference(struct emit *emit, const struct change *change,
 	const struct change_result *result);
-static void emit_line(struct emit *emit, const struct change *change,
-	const struct change_diff *diff);
+static void
+emit_line(struct emit *emit, const struct change *change, const struct change_diff *diff);
 static void emit_lease(struct emit *emit, uint32_t lease_ms);
 
 void
@@ -168,8 +168,8 @@ read_source(struct api_call *call, struct state_source *out)
 		return true;
 	if (status && status != STATUS_NOT_FOUND)
 		return api_fail(call, status, &reason, NULL);
-	problem_set(call->reply, PROBLEM_NOT_FOUND, NULL, "no RRset belongs to source \"%s\"",
-		name);
+	problem_set(call->reply, PROBLEM_NOT_FOUND, NULL,
+		"no RRset belongs to source \"%s\"", name);
 	return false;
 }
 
@@ -184,7 +184,8 @@ read_change(struct api_call *call, struct change *change)
 
 	change->source = call->variable[0];
 	change->source_len = strlen(change->source);
-	if (!api_check_source(call, change->source, "source") || !read_options(call, change))
+	if (!api_check_source(call, change->source, "source")
+		|| !read_options(call, change))
 		return false;
 	api_body_init(call, change, &reader);
 	reader.source = change->source;
@@ -239,7 +240,8 @@ read_lease(struct api_call *call, const struct json_object *rest, uint32_t *out_
 		return false;
 	}
 	if (lease_ms < RRSET_JSON_LEASE_MIN_MS || lease_ms > RRSET_JSON_LEASE_MAX_MS) {
-		problem_set(call->reply, PROBLEM_INVALID, "lease", "a lease is between 1s and 7d");
+		problem_set(call->reply, PROBLEM_INVALID, "lease",
+			"a lease is between 1s and 7d");
 		return false;
 	}
 	*out_ms = (uint32_t)lease_ms;
@@ -268,8 +270,8 @@ finish_items(struct api_call *call, struct change *change, uint32_t lease_ms)
 	return true;
 }
 
-/* A dry run or an unchanged source has an older revision than the store; 0 when there is no
- * such source. */
+/* A dry run or an unchanged source has an older revision than the store; 0 when there is
+ * no such source. */
 static void
 set_etag(struct api_call *call, const struct change_result *result)
 {
@@ -280,7 +282,7 @@ set_etag(struct api_call *call, const struct change_result *result)
 	if (result->outcome != CHANGE_UNCHANGED)
 		api_set_etag(call->reply, result->revision);
 	else if ((call->txn || api_begin_read(call, &meta))
-		&& state_get_source(call->txn, name, strlen(name), &source, NULL) == 0)
+		 && state_get_source(call->txn, name, strlen(name), &source, NULL) == 0)
 		api_set_etag(call->reply, source.revision);
 	else
 		api_set_etag(call->reply, 0);
@@ -305,7 +307,9 @@ emit_line(struct emit *emit, const struct change *change, const struct change_di
 
 	emit_begin(emit, '{');
 	emit_member(emit, "op",
-		diff->sign == '+' ? "add" : diff->sign == '-' ? "delete" : "change");
+		diff->sign == '+'   ? "add"
+		: diff->sign == '-' ? "delete"
+				    : "change");
 	api_emit_name(emit, "name", &diff->before.owner);
 	api_emit_type(emit, diff->before.type);
 	if (diff->sign != '+') {

@@ -49,8 +49,8 @@ struct content {
 static const struct zone *find_zone(struct api_call *call);
 static void set_etag(struct api_call *call, const struct zone *zone,
 	const struct change_result *result);
-static bool read_state(struct api_call *call, const struct zone *zone,
-	struct state_zone *out);
+static bool
+read_state(struct api_call *call, const struct zone *zone, struct state_zone *out);
 static bool make_soa(struct api_call *call, const struct zone *zone, uint64_t revision,
 	struct rrset *out, uint8_t block[ZONE_SOA_MAX]);
 static uint32_t soa_serial(const struct rrset *soa);
@@ -58,12 +58,12 @@ static bool emit_facts(struct api_call *call, struct emit *emit, const struct zo
 	const struct state_zone *facts);
 static void emit_policy(struct emit *emit, const struct zone *zone);
 static void emit_wire_name(struct emit *emit, const struct name *name);
-static int emit_record(void *context, const struct state_record *record,
-	struct reason *reason);
-static void write_master_file(struct api_call *call, const struct zone *zone,
-	uint64_t revision);
-static int write_record(void *context, const struct state_record *record,
-	struct reason *reason);
+static int
+emit_record(void *context, const struct state_record *record, struct reason *reason);
+static void
+write_master_file(struct api_call *call, const struct zone *zone, uint64_t revision);
+static int
+write_record(void *context, const struct state_record *record, struct reason *reason);
 static void write_lines(struct buffer *out, const struct rrset *rrset);
 static bool is_soa(const struct zone *zone, const struct rrset *rrset);
 static bool wants_master_file(const struct api_call *call);
@@ -103,7 +103,8 @@ void
 api_zones_get(struct api_call *call)
 {
 	const struct zone *zone = find_zone(call);
-	struct content content = { .zones = call->zones, .zone = zone,
+	struct content content = { .zones = call->zones,
+		.zone = zone,
 		.emit = { .out = &call->reply->body },
 		.now_ms = writer_lease_clock(call->api->writer) };
 	struct emit *emit = &content.emit;
@@ -180,14 +181,16 @@ find_zone(struct api_call *call)
 
 /* A zone that is as it was has an older revision than the store. */
 static void
-set_etag(struct api_call *call, const struct zone *zone, const struct change_result *result)
+set_etag(struct api_call *call, const struct zone *zone,
+	const struct change_result *result)
 {
 	struct state_zone facts = { 0 };
 	struct state_meta meta;
 
 	if (result->outcome != CHANGE_UNCHANGED)
 		api_set_etag(call->reply, result->revision);
-	else if ((call->txn || api_begin_read(call, &meta)) && read_state(call, zone, &facts))
+	else if ((call->txn || api_begin_read(call, &meta))
+		 && read_state(call, zone, &facts))
 		api_set_etag(call->reply, facts.revision);
 }
 
@@ -216,8 +219,11 @@ make_soa(struct api_call *call, const struct zone *zone, uint64_t revision,
 	struct reason reason;
 	int status = state_get(call->txn, &zone->key, RRSET_SOA, &record, &reason);
 
-	*out = (struct rrset){ .owner = zone->key, .type = RRSET_SOA, .count = 1,
-		.ttl = zone->negative_ttl, .rdata = block };
+	*out = (struct rrset){ .owner = zone->key,
+		.type = RRSET_SOA,
+		.count = 1,
+		.ttl = zone->negative_ttl,
+		.rdata = block };
 	if (status == STATUS_NOT_FOUND) {
 		out->rdata_len = (uint32_t)zone_make_soa(zone, serial, block);
 		return true;
@@ -244,7 +250,8 @@ soa_serial(const struct rrset *soa)
 {
 	const uint8_t *at = soa->rdata + soa->rdata_len - 20;
 
-	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8
+	       | at[3];
 }
 
 static bool
@@ -319,8 +326,9 @@ emit_record(void *context, const struct state_record *record, struct reason *rea
 static void
 write_master_file(struct api_call *call, const struct zone *zone, uint64_t revision)
 {
-	struct content content = { .zones = call->zones, .zone = zone,
-		.emit = { .out = &call->reply->body } };
+	struct content content = {
+		.zones = call->zones, .zone = zone, .emit = { .out = &call->reply->body }
+	};
 	uint8_t block[ZONE_SOA_MAX];
 	struct reason reason;
 	struct rrset soa;

@@ -22,7 +22,7 @@
 #include "sidecar/problem.h"
 
 #define TOKEN_MAX 512
-#define FAILURES_MAX 20 /* wrong tokens over TCP that are answered 401 ... */
+#define FAILURES_MAX 20          /* wrong tokens over TCP that are answered 401 ... */
 #define FAILURES_WINDOW_MS 10000 /* ... in so much time */
 
 /* TCP is loopback, so all its peers are one machine: one counter. */
@@ -32,12 +32,12 @@ static struct {
 	unsigned count;
 } failures = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-static int resolve_users(const struct config *config, struct auth *auth,
-	struct reason *reason);
+static int
+resolve_users(const struct config *config, struct auth *auth, struct reason *reason);
 static int resolve_user(const char *text, uid_t *out, struct reason *reason);
 static int check_tcp(const struct config *config, struct reason *reason);
-static const struct credential *find_token(const struct credentials *credentials,
-	const char *token);
+static const struct credential *
+find_token(const struct credentials *credentials, const char *token);
 static void refuse_token(const char *detail, struct http_reply *reply);
 static bool is_known_host(const char *host, const char *tcp);
 static bool is_redirect(const struct name_key *name, uint16_t type);
@@ -125,7 +125,8 @@ auth_check_origin(const struct auth *auth, const struct http_request *request,
 		return false;
 	}
 	if (http_header(request, "Origin")
-		|| (site && strcmp(site, "none") != 0 && strcmp(site, "same-origin") != 0)) {
+		|| (site && strcmp(site, "none") != 0
+			&& strcmp(site, "same-origin") != 0)) {
 		problem_set(reply, PROBLEM_FORBIDDEN, "Origin",
 			"requests of web pages are refused");
 		return false;
@@ -153,12 +154,12 @@ auth_may(const struct auth_identity *identity, enum credentials_verb verb,
 			presentation_write_name(&wire, text);
 		else
 			snprintf(text, sizeof(text), "this name");
-		reason_set(reason, STATUS_INVALID, "%.300s is in no zone of token \"%s\"", text,
-			token->id);
+		reason_set(reason, STATUS_INVALID, "%.300s is in no zone of token \"%s\"",
+			text, token->id);
 		return false;
 	}
 	return verb != CREDENTIALS_WRITE || !is_redirect(name, type)
-		|| auth_has_verb(identity, CREDENTIALS_REDIRECT, reason);
+	       || auth_has_verb(identity, CREDENTIALS_REDIRECT, reason);
 }
 
 bool
@@ -202,7 +203,8 @@ resolve_users(const struct config *config, struct auth *auth, struct reason *rea
 	if (!auth->uid)
 		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
 	for (size_t i = 0; i < config->api.allow_users_count; i++) {
-		int status = resolve_user(config->api.allow_users[i], &auth->uid[i], reason);
+		int status =
+			resolve_user(config->api.allow_users[i], &auth->uid[i], reason);
 
 		if (status)
 			return reason_prefix(reason, status, "%s: api.allow-users[%zu]",
@@ -224,12 +226,14 @@ resolve_user(const char *text, uid_t *out, struct reason *reason)
 		errno = 0;
 		number = strtoul(text, &end, 10);
 		if (*end || errno || number >= UINT32_MAX)
-			return reason_set(reason, STATUS_INVALID, "\"%s\" is no user id", text);
+			return reason_set(
+				reason, STATUS_INVALID, "\"%s\" is no user id", text);
 		*out = (uid_t)number;
 		return 0;
 	}
 	if (getpwnam_r(text, &entry, buffer, sizeof(buffer), &found) != 0 || !found)
-		return reason_set(reason, STATUS_INVALID, "there is no user \"%s\"", text);
+		return reason_set(
+			reason, STATUS_INVALID, "there is no user \"%s\"", text);
 	*out = entry.pw_uid;
 	return 0;
 }
@@ -244,15 +248,18 @@ check_tcp(const struct config *config, struct reason *reason)
 		return 0;
 	if (strncmp(tcp, "127.", 4) != 0 && strncmp(tcp, "[::1]:", 6) != 0)
 		return reason_set(reason, STATUS_INVALID,
-			"%s: api.tcp: %s is not a loopback address: livezoned has no TLS%s",
+			"%s: api.tcp: %s is not a loopback address: livezoned has no "
+			"TLS%s",
 			config->path, tcp,
 			config->api.insecure_no_auth
 				? ", and insecure-no-auth is for loopback only"
 				: "");
 	if (!config->api.tokens && !config->api.insecure_no_auth)
 		return reason_set(reason, STATUS_INVALID,
-			"%s: api.tcp needs api.tokens, or \"insecure-no-auth: true\" when "
-			"every process of this machine may write", config->path);
+			"%s: api.tcp needs api.tokens, or \"insecure-no-auth: true\" "
+			"when "
+			"every process of this machine may write",
+			config->path);
 	return 0;
 }
 
@@ -268,7 +275,8 @@ find_token(const struct credentials *credentials, const char *token)
 		return NULL;
 	SHA256((const unsigned char *)token, len, hash);
 	for (size_t i = 0; i < credentials->count; i++)
-		if (CRYPTO_memcmp(hash, credentials->credential[i].hash, sizeof(hash)) == 0)
+		if (CRYPTO_memcmp(hash, credentials->credential[i].hash, sizeof(hash))
+			== 0)
 			found = &credentials->credential[i];
 	return found;
 }
@@ -289,26 +297,33 @@ refuse_token(const char *detail, struct http_reply *reply)
 	pthread_mutex_unlock(&failures.lock);
 	if (is_over)
 		problem_set(reply, PROBLEM_TOO_MANY_REQUESTS, NULL,
-			"too many wrong tokens; try again in %d s", FAILURES_WINDOW_MS / 1000);
+			"too many wrong tokens; try again in %d s",
+			FAILURES_WINDOW_MS / 1000);
 	else
 		problem_set(reply, PROBLEM_UNAUTHORIZED, NULL, "%s", detail);
 }
 
-/* The listen address, or localhost with or without its port: what a page that was bound to
- * 127.0.0.1 by its own DNS cannot send. */
+/* The listen address, or localhost with or without its port: what a page that was bound
+ * to 127.0.0.1 by its own DNS cannot send. */
 static bool
 is_known_host(const char *host, const char *tcp)
 {
 	const char *port = tcp ? strrchr(tcp, ':') : NULL;
-	size_t address_len;
+	const char *rest;
 
 	if (!port)
 		return false;
-	address_len = (size_t)(port - tcp);
 	if (strncasecmp(host, "localhost", 9) == 0)
-		return host[9] == '\0' || strcmp(host + 9, port) == 0;
-	return strncmp(host, tcp, address_len) == 0
-		&& (host[address_len] == '\0' || strcmp(host + address_len, port) == 0);
+		rest = host + 9;
+	else if (strncmp(host, tcp, (size_t)(port - tcp)) == 0)
+		rest = host + (port - tcp);
+	else
+		return false;
+	if (strcmp(port, ":0") == 0) /* the system chose */
+		return *rest == '\0'
+		       || (*rest == ':'
+			       && strspn(rest + 1, "0123456789") == strlen(rest + 1));
+	return *rest == '\0' || strcmp(rest, port) == 0;
 }
 
 /* What sends queries elsewhere, or catches those of others' names. */
@@ -318,5 +333,5 @@ is_redirect(const struct name_key *name, uint16_t type)
 	if (type == RRSET_CNAME || type == RRSET_NS || type == RRSET_DNAME)
 		return true;
 	return name->len >= 2 && name->bytes[name->len - 1] == '*'
-		&& name->bytes[name->len - 2] == 1;
+	       && name->bytes[name->len - 2] == 1;
 }

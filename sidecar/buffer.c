@@ -98,7 +98,7 @@ buffer_flush(struct buffer *buffer)
 			continue;
 		if (written < 0) {
 			fail(buffer, errno == ENOSPC || errno == EDQUOT ? STATUS_FULL
-								       : STATUS_IO);
+									: STATUS_IO);
 			return buffer->status;
 		}
 		at += written;
@@ -120,8 +120,8 @@ buffer_view(struct buffer *buffer, const char **out_data, size_t *out_len)
 		buffer_add(buffer, "", 1); /* the NUL behind it */
 		if (buffer_flush(buffer) == 0) {
 			buffer->size = size;
-			buffer->map = mmap(NULL, size + 1, PROT_READ, MAP_PRIVATE,
-				buffer->file, 0);
+			buffer->map = mmap(
+				NULL, size + 1, PROT_READ, MAP_PRIVATE, buffer->file, 0);
 			if (buffer->map == MAP_FAILED) {
 				buffer->map = NULL;
 				fail(buffer, STATUS_NO_MEMORY);

@@ -15,7 +15,7 @@
 #include "lib/reason.h"
 
 struct buffer {
-	char *data;       /* what is in memory; all of it when file is -1 */
+	char *data; /* what is in memory; all of it when file is -1 */
 	size_t used;
 	size_t room;
 	size_t threshold; /* more goes to the file */

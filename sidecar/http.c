@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * The server on libmicrohttpd. One thread of ours accepts and reaps; the library gets each
- * connection by MHD_add_connection and gives it a thread, in which everything else here
- * runs. What the library leaves open (two Content-Lengths, decoded paths, slow bodies) is
- * closed here.
+ * The server on libmicrohttpd. One thread of ours accepts and reaps; the library gets
+ * each connection by MHD_add_connection and gives it a thread, in which everything else
+ * here runs. What the library leaves open (two Content-Lengths, decoded paths, slow
+ * bodies) is closed here.
  */
 #include "sidecar/http.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <microhttpd.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -31,7 +32,7 @@
 
 #define REAP_MS 250
 #define DISCARD_MAX (128 * 1024 * 1024) /* a refused body that is read to its end */
-#define STACK_SIZE (1024 * 1024) /* frames hold an rdata block and some names */
+#define STACK_SIZE (1024 * 1024)        /* frames hold an rdata block and some names */
 
 struct http_server {
 	const struct http_handler *handler;
@@ -64,10 +65,10 @@ struct exchange {
 	bool has_bulk_slot;
 	unsigned refusal; /* HTTP status when the rest of the body is thrown away */
 	const char *refusal_text;
-	bool has_early;          /* likewise, with the whole reply: */
+	bool has_early; /* likewise, with the whole reply: */
 	struct http_reply early;
 	bool must_close;
-	bool is_complete;        /* the whole body has come */
+	bool is_complete; /* the whole body has come */
 };
 
 /* Fields that may come once. */
@@ -93,29 +94,31 @@ static const char busy_reply[] =
 	"{\"type\":\"urn:livezone:unavailable\",\"title\":\"Unavailable\",\"status\":503,"
 	"\"detail\":\"too many connections are open; try again soon\"}";
 
-static int open_listeners(struct http_server *server, const struct http_settings *settings,
-	struct reason *reason);
+static int open_listeners(struct http_server *server,
+	const struct http_settings *settings, struct reason *reason);
 static int start_daemon(struct http_server *server, struct reason *reason);
+static void quiesce(struct http_server *server);
 static void free_server(struct http_server *server);
 static void *run(void *context);
 static void accept_all(struct http_server *server, int listener, bool is_local);
 static void accept_in_reserve(struct http_server *server, int listener);
 static void turn_away(int fd);
-static void on_connection(void *context, struct MHD_Connection *mhd, void **inout_connection,
-	enum MHD_ConnectionNotificationCode code);
+static void on_connection(void *context, struct MHD_Connection *mhd,
+	void **inout_connection, enum MHD_ConnectionNotificationCode code);
 static void *on_target(void *context, const char *target, struct MHD_Connection *mhd);
-static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, const char *url,
-	const char *method, const char *version, const char *data, size_t *size,
-	void **inout_exchange);
+static enum MHD_Result
+on_request(void *context, struct MHD_Connection *mhd, const char *url, const char *method,
+	const char *version, const char *data, size_t *size, void **inout_exchange);
 static void on_completed(void *context, struct MHD_Connection *mhd, void **inout_exchange,
 	enum MHD_RequestTerminationCode code);
 static enum MHD_Result begin(struct exchange *exchange, const char *method);
 static const char *check_header(struct exchange *exchange);
-static enum MHD_Result count_field(void *context, enum MHD_ValueKind kind, const char *key,
-	const char *value);
+static enum MHD_Result
+count_field(void *context, enum MHD_ValueKind kind, const char *key, const char *value);
 static void take_body(struct exchange *exchange, const char *data, size_t size);
 static enum MHD_Result answer(struct exchange *exchange);
-static enum MHD_Result refuse(struct exchange *exchange, unsigned code, const char *detail);
+static enum MHD_Result
+refuse(struct exchange *exchange, unsigned code, const char *detail);
 static enum MHD_Result send_early(struct exchange *exchange, struct http_reply *reply);
 static enum MHD_Result send_reply(struct exchange *exchange, struct http_reply *reply);
 static bool take_bulk_slot(struct exchange *exchange);
@@ -144,7 +147,8 @@ http_start(const struct http_settings *settings, const struct http_handler *hand
 	pthread_cond_init(&server->bulk_free, &clock);
 	pthread_condattr_destroy(&clock);
 	if (!server->spool_dir || server->reserve_fd < 0 || server->wake_fd < 0)
-		status = reason_set(reason, STATUS_NO_MEMORY, "out of memory or descriptors");
+		status = reason_set(
+			reason, STATUS_NO_MEMORY, "out of memory or descriptors");
 	else
 		status = open_listeners(server, settings, reason);
 	if (!status)
@@ -160,25 +164,33 @@ http_start(const struct http_settings *settings, const struct http_handler *hand
 }
 
 void
-http_quiesce(struct http_server *server)
-{
-	pthread_mutex_lock(&server->bulk_lock);
-	atomic_store(&server->is_stopping, true);
-	pthread_cond_broadcast(&server->bulk_free);
-	pthread_mutex_unlock(&server->bulk_lock);
-	if (eventfd_write(server->wake_fd, 1) != 0)
-		return; /* the counter is full: it is awake already */
-}
-
-void
 http_stop(struct http_server *server)
 {
+	const uint64_t until_ms = clock_read_ms(CLOCK_MONOTONIC) + HTTP_STOP_MS;
+
 	if (!server)
 		return;
-	http_quiesce(server);
+	quiesce(server);
+	/* the library would cut the connections at work off from their replies */
+	while (http_peers_busy(&server->peers) > 0
+		&& clock_read_ms(CLOCK_MONOTONIC) < until_ms)
+		poll(NULL, 0, 5);
 	atomic_store(&server->is_done, true);
 	pthread_join(server->thread, NULL);
 	free_server(server);
+}
+
+unsigned
+http_tcp_port(const struct http_server *server)
+{
+	struct sockaddr_storage address = { 0 };
+	socklen_t len = sizeof(address);
+
+	if (server->tcp_fd < 0
+		|| getsockname(server->tcp_fd, (struct sockaddr *)&address, &len) != 0)
+		return 0;
+	/* the port of both families is at the same place */
+	return ntohs(((const struct sockaddr_in *)&address)->sin_port);
 }
 
 size_t
@@ -207,7 +219,7 @@ http_is_over(const struct http_request *request)
 	char byte;
 
 	return atomic_load(&exchange->server->is_stopping)
-		|| recv(exchange->connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+	       || recv(exchange->connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
 static int
@@ -219,9 +231,10 @@ open_listeners(struct http_server *server, const struct http_settings *settings,
 		if (server->unix_fd < 0)
 			return server->unix_fd;
 		server->unix_path = strdup(settings->unix_path);
-		if (!server->unix_path || lstat(server->unix_path, &server->unix_stat) != 0)
-			return reason_set(reason, STATUS_IO, "%s: %s", settings->unix_path,
-				strerror(errno));
+		if (!server->unix_path
+			|| lstat(server->unix_path, &server->unix_stat) != 0)
+			return reason_set(reason, STATUS_IO, "%s: %s",
+				settings->unix_path, strerror(errno));
 	}
 	if (settings->tcp) {
 		server->tcp_fd = http_listen_tcp(settings->tcp, reason);
@@ -235,23 +248,33 @@ static int
 start_daemon(struct http_server *server, struct reason *reason)
 {
 	server->daemon = MHD_start_daemon(
-		MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL
-			| MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC,
-		0, NULL, NULL, on_request, server,
-		MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
-		MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
+		MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION
+			| MHD_USE_POLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC,
+		0, NULL, NULL, on_request, server, MHD_OPTION_NOTIFY_CONNECTION,
+		on_connection, server, MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
 		MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_MAX,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_HEADER_MEMORY,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_IDLE_S,
 		MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_SIZE,
-		MHD_OPTION_STRICT_FOR_CLIENT, 1,
-		MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
 		MHD_OPTION_END);
 	if (!server->daemon)
-		return reason_set(reason, STATUS_IO, "the HTTP library does not start: %s",
-			strerror(errno));
+		return reason_set(reason, STATUS_IO,
+			"the HTTP library does not start: %s", strerror(errno));
 	return 0;
+}
+
+/* From now on a request is answered with 503, and a long poll ends. */
+static void
+quiesce(struct http_server *server)
+{
+	pthread_mutex_lock(&server->bulk_lock);
+	atomic_store(&server->is_stopping, true);
+	pthread_cond_broadcast(&server->bulk_free);
+	pthread_mutex_unlock(&server->bulk_lock);
+	if (eventfd_write(server->wake_fd, 1) != 0)
+		return; /* the counter is full: it is awake already */
 }
 
 /* The thread, if there was one, has ended. */
@@ -301,7 +324,8 @@ run(void *context)
 			accept_all(server, server->unix_fd, true);
 		if (ready[1].revents)
 			accept_all(server, server->tcp_fd, false);
-		http_peers_reap(&server->peers, clock_read_ms(CLOCK_MONOTONIC), is_stopping);
+		http_peers_reap(
+			&server->peers, clock_read_ms(CLOCK_MONOTONIC), is_stopping);
 	}
 	return NULL;
 }
@@ -328,7 +352,8 @@ accept_all(struct http_server *server, int listener, bool is_local)
 		credentials_len = sizeof(credentials);
 		if (is_local
 			&& getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials,
-				   &credentials_len) != 0) {
+				   &credentials_len)
+				   != 0) {
 			close(fd);
 			continue;
 		}
@@ -340,15 +365,16 @@ accept_all(struct http_server *server, int listener, bool is_local)
 			continue;
 		}
 		/* closes the descriptor when it fails */
-		if (MHD_add_connection(server->daemon, fd, (const struct sockaddr *)&address,
-			    address_len) != MHD_YES
+		if (MHD_add_connection(server->daemon, fd,
+			    (const struct sockaddr *)&address, address_len)
+				!= MHD_YES
 			&& http_peers_find(&server->peers, fd) == connection)
 			http_peers_remove(&server->peers, connection);
 	}
 }
 
-/* No descriptor is left: the reserve takes one client after the other off the queue, which
- * would keep poll awake for ever, and tells it. */
+/* No descriptor is left: the reserve takes one client after the other off the queue,
+ * which would keep poll awake for ever, and tells it. */
 static void
 accept_in_reserve(struct http_server *server, int listener)
 {
@@ -401,7 +427,8 @@ on_target(void *context, const char *target, struct MHD_Connection *mhd)
 	exchange->mhd = mhd;
 	exchange->connection = info->socket_context;
 	exchange->request.connection = exchange;
-	buffer_init(&exchange->request.body, HTTP_BODY_MEMORY, exchange->server->spool_dir);
+	buffer_init(
+		&exchange->request.body, HTTP_BODY_MEMORY, exchange->server->spool_dir);
 	exchange->target = strdup(target);
 	if (!exchange->target || !exchange->connection) {
 		free(exchange->target);
@@ -409,8 +436,8 @@ on_target(void *context, const char *target, struct MHD_Connection *mhd)
 		return NULL;
 	}
 	exchange->request.peer = &exchange->connection->peer;
-	exchange->target_status = http_uri_split(exchange->target, &exchange->request,
-		&exchange->target_reason);
+	exchange->target_status = http_uri_split(
+		exchange->target, &exchange->request, &exchange->target_reason);
 	return exchange;
 }
 
@@ -478,9 +505,11 @@ begin(struct exchange *exchange, const char *method)
 		return refuse(exchange, MHD_HTTP_BAD_REQUEST, wrong);
 	}
 	if (exchange->target_status)
-		return refuse(exchange, MHD_HTTP_BAD_REQUEST, exchange->target_reason.text);
+		return refuse(
+			exchange, MHD_HTTP_BAD_REQUEST, exchange->target_reason.text);
 	if (atomic_load(&server->is_stopping))
-		return refuse(exchange, MHD_HTTP_SERVICE_UNAVAILABLE, "livezoned is stopping");
+		return refuse(
+			exchange, MHD_HTTP_SERVICE_UNAVAILABLE, "livezoned is stopping");
 	request->method = strcmp(method, "HEAD") == 0 ? HTTP_GET : HTTP_OTHER;
 	for (enum http_method i = HTTP_GET; i < HTTP_OTHER; i++)
 		if (strcmp(method, methods[i]) == 0)
@@ -538,8 +567,8 @@ count_field(void *context, enum MHD_ValueKind kind, const char *key, const char 
 	return MHD_YES;
 }
 
-/* In the middle of a body no reply can be queued: what comes after a fault is thrown away,
- * and as it counts no more as progress, the deadline bounds that. */
+/* In the middle of a body no reply can be queued: what comes after a fault is thrown
+ * away, and as it counts no more as progress, the deadline bounds that. */
 static void
 take_body(struct exchange *exchange, const char *data, size_t size)
 {
@@ -551,12 +580,13 @@ take_body(struct exchange *exchange, const char *data, size_t size)
 	if (request->body.size + size > request->body_limit) {
 		exchange->refusal = MHD_HTTP_CONTENT_TOO_LARGE;
 	} else if (request->body.size + size > HTTP_BODY_SMALL && !exchange->has_bulk_slot
-		&& !take_bulk_slot(exchange)) {
+		   && !take_bulk_slot(exchange)) {
 		exchange->refusal = MHD_HTTP_SERVICE_UNAVAILABLE;
 		exchange->refusal_text = "other bulk bodies are at work; try again soon";
 	} else {
 		buffer_add(&request->body, data, size);
-		if (request->body.status == STATUS_FULL || request->body.status == STATUS_IO) {
+		if (request->body.status == STATUS_FULL
+			|| request->body.status == STATUS_IO) {
 			exchange->refusal = MHD_HTTP_INSUFFICIENT_STORAGE;
 			exchange->refusal_text = "no space for the body";
 		} else if (request->body.status) {
@@ -600,22 +630,24 @@ refuse(struct exchange *exchange, unsigned code, const char *detail)
 	return send_early(exchange, &reply);
 }
 
-/* A client that is still sending does not read: a reply before the end of its body, and the
- * close behind it, would reach it as a broken pipe. So the body is thrown away first, unless
- * the client waits for a word (Expect) or the body is out of all proportion. */
+/* A client that is still sending does not read: a reply before the end of its body, and
+ * the close behind it, would reach it as a broken pipe. So the body is thrown away first,
+ * unless the client waits for a word (Expect) or the body is out of all proportion. */
 static enum MHD_Result
 send_early(struct exchange *exchange, struct http_reply *reply)
 {
 	const char *length = http_header(&exchange->request, "Content-Length");
 	const uint64_t bytes = length ? strtoull(length, NULL, 10) : 0;
-	const bool has_body = bytes > 0 || http_header(&exchange->request, "Transfer-Encoding");
+	const bool has_body =
+		bytes > 0 || http_header(&exchange->request, "Transfer-Encoding");
 
-	if (exchange->is_complete || exchange->must_close || !has_body || bytes > DISCARD_MAX
-		|| http_header(&exchange->request, "Expect"))
+	if (exchange->is_complete || exchange->must_close || !has_body
+		|| bytes > DISCARD_MAX || http_header(&exchange->request, "Expect"))
 		return send_reply(exchange, reply);
 	exchange->early = *reply;
 	exchange->has_early = true;
-	http_peers_enter(&exchange->server->peers, exchange->connection, HTTP_PHASE_BODY, 0);
+	http_peers_enter(
+		&exchange->server->peers, exchange->connection, HTTP_PHASE_BODY, 0);
 	return MHD_YES;
 }
 
@@ -636,8 +668,8 @@ send_reply(struct exchange *exchange, struct http_reply *reply)
 	if (reply->body.file >= 0)
 		response = MHD_create_response_from_fd64(size, reply->body.file);
 	else
-		response = MHD_create_response_from_buffer(size, reply->body.data,
-			MHD_RESPMEM_MUST_FREE);
+		response = MHD_create_response_from_buffer(
+			size, reply->body.data, MHD_RESPMEM_MUST_FREE);
 	if (!response) {
 		buffer_done(&reply->body);
 		return MHD_NO;
@@ -648,7 +680,8 @@ send_reply(struct exchange *exchange, struct http_reply *reply)
 		reply->body.data = NULL;
 	buffer_done(&reply->body);
 	if (reply->type)
-		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->type);
+		MHD_add_response_header(
+			response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->type);
 	if (reply->etag[0])
 		MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG, reply->etag);
 	if (reply->allow[0])
@@ -664,7 +697,8 @@ send_reply(struct exchange *exchange, struct http_reply *reply)
 	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
 	if (exchange->must_close || atomic_load(&exchange->server->is_stopping))
 		MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
-	http_peers_enter(&exchange->server->peers, exchange->connection, HTTP_PHASE_REPLY, size);
+	http_peers_enter(
+		&exchange->server->peers, exchange->connection, HTTP_PHASE_REPLY, size);
 	queued = MHD_queue_response(exchange->mhd, reply->status, response);
 	MHD_destroy_response(response);
 	return queued;
@@ -686,7 +720,8 @@ take_bulk_slot(struct exchange *exchange)
 	pthread_mutex_lock(&server->bulk_lock);
 	while (server->bulk_used == HTTP_BULK_SLOTS && status == 0
 		&& !atomic_load(&server->is_stopping))
-		status = pthread_cond_timedwait(&server->bulk_free, &server->bulk_lock, &until);
+		status = pthread_cond_timedwait(
+			&server->bulk_free, &server->bulk_lock, &until);
 	exchange->has_bulk_slot = server->bulk_used < HTTP_BULK_SLOTS;
 	if (exchange->has_bulk_slot)
 		server->bulk_used++;

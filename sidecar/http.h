@@ -25,8 +25,9 @@
 #define HTTP_HEADER_FIELDS_MAX 64
 #define HTTP_HEADER_DEADLINE_MS 5000
 #define HTTP_BODY_WINDOW_MS 10000 /* over each such window a body makes at least ... */
-#define HTTP_BODY_RATE 1024       /* ... bytes per second; a reply's reader on the whole */
+#define HTTP_BODY_RATE 1024 /* ... bytes per second; a reply's reader on the whole */
 #define HTTP_IDLE_S 30
+#define HTTP_STOP_MS 5000 /* what requests at work get at the end */
 #define HTTP_PARAMETERS_MAX 16
 #define HTTP_BODY_SMALL (1024 * 1024)       /* a longer body is a bulk body: */
 #define HTTP_BULK_SLOTS 2                   /* so many at a time, the next waits ... */
@@ -62,31 +63,35 @@ struct http_request {
 	size_t parameter_count;
 	uint64_t body_limit; /* set by begin(); 0: no body is taken */
 	struct buffer body;
-	void *user;            /* the caller's, from begin() to end() */
-	void *connection;      /* http.c's own */
+	void *user;       /* the caller's, from begin() to end() */
+	void *connection; /* http.c's own */
 };
 
 struct http_reply {
 	unsigned status;
-	const char *type; /* media type, static */
-	char etag[32];    /* with its quotes; "" = none */
-	char allow[48];   /* "" = none */
+	const char *type;     /* media type, static */
+	char etag[32];        /* with its quotes; "" = none */
+	char allow[48];       /* "" = none */
 	unsigned retry_after; /* seconds; 0 = none */
 	bool wants_token;     /* WWW-Authenticate: Bearer */
 	struct buffer body;
 };
 
 struct http_handler {
-	/* The header is complete, no byte of the body is read. True: go on, with body_limit
-	 * set; false: *reply is the answer. Thread of the connection, like the others. */
-	bool (*begin)(void *context, struct http_request *request, struct http_reply *reply);
+	/* The header is complete, no byte of the body is read. True: go on, with
+	 * body_limit set; false: *reply is the answer. Thread of the connection, like the
+	 * others. */
+	bool (*begin)(
+		void *context, struct http_request *request, struct http_reply *reply);
 	/* The body is complete. */
-	void (*answer)(void *context, struct http_request *request, struct http_reply *reply);
-	/* Words a refusal of the server's own: 400, 413, 500, 503, 507. begin() may not have
-	 * been called. */
+	void (*answer)(
+		void *context, struct http_request *request, struct http_reply *reply);
+	/* Words a refusal of the server's own: 400, 413, 500, 503, 507. begin() may not
+	 * have been called. */
 	void (*refuse)(void *context, struct http_request *request, unsigned code,
 		const char *detail, struct http_reply *reply);
-	/* Last of all, whatever became of the request; begin() may not have been called. */
+	/* Last of all, whatever became of the request; begin() may not have been called.
+	 */
 	void (*end)(void *context, struct http_request *request);
 	void *context;
 };
@@ -103,12 +108,12 @@ struct http_server;
 int http_start(const struct http_settings *settings, const struct http_handler *handler,
 	struct http_server **out, struct reason *reason);
 
-/* Takes no more connections and no more requests; http_is_stopping is true from now on. */
-void http_quiesce(struct http_server *server);
-
-/* After http_quiesce: waits until the requests at work are answered, frees all and
- * removes the unix socket. NULL is allowed. */
+/* Takes no more connections and requests, waits until the requests at work are answered
+ * (HTTP_STOP_MS at most), frees all and removes the unix socket. NULL is allowed. */
 void http_stop(struct http_server *server);
+
+/* The TCP port that is listened at; 0 when TCP is off. */
+unsigned http_tcp_port(const struct http_server *server);
 
 /* Connections now, for the log. */
 size_t http_connections(struct http_server *server);

@@ -25,7 +25,8 @@
 #define SOCKET_KIND (SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC)
 
 static int replace_stale(const struct sockaddr_un *address, struct reason *reason);
-static int parse_loopback(const char *text, struct sockaddr_storage *out, socklen_t *out_len);
+static int
+parse_loopback(const char *text, struct sockaddr_storage *out, socklen_t *out_len);
 static int fail(int fd, const char *what, const char *where, struct reason *reason);
 
 int
@@ -71,8 +72,10 @@ http_listen_tcp(const char *text, struct reason *reason)
 
 	if (parse_loopback(text, &address, &len) != 0)
 		return reason_set(reason, STATUS_INVALID,
-			"api.tcp: \"%s\" is not a loopback address with a port: livezoned "
-			"has no TLS and listens at 127.0.0.1:PORT or [::1]:PORT only", text);
+			"api.tcp: \"%s\" is not a loopback address with a port: "
+			"livezoned "
+			"has no TLS and listens at 127.0.0.1:PORT or [::1]:PORT only",
+			text);
 	fd = socket(address.ss_family, SOCKET_KIND, 0);
 	if (fd < 0)
 		return fail(fd, "socket for", text, reason);
@@ -99,8 +102,9 @@ replace_stale(const struct sockaddr_un *address, struct reason *reason)
 	fd = socket(AF_UNIX, SOCKET_KIND, 0);
 	if (fd < 0)
 		return fail(fd, "socket for", path, reason);
-	error = connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ? 0
-										: errno;
+	error = connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0
+			? 0
+			: errno;
 	close(fd);
 	if (error != ECONNREFUSED)
 		return reason_set(reason, STATUS_UNAVAILABLE,

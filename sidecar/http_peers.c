@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * The table of connections and its deadlines. A reaped socket is only shut down: its thread
- * finds that out, and the library closes it.
+ * The table of connections and its deadlines. A reaped socket is only shut down: its
+ * thread finds that out, and the library closes it.
  */
 #include "sidecar/http_peers.h"
 
@@ -93,8 +93,8 @@ http_peers_enter(struct http_peers *peers, struct http_connection *connection,
 }
 
 void
-http_peers_progress(struct http_peers *peers, struct http_connection *connection,
-	uint64_t bytes)
+http_peers_progress(
+	struct http_peers *peers, struct http_connection *connection, uint64_t bytes)
 {
 	pthread_mutex_lock(&peers->lock);
 	connection->bytes += bytes;
@@ -110,7 +110,7 @@ http_peers_reap(struct http_peers *peers, uint64_t now_ms, bool idle_too)
 	for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
 		struct http_connection *connection = &peers->connection[i];
 		const bool is_idle = connection->phase == HTTP_PHASE_IDLE
-			|| connection->phase == HTTP_PHASE_HEADER;
+				     || connection->phase == HTTP_PHASE_HEADER;
 
 		if (!is_late(connection, now_ms) && !(idle_too && is_idle))
 			continue;
@@ -119,6 +119,18 @@ http_peers_reap(struct http_peers *peers, uint64_t now_ms, bool idle_too)
 	}
 	pthread_mutex_unlock(&peers->lock);
 	return reaped;
+}
+
+size_t
+http_peers_busy(struct http_peers *peers)
+{
+	size_t busy = 0;
+
+	pthread_mutex_lock(&peers->lock);
+	for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++)
+		busy += peers->connection[i].phase >= HTTP_PHASE_BODY;
+	pthread_mutex_unlock(&peers->lock);
+	return busy;
 }
 
 static bool
@@ -150,7 +162,8 @@ is_late(struct http_connection *connection, uint64_t now_ms)
 		connection->bytes = 0;
 		return false;
 	case HTTP_PHASE_REPLY:
-		return spent > HTTP_BODY_WINDOW_MS + connection->bytes * 1000 / HTTP_BODY_RATE;
+		return spent
+		       > HTTP_BODY_WINDOW_MS + connection->bytes * 1000 / HTTP_BODY_RATE;
 	}
 	return false;
 }

@@ -40,8 +40,8 @@ void http_peers_init(struct http_peers *peers);
 void http_peers_done(struct http_peers *peers);
 
 /* Registers an accepted socket; NULL when the whole or the peer's share is used up. */
-struct http_connection *http_peers_add(struct http_peers *peers, int fd,
-	const struct http_peer *peer);
+struct http_connection *
+http_peers_add(struct http_peers *peers, int fd, const struct http_peer *peer);
 
 /* Forgets it, before its descriptor is closed. */
 void http_peers_remove(struct http_peers *peers, struct http_connection *connection);
@@ -52,9 +52,12 @@ void http_peers_enter(struct http_peers *peers, struct http_connection *connecti
 	enum http_phase phase, uint64_t bytes);
 
 /* More of the body has come. */
-void http_peers_progress(struct http_peers *peers, struct http_connection *connection,
-	uint64_t bytes);
+void http_peers_progress(
+	struct http_peers *peers, struct http_connection *connection, uint64_t bytes);
 
 /* Shuts down what is past its deadline; with `idle_too`, whatever waits for a request.
  * Returns how many. */
 size_t http_peers_reap(struct http_peers *peers, uint64_t now_ms, bool idle_too);
+
+/* Connections with a request in them. */
+size_t http_peers_busy(struct http_peers *peers);

@@ -49,11 +49,14 @@ check_path(const char *path, struct reason *reason)
 				"the path has a byte that is not printable ASCII");
 		if (*at == '%' || *at == '\\')
 			return reason_set(reason, STATUS_INVALID,
-				"the path has a '%c': a name that needs an escape goes into "
-				"the query or the body", *at);
+				"the path has a '%c': a name that needs an escape goes "
+				"into "
+				"the query or the body",
+				*at);
 	}
 	if (strstr(path, "//") || strstr(path, ".."))
-		return reason_set(reason, STATUS_INVALID, "the path has \"//\" or \"..\"");
+		return reason_set(
+			reason, STATUS_INVALID, "the path has \"//\" or \"..\"");
 	return 0;
 }
 

@@ -38,7 +38,8 @@ struct document {
 
 static int read_members(struct document *document);
 static int read_list(struct document *document);
-static int read_value(struct document *document, unsigned depth, struct json_object **out);
+static int
+read_value(struct document *document, unsigned depth, struct json_object **out);
 static int scan_value(struct scan *scan, unsigned depth);
 static int scan_object(struct scan *scan, unsigned depth);
 static int scan_array(struct scan *scan, unsigned depth);
@@ -52,8 +53,9 @@ static int expect(struct scan *scan, char c);
 static int refuse(struct scan *scan, const char *what);
 
 int
-json_read(const char *text, size_t len, const char *list, json_element_fn fn, void *context,
-	struct json_object **out_rest, bool *out_has_list, struct reason *reason)
+json_read(const char *text, size_t len, const char *list, json_element_fn fn,
+	void *context, struct json_object **out_rest, bool *out_has_list,
+	struct reason *reason)
 {
 	struct document document = {
 		.scan = { text, text, text + len, reason },
@@ -113,7 +115,8 @@ json_get_number(const struct json_object *object, const char *key, uint64_t *out
 	struct json_object *value;
 
 	if (!json_object_object_get_ex(object, key, &value)
-		|| !json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 0)
+		|| !json_object_is_type(value, json_type_int)
+		|| json_object_get_int64(value) < 0)
 		return false;
 	*out = (uint64_t)json_object_get_int64(value);
 	return true;
@@ -177,7 +180,8 @@ read_members(struct document *document)
 	if (status)
 		return status;
 	skip_space(scan);
-	return scan->at == scan->end ? 0 : refuse(scan, "nothing may follow the document");
+	return scan->at == scan->end ? 0
+				     : refuse(scan, "nothing may follow the document");
 }
 
 static int
@@ -205,8 +209,9 @@ read_list(struct document *document)
 	return expect(scan, ']');
 }
 
-/* One value at this depth of the document, through the scan and then through json-c. (A few
- * elements in one call of json-c were measured: 2 % less work, not worth its code.) */
+/* One value at this depth of the document, through the scan and then through json-c. (A
+ * few elements in one call of json-c were measured: 2 % less work, not worth its code.)
+ */
 static int
 read_value(struct document *document, unsigned depth, struct json_object **out)
 {
@@ -229,7 +234,8 @@ read_value(struct document *document, unsigned depth, struct json_object **out)
 		json_object_put(value);
 		document->scan.at = start;
 		return refuse(&document->scan,
-			json_tokener_error_desc(json_tokener_get_error(document->tokener)));
+			json_tokener_error_desc(
+				json_tokener_get_error(document->tokener)));
 	}
 	*out = value; /* NULL is JSON's null */
 	return 0;
@@ -447,7 +453,8 @@ expect(struct scan *scan, char c)
 		scan->at++;
 		if (c == ',') {
 			skip_space(scan);
-			if (scan->at < scan->end && (*scan->at == '}' || *scan->at == ']'))
+			if (scan->at < scan->end
+				&& (*scan->at == '}' || *scan->at == ']'))
 				return refuse(scan, "a comma before the end");
 		}
 		return 0;
@@ -468,6 +475,6 @@ refuse(struct scan *scan, const char *what)
 			line++;
 			start = at + 1;
 		}
-	return reason_set(scan->reason, STATUS_INVALID, "JSON, line %zu, column %zu: %s", line,
-		(size_t)(scan->at - start) + 1, what);
+	return reason_set(scan->reason, STATUS_INVALID, "JSON, line %zu, column %zu: %s",
+		line, (size_t)(scan->at - start) + 1, what);
 }

@@ -2,8 +2,8 @@
  * Copyright (c) 2026, the livezone authors */
 /*
  * One line per event on stderr, from any thread. Under systemd each line has its priority
- * in front ("<6>"); elsewhere the time. A stderr that is closed, full or stuck costs lines,
- * never the daemon: a line that cannot be written at once is dropped.
+ * in front ("<6>"); elsewhere the time. A stderr that is closed, full or stuck costs
+ * lines, never the daemon: a line that cannot be written at once is dropped.
  */
 #pragma once
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * livezoned: starts state, writer and listeners in this order, waits for signals, and ends
- * them in the other order. The main thread does nothing else.
+ * livezoned: starts state, writer and listeners in this order, waits for signals, and
+ * ends them in the other order. The main thread does nothing else.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -42,8 +42,8 @@ static int start(struct daemon *daemon, struct reason *reason);
 static int make_state_dir(const char *path, struct reason *reason);
 static void serve(struct daemon *daemon, const sigset_t *signals);
 static void reload(struct daemon *daemon);
-static int check_same(const struct config *old, const struct config *new,
-	struct reason *reason);
+static int
+check_same(const struct config *old, const struct config *new, struct reason *reason);
 static bool is_same_text(const char *a, const char *b);
 static void stop(struct daemon *daemon);
 
@@ -148,8 +148,6 @@ start(struct daemon *daemon, struct reason *reason)
 		.tcp = config->api.tcp,
 		.spool_dir = config->store.state,
 	};
-	const char *unix_path = listeners.unix_path ? listeners.unix_path : "";
-	const char *tcp = listeners.tcp ? listeners.tcp : "";
 	int status;
 
 	/* LMDB tells processes apart by pid, and pid 1 of another container is another
@@ -160,13 +158,15 @@ start(struct daemon *daemon, struct reason *reason)
 			"(docker run --init, shareProcessNamespace: true)");
 	if (!listeners.unix_path && !listeners.tcp)
 		return reason_set(reason, STATUS_INVALID,
-			"%s: api: neither unix nor tcp is set, nobody could write", config->path);
+			"%s: api: neither unix nor tcp is set, nobody could write",
+			config->path);
 	status = make_state_dir(config->store.state, reason);
 	if (!status)
 		status = state_open(config->store.state, config->store.size_limit,
 			&daemon->api.state, reason);
 	if (!status)
-		status = writer_start(daemon->api.state, config, &daemon->api.writer, reason);
+		status = writer_start(
+			daemon->api.state, config, &daemon->api.writer, reason);
 	if (status)
 		return status;
 	daemon->api.started_ms = clock_wall_ms();
@@ -174,8 +174,13 @@ start(struct daemon *daemon, struct reason *reason)
 	status = http_start(&listeners, &daemon->handler, &daemon->http, reason);
 	if (status)
 		return status;
-	log_line(LOG_LEVEL_INFO, "version %s, %zu zones, listening at %s%s%s", PACKAGE_VERSION,
-		config->zones.count, unix_path, *unix_path && *tcp ? " and " : "", tcp);
+	log_line(LOG_LEVEL_INFO, "version %s, %zu zones", PACKAGE_VERSION,
+		config->zones.count);
+	if (listeners.unix_path)
+		log_line(LOG_LEVEL_INFO, "listening at %s", listeners.unix_path);
+	if (listeners.tcp)
+		log_line(LOG_LEVEL_INFO, "listening at %s, port %u", listeners.tcp,
+			http_tcp_port(daemon->http));
 	return 0;
 }
 
@@ -229,7 +234,8 @@ reload(struct daemon *daemon)
 		status = check_same(old->config, new->config, &reason);
 	if (status) {
 		settings_release(new);
-		log_line(LOG_LEVEL_ERROR, "reload: %s; the old settings stay", reason.text);
+		log_line(LOG_LEVEL_ERROR, "reload: %s; the old settings stay",
+			reason.text);
 		sd_notifyf(0, "READY=1\nSTATUS=reload failed: %s", reason.text);
 		return;
 	}

@@ -22,15 +22,18 @@ static const struct row {
 	[PROBLEM_UNAUTHORIZED] = { "unauthorized", "Unauthorized", 401, 0 },
 	[PROBLEM_FORBIDDEN] = { "forbidden", "Forbidden", 403, 0 },
 	[PROBLEM_NOT_FOUND] = { "not-found", "Not found", 404, 0 },
-	[PROBLEM_METHOD_NOT_ALLOWED] = { "method-not-allowed", "Method not allowed", 405, 0 },
+	[PROBLEM_METHOD_NOT_ALLOWED] = { "method-not-allowed", "Method not allowed", 405,
+		0 },
 	[PROBLEM_OWNED] = { "owned", "Belongs to another source", 409, 0 },
 	[PROBLEM_MAX_DELETE] = { "max-delete", "Would delete too much", 409, 0 },
-	[PROBLEM_PRECONDITION_FAILED] = { "precondition-failed", "Precondition failed", 412, 0 },
+	[PROBLEM_PRECONDITION_FAILED] = { "precondition-failed", "Precondition failed",
+		412, 0 },
 	[PROBLEM_TOO_LARGE] = { "too-large", "Body too large", 413, 0 },
 	[PROBLEM_UNSUPPORTED_MEDIA_TYPE] = { "unsupported-media-type",
 		"Unsupported media type", 415, 0 },
 	[PROBLEM_INVALID] = { "invalid", "Invalid data", 422, 0 },
-	[PROBLEM_TOO_MANY_REQUESTS] = { "too-many-requests", "Too many requests", 429, 10 },
+	[PROBLEM_TOO_MANY_REQUESTS] = { "too-many-requests", "Too many requests", 429,
+		10 },
 	[PROBLEM_INTERNAL] = { "internal", "Internal error", 500, 0 },
 	[PROBLEM_UNAVAILABLE] = { "unavailable", "Unavailable", 503, 1 },
 	[PROBLEM_STORE_FULL] = { "store-full", "Store full", 507, 0 },
@@ -77,7 +80,8 @@ problem_set(struct http_reply *reply, enum problem_kind kind, const char *path,
 	va_start(args, format);
 	vsnprintf(detail, sizeof(detail), format, args);
 	va_end(args);
-	problem_write(&(struct problem){ .kind = kind, .detail = detail, .path = path }, reply);
+	problem_write(
+		&(struct problem){ .kind = kind, .detail = detail, .path = path }, reply);
 }
 
 enum problem_kind

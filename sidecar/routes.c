@@ -27,8 +27,10 @@
 static const struct route table[] = {
 	{ HTTP_GET, "/v1/rrsets/{}/{}", CREDENTIALS_READ, .handle = api_rrsets_get },
 	{ HTTP_PUT, "/v1/rrsets/{}/{}", CREDENTIALS_WRITE, .media = API_JSON | API_TEXT,
-		.limit = SMALL, .parameters = "ttl source lease", .handle = api_rrsets_put },
-	{ HTTP_DELETE, "/v1/rrsets/{}/{}", CREDENTIALS_WRITE, .handle = api_rrsets_delete },
+		.limit = SMALL, .parameters = "ttl source lease",
+		.handle = api_rrsets_put },
+	{ HTTP_DELETE, "/v1/rrsets/{}/{}", CREDENTIALS_WRITE,
+		.handle = api_rrsets_delete },
 	{ HTTP_GET, "/v1/rrsets", CREDENTIALS_READ, .parameters = "name type",
 		.handle = api_rrsets_find },
 	{ HTTP_POST, "/v1/batch", CREDENTIALS_WRITE, .media = API_JSON, .limit = BULK,
@@ -47,8 +49,8 @@ static const struct route table[] = {
 		.handle = api_changes_get },
 	{ HTTP_GET, "/v1/status", CREDENTIALS_READ, .handle = api_status_get },
 	{ HTTP_GET, "/v1/backup", CREDENTIALS_ADMIN, .handle = api_backup_get },
-	{ HTTP_PUT, "/v1/restore", CREDENTIALS_ADMIN, .media = API_LINES, .limit = RESTORE,
-		.handle = api_backup_restore },
+	{ HTTP_PUT, "/v1/restore", CREDENTIALS_ADMIN, .media = API_LINES,
+		.limit = RESTORE, .handle = api_backup_restore },
 	{ HTTP_GET, "/healthz", CREDENTIALS_READ, .is_public = true,
 		.handle = api_status_health },
 	{ HTTP_GET, "/readyz", CREDENTIALS_READ, .is_public = true,
@@ -73,15 +75,16 @@ static void answer(void *context, struct http_request *request, struct http_repl
 static void refuse(void *context, struct http_request *request, unsigned code,
 	const char *detail, struct http_reply *reply);
 static void end(void *context, struct http_request *request);
-static struct api_call *new_call(struct api *api, struct http_request *request,
-	struct http_reply *reply);
+static struct api_call *
+new_call(struct api *api, struct http_request *request, struct http_reply *reply);
 static bool admit(struct api_call *call);
 static bool find_route(struct api_call *call);
 static bool check_verb(struct api_call *call);
 static bool check_parameters(struct api_call *call);
 static bool check_media(struct api_call *call);
 static bool is_word_of(const char *words, const char *word);
-static bool match(const char *pattern, const char *path, char *variable[API_VARIABLES_MAX]);
+static bool
+match(const char *pattern, const char *path, char *variable[API_VARIABLES_MAX]);
 static void free_variables(char *variable[API_VARIABLES_MAX]);
 static void finish(struct api_call *call);
 
@@ -162,7 +165,8 @@ answer(void *context, struct http_request *request, struct http_reply *reply)
 	call->route->handle(call);
 	status = reply->body.status;
 	if (status == STATUS_FULL || status == STATUS_IO)
-		problem_set(reply, PROBLEM_STORE_FULL, NULL, "no disk space for the reply");
+		problem_set(
+			reply, PROBLEM_STORE_FULL, NULL, "no disk space for the reply");
 	else if (status)
 		problem_set(reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
 	finish(call);
@@ -183,7 +187,8 @@ refuse(void *context, struct http_request *request, unsigned code, const char *d
 		detail = text;
 	}
 	problem_set(reply, problem_from_code(code), NULL, "%s", detail);
-	log_refused("refused: %s: %u %s", request->path ? request->path : "?", code, detail);
+	log_refused(
+		"refused: %s: %u %s", request->path ? request->path : "?", code, detail);
 }
 
 static void
@@ -226,15 +231,15 @@ admit(struct api_call *call)
 	const struct auth *auth = call->settings->auth;
 	char allow[48];
 
-	call->route = routes_find(call->request->method, call->request->path, call->variable,
-		allow);
+	call->route = routes_find(
+		call->request->method, call->request->path, call->variable, allow);
 	if (!auth_check_origin(auth, call->request, call->reply))
 		return false;
 	if (!(call->route && call->route->is_public)
 		&& !auth_identify(auth, call->request, &call->identity, call->reply))
 		return false;
 	return find_route(call) && check_verb(call) && check_parameters(call)
-		&& check_media(call);
+	       && check_media(call);
 }
 
 static bool
@@ -247,12 +252,12 @@ find_route(struct api_call *call)
 		return true;
 	routes_find(HTTP_OTHER, call->request->path, unused, allow);
 	if (!allow[0]) {
-		problem_set(call->reply, PROBLEM_NOT_FOUND, NULL, "there is nothing at %s",
-			call->request->path);
+		problem_set(call->reply, PROBLEM_NOT_FOUND, NULL,
+			"there is nothing at %s", call->request->path);
 		return false;
 	}
-	problem_set(call->reply, PROBLEM_METHOD_NOT_ALLOWED, NULL,
-		"this path knows %s", allow);
+	problem_set(call->reply, PROBLEM_METHOD_NOT_ALLOWED, NULL, "this path knows %s",
+		allow);
 	snprintf(call->reply->allow, sizeof(call->reply->allow), "%s", allow);
 	return false;
 }
@@ -305,7 +310,8 @@ check_media(struct api_call *call)
 			call->media = media_types[i].media;
 			return true;
 		}
-		snprintf(wanted + used, sizeof(wanted) - used, "%s%s", used ? " or " : "", name);
+		snprintf(wanted + used, sizeof(wanted) - used, "%s%s", used ? " or " : "",
+			name);
 	}
 	problem_set(call->reply, PROBLEM_UNSUPPORTED_MEDIA_TYPE, "Content-Type",
 		"Content-Type must be %s", wanted);

@@ -33,7 +33,8 @@ enum key {
 
 #define BIT(key) (1u << (key))
 #define IGNORED (BIT(KEY_REVISION) | BIT(KEY_LEASE_LEFT))
-#define DATA (BIT(KEY_TTL) | BIT(KEY_RECORDS) | BIT(KEY_SOURCE) | BIT(KEY_LEASE) | IGNORED)
+#define DATA                                                                             \
+	(BIT(KEY_TTL) | BIT(KEY_RECORDS) | BIT(KEY_SOURCE) | BIT(KEY_LEASE) | IGNORED)
 #define PLACE (BIT(KEY_NAME) | BIT(KEY_TYPE))
 
 static const struct {
@@ -77,8 +78,8 @@ static int read_source(struct rrset_json_reader *reader, struct json_object *val
 	struct change_item *item, struct reason *reason);
 static int read_lease(struct rrset_json_reader *reader, struct json_object *value,
 	struct change_item *item, struct reason *reason);
-static int refuse(struct rrset_json_reader *reader, enum problem_kind kind, const char *path,
-	struct reason *reason, const char *text);
+static int refuse(struct rrset_json_reader *reader, enum problem_kind kind,
+	const char *path, struct reason *reason, const char *text);
 
 int
 rrset_json_read(struct rrset_json_reader *reader, struct json_object *object,
@@ -89,7 +90,8 @@ rrset_json_read(struct rrset_json_reader *reader, struct json_object *object,
 	int status = sort_members(reader, object, form, member, reason);
 
 	if (!status)
-		status = read_place(reader, member, form == RRSET_JSON_BODY, rrset, reason);
+		status = read_place(
+			reader, member, form == RRSET_JSON_BODY, rrset, reason);
 	if (!status && member[KEY_IF_REVISION]) {
 		const int64_t revision = json_object_get_int64(member[KEY_IF_REVISION]);
 
@@ -145,8 +147,8 @@ rrset_json_add_record(struct rrset_json_reader *reader, const char *text,
 	if (inout->count == RRSET_RECORDS_MAX)
 		return refuse(reader, PROBLEM_INVALID, path, reason,
 			"more than 512 records at one name and type");
-	added = rdata_read(inout->type, text, reader->block + inout->rdata_len, room,
-		reason);
+	added = rdata_read(
+		inout->type, text, reader->block + inout->rdata_len, room, reason);
 	if (added == STATUS_TOO_LARGE)
 		return refuse(reader, PROBLEM_INVALID, path, reason,
 			"the records are longer than 64 KiB together");
@@ -158,8 +160,8 @@ rrset_json_add_record(struct rrset_json_reader *reader, const char *text,
 }
 
 int
-rrset_json_finish_records(struct rrset_json_reader *reader, struct rrset *inout,
-	struct reason *reason)
+rrset_json_finish_records(
+	struct rrset_json_reader *reader, struct rrset *inout, struct reason *reason)
 {
 	size_t len = inout->rdata_len;
 
@@ -167,17 +169,18 @@ rrset_json_finish_records(struct rrset_json_reader *reader, struct rrset *inout,
 		return refuse(reader, PROBLEM_INVALID, "records", reason,
 			"at least one record is needed");
 	if (inout->count > 1)
-		inout->count = rrset_canonicalize(reader->block, &len, inout->count,
-			reader->scratch);
+		inout->count = rrset_canonicalize(
+			reader->block, &len, inout->count, reader->scratch);
 	inout->rdata_len = (uint32_t)len;
 	inout->rdata = arena_copy(&reader->change->arena, reader->block, len);
-	return inout->rdata ? 0
-			    : refuse(reader, PROBLEM_UNAVAILABLE, "", reason, "out of memory");
+	return inout->rdata
+		       ? 0
+		       : refuse(reader, PROBLEM_UNAVAILABLE, "", reason, "out of memory");
 }
 
 int
-rrset_json_default_ttl(struct rrset_json_reader *reader, struct rrset *inout,
-	struct reason *reason)
+rrset_json_default_ttl(
+	struct rrset_json_reader *reader, struct rrset *inout, struct reason *reason)
 {
 	const struct zone *zone = zones_match(reader->zones, &inout->owner);
 
@@ -197,7 +200,8 @@ sort_members(struct rrset_json_reader *reader, struct json_object *object,
 	char text[160];
 
 	if (!json_object_is_type(object, json_type_object))
-		return refuse(reader, PROBLEM_BAD_REQUEST, "", reason, "an object is needed");
+		return refuse(
+			reader, PROBLEM_BAD_REQUEST, "", reason, "an object is needed");
 	json_object_object_foreach(object, name, value)
 	{
 		size_t i = 0;
@@ -240,17 +244,19 @@ read_place(struct rrset_json_reader *reader, members member, bool is_known,
 	int status;
 
 	if (member[KEY_NAME]) {
-		status = presentation_read_name(json_object_get_string(member[KEY_NAME]), &name,
-			reason);
+		status = presentation_read_name(
+			json_object_get_string(member[KEY_NAME]), &name, reason);
 		if (status)
-			return refuse(reader, problem_from_status(status), "name", reason, NULL);
+			return refuse(reader, problem_from_status(status), "name", reason,
+				NULL);
 		name_to_key(name.wire, &owner);
 	}
 	if (member[KEY_TYPE]) {
-		status = presentation_read_type(json_object_get_string(member[KEY_TYPE]), &type,
-			reason);
+		status = presentation_read_type(
+			json_object_get_string(member[KEY_TYPE]), &type, reason);
 		if (status)
-			return refuse(reader, problem_from_status(status), "type", reason, NULL);
+			return refuse(reader, problem_from_status(status), "type", reason,
+				NULL);
 	}
 	if (is_known
 		&& (owner.len != inout->owner.len
@@ -299,8 +305,8 @@ read_records(struct rrset_json_reader *reader, struct json_object *value,
 			return refuse(reader, PROBLEM_BAD_REQUEST, path, reason,
 				"a record is a string");
 		}
-		status = rrset_json_add_record(reader, json_object_get_string(record), inout,
-			reason);
+		status = rrset_json_add_record(
+			reader, json_object_get_string(record), inout, reason);
 		if (status)
 			return status;
 	}
@@ -316,18 +322,21 @@ read_source(struct rrset_json_reader *reader, struct json_object *value,
 
 	if (value && !api_is_source(text))
 		return refuse(reader, PROBLEM_INVALID, "source", reason,
-			"a source name has letters, digits, '.', '_' and '-', at most 64, a "
+			"a source name has letters, digits, '.', '_' and '-', at most "
+			"64, a "
 			"letter or digit first");
 	item->source_len = (uint8_t)strlen(text);
 	if (!value)
 		item->source = text;
 	else if (before && before->source_len == item->source_len
-		&& memcmp(before->source, text, item->source_len) == 0)
+		 && memcmp(before->source, text, item->source_len) == 0)
 		item->source = before->source; /* a bulk body has one source, mostly */
 	else
-		item->source = arena_copy(&reader->change->arena, text, item->source_len + 1u);
-	return item->source ? 0
-			    : refuse(reader, PROBLEM_UNAVAILABLE, "", reason, "out of memory");
+		item->source =
+			arena_copy(&reader->change->arena, text, item->source_len + 1u);
+	return item->source
+		       ? 0
+		       : refuse(reader, PROBLEM_UNAVAILABLE, "", reason, "out of memory");
 }
 
 static int
@@ -378,7 +387,8 @@ rrset_json_write(struct emit *emit, const struct state_record *record, uint64_t 
 	}
 	if (record->expires_ms && now_ms) {
 		duration_write_seconds(
-			record->expires_ms > now_ms ? record->expires_ms - now_ms : 0, text);
+			record->expires_ms > now_ms ? record->expires_ms - now_ms : 0,
+			text);
 		emit_member(emit, "lease-left", text);
 	}
 	emit_member_number(emit, "revision", record->revision);

@@ -59,13 +59,15 @@ int rrset_json_read_change(struct rrset_json_reader *reader, struct json_object 
 /* The pieces, for text/plain and master files. */
 int rrset_json_add_record(struct rrset_json_reader *reader, const char *text,
 	struct rrset *inout, struct reason *reason);
-int rrset_json_finish_records(struct rrset_json_reader *reader, struct rrset *inout,
-	struct reason *reason);
-int rrset_json_default_ttl(struct rrset_json_reader *reader, struct rrset *inout,
-	struct reason *reason);
+int rrset_json_finish_records(
+	struct rrset_json_reader *reader, struct rrset *inout, struct reason *reason);
+int rrset_json_default_ttl(
+	struct rrset_json_reader *reader, struct rrset *inout, struct reason *reason);
 
-/* Writes a stored RRset as an object, at `now_ms` of writer_lease_clock; 0: without lease-left. */
-void rrset_json_write(struct emit *emit, const struct state_record *record, uint64_t now_ms);
+/* Writes a stored RRset as an object, at `now_ms` of writer_lease_clock; 0: without
+ * lease-left. */
+void
+rrset_json_write(struct emit *emit, const struct state_record *record, uint64_t now_ms);
 
 /* Writes "ttl" and "records". */
 void rrset_json_write_data(struct emit *emit, const struct rrset *rrset);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * One reading of the configuration with what follows from it. Const and counted: a request
- * keeps the settings it began with until its end, a reload puts new ones beside them.
+ * One reading of the configuration with what follows from it. Const and counted: a
+ * request keeps the settings it began with until its end, a reload puts new ones beside
+ * them.
  */
 #pragma once
 

@@ -53,7 +53,9 @@ open_auth(void)
 	static char *users[] = { "root", "4711" };
 	struct config config = {
 		.path = "livezone.yaml",
-		.api = { .allow_users = users, .allow_users_count = 2, .tcp = "127.0.0.1:5380",
+		.api = { .allow_users = users,
+			.allow_users_count = 2,
+			.tcp = "127.0.0.1:5380",
 			.tokens = path },
 	};
 	FILE *file = fopen(path, "w");
@@ -104,7 +106,8 @@ test_local_users_are_those_of_the_list(void **state)
 		struct auth_identity identity;
 		unsigned status;
 
-		assert_int_equal(identify(auth, &peer, &identity, &status), rows[i].is_known);
+		assert_int_equal(
+			identify(auth, &peer, &identity, &status), rows[i].is_known);
 		assert_int_equal(status, rows[i].is_known ? 200 : 403);
 	}
 	auth_free(auth);
@@ -158,7 +161,8 @@ test_rights_end_at_the_zone_and_the_verb(void **state)
 		{ CREDENTIALS_WRITE, "X.A.Test", RRSET_A, NULL },
 		{ CREDENTIALS_WRITE, "test", RRSET_A, "test. is in no zone" },
 		{ CREDENTIALS_WRITE, "ba.test", RRSET_A, "ba.test. is in no zone" },
-		{ CREDENTIALS_WRITE, "a.test.other", RRSET_A, "in no zone of token \"t\"" },
+		{ CREDENTIALS_WRITE, "a.test.other", RRSET_A,
+			"in no zone of token \"t\"" },
 		{ CREDENTIALS_WRITE, "x.a.test", RRSET_CNAME, "redirect" },
 		{ CREDENTIALS_WRITE, "x.a.test", RRSET_NS, "redirect" },
 		{ CREDENTIALS_WRITE, "x.a.test", RRSET_DNAME, "redirect" },
@@ -179,7 +183,8 @@ test_rights_end_at_the_zone_and_the_verb(void **state)
 		struct name_key key = key_of(rows[i].name);
 		struct reason reason = { "" };
 
-		assert_int_equal(auth_may(&identity, rows[i].verb, &key, rows[i].type, &reason),
+		assert_int_equal(
+			auth_may(&identity, rows[i].verb, &key, rows[i].type, &reason),
 			!rows[i].says);
 		if (rows[i].says && !strstr(reason.text, rows[i].says))
 			fail_msg("%s: %s", rows[i].name, reason.text);
@@ -221,7 +226,8 @@ test_pages_of_the_web_are_refused_over_tcp(void **state)
 
 		header = rows[i].header;
 		buffer_init(&reply.body, HTTP_REPLY_MEMORY, NULL);
-		assert_int_equal(auth_check_origin(auth, &request, &reply), rows[i].is_good);
+		assert_int_equal(
+			auth_check_origin(auth, &request, &reply), rows[i].is_good);
 		assert_int_equal(reply.status, rows[i].is_good ? 200 : 403);
 		peer.is_local = true; /* no page reaches a unix socket */
 		assert_true(auth_check_origin(auth, &request, &reply));
@@ -249,7 +255,8 @@ test_no_listener_without_a_way_to_authenticate(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct config config = { .path = "f",
-			.api = { .tcp = rows[i].tcp, .insecure_no_auth = rows[i].is_open } };
+			.api = { .tcp = rows[i].tcp,
+				.insecure_no_auth = rows[i].is_open } };
 		struct reason reason = { "" };
 		struct auth *auth = NULL;
 

@@ -22,13 +22,16 @@ static const struct {
 	const char *says; /* NULL: good */
 } files[] = {
 	{ "tokens: []\n", NULL },
-	{ "tokens:\n - {id: a, sha256: " HASH ", zones: [a.test], verbs: [read, write]}\n", NULL },
+	{ "tokens:\n - {id: a, sha256: " HASH
+	  ", zones: [a.test], verbs: [read, write]}\n",
+		NULL },
 	{ "tokens:\n - {id: a, sha256: " HASH ", zones: [.], verbs: [admin, redirect],\n"
 	  "    expires: '2027-01-01T00:00:00Z'}\n",
 		NULL },
 	{ "", "" },
 	{ "token: []\n", "token" },
-	{ "tokens:\n - {id: a, sha256: " HASH ", zones: [a.test], verbs: [read], more: 1}\n",
+	{ "tokens:\n - {id: a, sha256: " HASH
+	  ", zones: [a.test], verbs: [read], more: 1}\n",
 		"more" },
 	{ "tokens:\n - {id: a, zones: [a.test], verbs: [read]}\n", "sha256" },
 	{ "tokens:\n - {id: a, sha256: abc, zones: [a.test], verbs: [read]}\n",
@@ -47,7 +50,9 @@ static const struct {
 	{ "tokens:\n - {id: a, sha256: " HASH ", zones: [a.test], verbs: [read]}\n"
 	  " - {id: b, sha256: " HASH ", zones: [a.test], verbs: [read]}\n",
 		"tokens[1]: the token" },
-	{ "tokens:\n - &a {id: a, sha256: " HASH ", zones: [a.test], verbs: [read]}\n - *a\n", "" },
+	{ "tokens:\n - &a {id: a, sha256: " HASH
+	  ", zones: [a.test], verbs: [read]}\n - *a\n",
+		"" },
 	{ "{", "" },
 };
 
@@ -122,7 +127,8 @@ test_a_file_open_to_every_user_is_refused(void **state)
 		struct reason reason;
 
 		write_file(files[0].text, modes[i]);
-		assert_int_equal(credentials_read(path, &credentials, &reason), STATUS_INVALID);
+		assert_int_equal(
+			credentials_read(path, &credentials, &reason), STATUS_INVALID);
 		assert_non_null(strstr(reason.text, "open to every user"));
 	}
 }
@@ -136,7 +142,8 @@ test_what_is_no_file_is_refused(void **state)
 	(void)state;
 	assert_int_equal(credentials_read("/tmp/livezone-none", &credentials, &reason),
 		STATUS_NOT_FOUND);
-	assert_int_equal(credentials_read("/dev/null", &credentials, &reason), STATUS_INVALID);
+	assert_int_equal(
+		credentials_read("/dev/null", &credentials, &reason), STATUS_INVALID);
 	assert_non_null(strstr(reason.text, "no regular file"));
 }
 

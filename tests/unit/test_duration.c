@@ -71,8 +71,8 @@ test_times_are_read_whole(void **state)
 		struct reason reason = { "" };
 		uint64_t ms = 42;
 
-		assert_int_equal(duration_read_time(times[i].text, &ms, &reason),
-			times[i].status);
+		assert_int_equal(
+			duration_read_time(times[i].text, &ms, &reason), times[i].status);
 		assert_int_equal(ms, times[i].status ? 42 : times[i].ms);
 	}
 }

@@ -59,7 +59,8 @@ static const struct {
 };
 
 static int
-count_element(void *context, size_t index, struct json_object *element, struct reason *reason)
+count_element(
+	void *context, size_t index, struct json_object *element, struct reason *reason)
 {
 	size_t *count = context;
 
@@ -79,7 +80,8 @@ read_exact(const char *text, size_t len, size_t *count, struct reason *reason)
 	int status;
 
 	memcpy(exact, text, len);
-	status = json_read(exact, len, "list", count_element, count, &rest, &has_list, reason);
+	status = json_read(
+		exact, len, "list", count_element, count, &rest, &has_list, reason);
 	free(exact);
 	if (!status)
 		json_free(rest);
@@ -93,8 +95,8 @@ test_documents_are_read_strictly(void **state)
 	for (size_t i = 0; i < sizeof(documents) / sizeof(documents[0]); i++) {
 		struct reason reason = { "" };
 		size_t count = 0;
-		int status = read_exact(documents[i].text, strlen(documents[i].text), &count,
-			&reason);
+		int status = read_exact(
+			documents[i].text, strlen(documents[i].text), &count, &reason);
 
 		if (!documents[i].says) {
 			assert_int_equal(status, 0);
@@ -109,7 +111,8 @@ test_documents_are_read_strictly(void **state)
 static void
 test_every_cut_of_a_document_is_refused(void **state)
 {
-	static const char text[] = "{\"a\":{\"b\":[true,null,-12,\"\\u0041\"]},\"list\":[{},[]]}";
+	static const char text[] =
+		"{\"a\":{\"b\":[true,null,-12,\"\\u0041\"]},\"list\":[{},[]]}";
 
 	(void)state;
 	for (size_t len = 0; len < sizeof(text) - 1; len++) {
@@ -155,14 +158,16 @@ test_lines_and_columns_lead_to_the_fault(void **state)
 	size_t count = 0;
 
 	(void)state;
-	assert_int_equal(read_exact(text, sizeof(text) - 1, &count, &reason), STATUS_INVALID);
+	assert_int_equal(
+		read_exact(text, sizeof(text) - 1, &count, &reason), STATUS_INVALID);
 	assert_non_null(strstr(reason.text, "line 3, column 8"));
 }
 
 static void
 test_the_list_comes_element_by_element_and_the_rest_apart(void **state)
 {
-	static const char text[] = "{\"list\":[{\"x\":1},2,\"3\"],\"lease\":\"30s\",\"n\":7}";
+	static const char text[] =
+		"{\"list\":[{\"x\":1},2,\"3\"],\"lease\":\"30s\",\"n\":7}";
 	static const char *const allowed[] = { "lease", NULL };
 	struct json_object *rest;
 	struct reason reason;
@@ -171,8 +176,8 @@ test_the_list_comes_element_by_element_and_the_rest_apart(void **state)
 	bool has_list;
 
 	(void)state;
-	assert_int_equal(json_read(text, sizeof(text) - 1, "list", count_element, &count, &rest,
-				 &has_list, &reason),
+	assert_int_equal(json_read(text, sizeof(text) - 1, "list", count_element, &count,
+				 &rest, &has_list, &reason),
 		0);
 	assert_true(has_list);
 	assert_int_equal(count, 3);
@@ -186,7 +191,8 @@ test_the_list_comes_element_by_element_and_the_rest_apart(void **state)
 }
 
 static int
-stop_at_one(void *context, size_t index, struct json_object *element, struct reason *reason)
+stop_at_one(
+	void *context, size_t index, struct json_object *element, struct reason *reason)
 {
 	(void)context, (void)element;
 	return index == 1 ? reason_set(reason, STATUS_CONFLICT, "one") : 0;
@@ -201,8 +207,8 @@ test_an_element_may_end_the_reading(void **state)
 	bool has_list;
 
 	(void)state;
-	assert_int_equal(json_read(text, sizeof(text) - 1, "list", stop_at_one, NULL, &rest,
-				 &has_list, &reason),
+	assert_int_equal(json_read(text, sizeof(text) - 1, "list", stop_at_one, NULL,
+				 &rest, &has_list, &reason),
 		STATUS_CONFLICT);
 	assert_string_equal(reason.text, "one");
 	assert_null(rest);
@@ -216,7 +222,8 @@ main(void)
 		cmocka_unit_test(test_every_cut_of_a_document_is_refused),
 		cmocka_unit_test(test_sixteen_levels_are_enough),
 		cmocka_unit_test(test_lines_and_columns_lead_to_the_fault),
-		cmocka_unit_test(test_the_list_comes_element_by_element_and_the_rest_apart),
+		cmocka_unit_test(
+			test_the_list_comes_element_by_element_and_the_rest_apart),
 		cmocka_unit_test(test_an_element_may_end_the_reading),
 	};
 

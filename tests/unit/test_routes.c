@@ -18,9 +18,11 @@ static const struct {
 	const char *allow;
 } rows[] = {
 	{ HTTP_GET, "/v1/rrsets/a.test/A", "/v1/rrsets/{}/{}", "a.test", "A", "" },
-	{ HTTP_PUT, "/v1/rrsets/*.a.test./TXT", "/v1/rrsets/{}/{}", "*.a.test.", "TXT", "" },
+	{ HTTP_PUT, "/v1/rrsets/*.a.test./TXT", "/v1/rrsets/{}/{}", "*.a.test.", "TXT",
+		"" },
 	{ HTTP_GET, "/v1/rrsets", "/v1/rrsets", NULL, NULL, "" },
-	{ HTTP_POST, "/v1/sources/x/heartbeat", "/v1/sources/{}/heartbeat", "x", NULL, "" },
+	{ HTTP_POST, "/v1/sources/x/heartbeat", "/v1/sources/{}/heartbeat", "x", NULL,
+		"" },
 	{ HTTP_PUT, "/v1/sources/x", "/v1/sources/{}", "x", NULL, "" },
 	{ HTTP_GET, "/healthz", "/healthz", NULL, NULL, "" },
 	{ HTTP_GET, "/", NULL, NULL, NULL, "" },
