@@ -18,6 +18,7 @@ struct config_raw_zone {
 	char *stale;
 	char *delegation;
 	char *soa_serial;
+	char *any;
 	char *contact;
 	char **ns;
 	unsigned ns_count;

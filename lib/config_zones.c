@@ -41,6 +41,11 @@ static const struct config_value_choice soa_serial_choices[] = {
 	{ "stored", ZONE_SERIAL_STORED },
 	{ 0 },
 };
+static const struct config_value_choice any_choices[] = {
+	{ "minimal", ZONE_ANY_MINIMAL },
+	{ "full", ZONE_ANY_FULL },
+	{ 0 },
+};
 
 static int
 read_name(const struct config_source *source, const struct config_raw_zone *raw,
@@ -73,6 +78,7 @@ read_policies(const struct config_source *source, const struct config_raw_zone *
 {
 	int on_miss = ZONE_MISS_NXDOMAIN, on_failure = ZONE_FAILURE_SERVFAIL;
 	int delegation = ZONE_DELEGATION_REFER, soa_serial = ZONE_SERIAL_AUTO;
+	int any = ZONE_ANY_MINIMAL;
 	const struct {
 		const char *key;
 		const char *text;
@@ -83,6 +89,7 @@ read_policies(const struct config_source *source, const struct config_raw_zone *
 		{ "on-failure", raw->on_failure, on_failure_choices, &on_failure },
 		{ "delegation", raw->delegation, delegation_choices, &delegation },
 		{ "soa-serial", raw->soa_serial, soa_serial_choices, &soa_serial },
+		{ "any", raw->any, any_choices, &any },
 	};
 	int status;
 
@@ -100,6 +107,7 @@ read_policies(const struct config_source *source, const struct config_raw_zone *
 	zone->on_failure = (enum zone_on_failure)on_failure;
 	zone->delegation = (enum zone_delegation)delegation;
 	zone->soa_serial = (enum zone_soa_serial)soa_serial;
+	zone->any = (enum zone_any)any;
 	status = config_value_ttl(raw->ttl, &zone->ttl, source->reason);
 	if (status)
 		return config_source_fail(source, status, "zones[%zu].ttl", index);

@@ -10,6 +10,9 @@
 
 #include "lib/status.h"
 
+/* Records of a whole node: a message has 65,535 octets, less header, question and EDNS. */
+#define ANY_SIZE_MAX (UINT16_MAX - 512)
+
 /* One query on its way; `name` and `zone` move along a chain of CNAMEs and DNAMEs. */
 struct search {
 	const struct zones *zones;
@@ -254,6 +257,31 @@ try_wildcard(struct search *search, size_t encloser)
 	}
 }
 
+/* `any: full`: all that lives at the name, as far as it fits in a message. */
+static enum step
+answer_whole_node(struct search *search, const struct node *node)
+{
+	struct node_rrset rrset;
+	size_t size = 0, i;
+
+	for (i = 0; i < node->count; i++) {
+		if (node_rrset(node, i, &rrset) != STATUS_OK)
+			return STEP_BROKEN;
+		if (rrset.expires_ms != 0 && rrset.expires_ms <= search->query->now_ms)
+			continue;
+		/* a record has 12 octets in front of its rdata, 2 of them in the block */
+		size += rrset.rdata_len + 10u * rrset.count;
+		if (search->answer->rrset_count > 0 && size > ANY_SIZE_MAX)
+			break;
+		if (add(search, ANSWER_ANSWER, search->name, &rrset) != STATUS_OK)
+			break;
+	}
+	if (search->answer->rrset_count == 0)
+		return finish_negative(search, ANSWER_NODATA);
+	search->answer->kind = ANSWER_FOUND;
+	return STEP_DONE;
+}
+
 /* The name's own node, or the wildcard's in its stead. */
 static enum step
 answer_from_node(struct search *search, const struct node *node)
@@ -268,6 +296,9 @@ answer_from_node(struct search *search, const struct node *node)
 		if (status == STATUS_OK)
 			return refer(search, search->key.len, &rrset);
 	}
+	if (status == STATUS_NOT_FOUND && type == RRSET_ANY
+		&& search->zone->any == ZONE_ANY_FULL)
+		return answer_whole_node(search, node);
 	if (status == STATUS_NOT_FOUND)
 		status = type == RRSET_ANY ? find_any(search, node, &rrset)
 					   : find_type(search, node, type, &rrset);

@@ -36,6 +36,11 @@ enum zone_soa_serial {
 	ZONE_SERIAL_STORED, /* as written */
 };
 
+enum zone_any {
+	ZONE_ANY_MINIMAL, /* one RRset (RFC 8482 section 4.1) */
+	ZONE_ANY_FULL,    /* all RRsets at the name */
+};
+
 #define ZONE_NS_MAX 16
 #define ZONE_FALLBACK_MAX 1024
 
@@ -48,6 +53,7 @@ struct zone {
 	enum zone_on_failure on_failure;
 	enum zone_delegation delegation;
 	enum zone_soa_serial soa_serial;
+	enum zone_any any;
 	uint64_t stale_ms;     /* how old a snapshot may answer */
 	struct name contact;   /* SOA RNAME; len 0: hostmaster.<zone> */
 	struct name ns[ZONE_NS_MAX];

@@ -38,6 +38,11 @@ static const char *const soa_serial_names[] = {
 	[ZONE_SERIAL_STORED] = "stored",
 };
 
+static const char *const any_names[] = {
+	[ZONE_ANY_MINIMAL] = "minimal",
+	[ZONE_ANY_FULL] = "full",
+};
+
 /* A zone on its way out. */
 struct content {
 	const struct zones *zones;
@@ -292,6 +297,7 @@ emit_policy(struct emit *emit, const struct zone *zone)
 	emit_member(emit, "stale", text);
 	emit_member(emit, "delegation", delegation_names[zone->delegation]);
 	emit_member(emit, "soa-serial", soa_serial_names[zone->soa_serial]);
+	emit_member(emit, "any", any_names[zone->any]);
 	emit_key(emit, "ns");
 	emit_begin(emit, '[');
 	for (size_t i = 0; i < zone->ns_count; i++)

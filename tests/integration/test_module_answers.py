@@ -157,3 +157,22 @@ def test_what_a_public_cname_leads_to_does_not_hide_a_live_name(livezone, upstre
     assert whole.answers("name.live.test") == ["10.0.0.1"]
     for flags in (0x0100, CD):
         assert whole.answers("name.live.test", "AAAA", flags=flags) == ["2001:db8::1"]
+
+
+def test_any_gets_one_rrset_or_all_as_the_zone_says(livezone):
+    whole = livezone(zones=["live.test", zone("full.test", any="full")])
+    for name in ("name.live.test", "name.full.test"):
+        whole.api.put(name, "A", "10.0.0.1")
+        whole.api.put(name, "TXT", '"text"')
+        whole.api.put("alias." + name, "CNAME", name + ".")
+    assert len(whole.query("name.live.test", "ANY", tcp=True).answer) == 1
+    for tcp in (False, True):
+        reply = whole.query("name.full.test", "ANY", tcp=tcp)
+        assert {rrset.to_text() for rrset in reply.answer} == {
+            "name.full.test. 5 IN A 10.0.0.1",
+            'name.full.test. 5 IN TXT "text"',
+        }
+        reply = whole.query("alias.name.full.test", "ANY", tcp=tcp)
+        assert [rrset.to_text() for rrset in reply.answer] == [
+            "alias.name.full.test. 5 IN CNAME name.full.test."
+        ]

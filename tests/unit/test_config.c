@@ -105,6 +105,7 @@ a_zone_has_defaults(void **state)
 	assert_int_equal(zone->on_failure, ZONE_FAILURE_SERVFAIL);
 	assert_int_equal(zone->delegation, ZONE_DELEGATION_REFER);
 	assert_int_equal(zone->soa_serial, ZONE_SERIAL_AUTO);
+	assert_int_equal(zone->any, ZONE_ANY_MINIMAL);
 	assert_int_equal(zone->stale_ms, 24u * 3600 * 1000);
 	assert_int_equal(zone->contact.len, 0);
 	assert_int_equal(zone->ns_count, 0);
@@ -137,6 +138,7 @@ every_key_is_taken(void **state)
 		"    stale: 0\n"
 		"    delegation: recurse\n"
 		"    soa-serial: stored\n"
+		"    any: full\n"
 		"    ns: [ns1.a, ns2.a.]\n"
 		"    contact: first.last@a\n"
 		"    fallback:\n"
@@ -167,6 +169,7 @@ every_key_is_taken(void **state)
 	assert_int_equal(zone->on_miss, ZONE_MISS_RECURSE);
 	assert_int_equal(zone->on_failure, ZONE_FAILURE_RECURSE);
 	assert_int_equal(zone->delegation, ZONE_DELEGATION_RECURSE);
+	assert_int_equal(zone->any, ZONE_ANY_FULL);
 	assert_int_equal(zone->soa_serial, ZONE_SERIAL_STORED);
 	assert_int_equal(zone->stale_ms, 0);
 	assert_int_equal(zone->ns_count, 2);
@@ -249,6 +252,7 @@ bad_files_are_refused_with_line_and_key(void **state)
 			"3: zones[0].on-miss: \"NXDOMAIN\": needs one of nxdomain, recurse, "
 			"refuse" },
 		{ "zones:\n  - name: a\n    on-failure: x\n", "3: zones[0].on-failure: " },
+		{ "zones:\n  - name: a\n    any: all\n", "3: zones[0].any: " },
 		{ "zones:\n  - name: a\n    delegation: x\n", "3: zones[0].delegation: " },
 		{ "zones:\n  - name: a\n    soa-serial: 1\n", "3: zones[0].soa-serial: " },
 		{ "zones:\n  - name: a\n    stale: 24\n", "3: zones[0].stale: \"24\": needs" },

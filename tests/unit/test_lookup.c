@@ -324,6 +324,30 @@ any_gives_one_rrset(void **state)
 }
 
 static void
+any_gives_all_rrsets_where_the_zone_says_so(void **state)
+{
+	struct name_key live = unit_key("live");
+	struct zone *zone = (struct zone *)(uintptr_t)zones_find(&zones, &live);
+
+	(void)state;
+	zone->any = ZONE_ANY_FULL;
+	ask_at("leased.live", RRSET_ANY, 1);
+	assert_int_equal(answer.kind, ANSWER_FOUND);
+	assert_int_equal(answer.rrset_count, 2);
+	ask_at("leased.live", RRSET_ANY, 1500);
+	assert_int_equal(answer.rrset_count, 1);
+	assert_int_equal(answer.rrset[0].type, RRSET_AAAA);
+	ask_at("leased.live", RRSET_ANY, 2000);
+	assert_int_equal(answer.kind, ANSWER_NXDOMAIN);
+	ask("alias.live", RRSET_ANY);
+	assert_int_equal(answer.rrset_count, 1);
+	assert_int_equal(answer.rrset[0].type, RRSET_CNAME);
+	ask("a.b.live", RRSET_ANY);
+	assert_int_equal(answer.kind, ANSWER_NODATA);
+	zone->any = ZONE_ANY_MINIMAL;
+}
+
+static void
 no_store_is_a_failure(void **state)
 {
 	struct name name = unit_name("www.live");
@@ -555,6 +579,7 @@ main(void)
 		cmocka_unit_test(on_miss_decides_for_missing_names_only),
 		cmocka_unit_test(a_lease_that_ran_out_takes_the_rrset_away),
 		cmocka_unit_test(any_gives_one_rrset),
+		cmocka_unit_test(any_gives_all_rrsets_where_the_zone_says_so),
 		cmocka_unit_test(no_store_is_a_failure),
 		cmocka_unit_test(a_damaged_value_is_a_failure),
 		cmocka_unit_test(a_wildcard_answers_under_the_name_asked_for),
