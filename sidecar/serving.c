@@ -12,12 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/vfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lib/clock.h"
 #include "lib/node.h"
-#include "lib/report.h"
 #include "lib/status.h"
 
 #define CHECK_MS 1000        /* R9 */
@@ -26,9 +24,6 @@
 #define RETRY_MAX_MS 60000
 #define CHUNK_NAMES 500000   /* names per commit of a rebuild: bounds dirty pages */
 #define CATCH_UP_MAX 100000  /* names; more are rebuilt */
-#define SWITCH_WAIT_MS 2000  /* for Unbounds to take a new directory */
-#define REPORT_FRESH_MS 5000
-#define REPORTERS_MAX 64
 
 /* --- nodes --- */
 
@@ -184,63 +179,15 @@ fill_from_state(struct serving *serving, struct store_writer *store,
 	return status;
 }
 
-struct reporters {
-	pid_t pid[REPORTERS_MAX];
-	size_t count;
-	uint64_t now_ms;
-	uint64_t inode; /* of the new data.mdb */
-};
-
-static void
-note_reporter(void *context, const struct report *report)
-{
-	struct reporters *reporters = context;
-
-	if (reporters->count < REPORTERS_MAX
-		&& report->written_ms + REPORT_FRESH_MS > reporters->now_ms)
-		reporters->pid[reporters->count++] = report->pid;
-}
-
-static void
-drop_reporter(void *context, const struct report *report)
-{
-	struct reporters *reporters = context;
-	size_t i;
-
-	/* it reports into whatever directory lies here, also before it switched */
-	if (report->serve_inode != reporters->inode)
-		return;
-	for (i = 0; i < reporters->count; i++)
-		if (reporters->pid[i] == report->pid)
-			reporters->pid[i] = reporters->pid[--reporters->count];
-}
-
-/* Waits until each Unbound that reported into the old directory says that it reads the
- * new one: what is acknowledged next, they see. Bounded, since a dead one never will. */
-static void
-wait_for_reporters(const char *dir, struct reporters *reporters)
-{
-	uint64_t deadline = clock_boot_ms() + SWITCH_WAIT_MS;
-
-	while (reporters->count > 0 && clock_boot_ms() < deadline) {
-		const struct timespec pause = { .tv_nsec = 20000000 };
-
-		nanosleep(&pause, NULL);
-		report_read_all(dir, drop_reporter, reporters, NULL);
-	}
-}
-
 static int
 publish(struct serving *serving, struct store_writer *store)
 {
-	struct reporters reporters = { .now_ms = clock_wall_ms(),
-		.inode = store_writer_inode(store) };
 	int status;
 
-	report_read_all(serving->dir, note_reporter, &reporters, NULL);
+	reporters_look(&serving->reporters, serving->dir);
 	status = store_writer_publish(store, &serving->reason);
 	if (status == STATUS_OK)
-		wait_for_reporters(serving->dir, &reporters);
+		reporters_wait(&serving->reporters, serving->dir, store_writer_inode(store));
 	return status;
 }
 
@@ -333,6 +280,29 @@ serving_update(struct serving *serving, struct plan_touched *touched, uint64_t r
 	rebuild(serving);
 }
 
+bool
+serving_is_seen(struct serving *serving, struct reason *reason)
+{
+	const struct reporter *behind;
+	uint64_t inode;
+
+	if (!serving->is_current) {
+		*reason = serving->reason;
+		return false;
+	}
+	inode = store_writer_inode(serving->store);
+	if (!reporters_find_behind(&serving->reporters, inode))
+		return true;
+	reporters_look(&serving->reporters, serving->dir);
+	behind = reporters_find_behind(&serving->reporters, inode);
+	if (!behind)
+		return true;
+	reason_set(reason, STATUS_UNAVAILABLE,
+		"Unbound with pid %ld still reads the store that was replaced",
+		(long)behind->pid);
+	return false;
+}
+
 void
 serving_tick(struct serving *serving)
 {
@@ -345,6 +315,7 @@ serving_tick(struct serving *serving)
 	}
 	if (now - serving->checked_ms < CHECK_MS)
 		return;
+	reporters_look(&serving->reporters, serving->dir);
 	if (check_files(serving) != STATUS_OK) {
 		rebuild(serving);
 	} else if (now - serving->swept_ms >= SWEEP_MS) {

@@ -15,6 +15,7 @@
 #include "lib/store_writer.h"
 #include "sidecar/compile.h"
 #include "sidecar/plan.h"
+#include "sidecar/reporters.h"
 
 struct serving {
 	struct state *state;
@@ -24,6 +25,7 @@ struct serving {
 	struct compile compile;     /* with the zones and the lease clock */
 	struct store_meta meta;     /* of what is served */
 	bool is_current;
+	struct reporters reporters;
 	struct reason reason;       /* why not */
 	uint64_t checked_ms, swept_ms; /* boot clock: last looks at the files */
 	uint64_t retry_ms, retry_after_ms; /* next attempt, and how long the pause is */
@@ -39,6 +41,9 @@ void serving_start(struct serving *serving, bool must_rebuild);
  * that fails. The result is serving->is_current. */
 void serving_update(struct serving *serving, struct plan_touched *touched,
 	uint64_t revision);
+
+/* Is serve current, and does every Unbound that reports read it? Else the reason. */
+bool serving_is_seen(struct serving *serving, struct reason *reason);
 
 /* Looks after the files, once a second at most: replaced ones are rebuilt, dead readers
  * cleared, a failed rebuild tried again. */

@@ -254,7 +254,7 @@ run_group(struct writer *writer, struct request *group)
 {
 	struct reason reason = { "" };
 	struct request *request;
-	bool wrote, spoilt;
+	bool wrote, spoilt, is_seen = true;
 	int status;
 
 	do
@@ -262,12 +262,14 @@ run_group(struct writer *writer, struct request *group)
 	while (spoilt);
 	if (status != STATUS_OK)
 		fail_all(group, status, &reason);
-	else if (wrote)
+	else if (wrote) {
 		serving_update(&writer->serving, &writer->touched, writer->revision);
+		is_seen = serving_is_seen(&writer->serving, &reason);
+	}
 	for (request = group; request; request = request->next) {
-		if (request->is_applied && !writer->serving.is_current) {
+		if (request->is_applied && !is_seen) {
 			request->out->outcome = CHANGE_DONE_UNSERVED;
-			request->out->reason = writer->serving.reason;
+			request->out->reason = reason;
 		}
 		if (!request->is_applied)
 			request->out->revision = writer->revision;
@@ -345,6 +347,7 @@ publish_status(struct writer *writer, const struct request *group)
 	status->serving = serving->is_current;
 	snprintf(status->serve_reason, sizeof(status->serve_reason), "%s",
 		serving->is_current ? "" : serving->reason.text);
+	status->reporters = serving->reporters.count;
 	status->rebuilds = serving->rebuilds;
 	status->catch_ups = serving->catch_ups;
 	pthread_cond_broadcast(&writer->published);

@@ -28,6 +28,7 @@ struct writer_status {
 	char serve_reason[REASON_MAX]; /* why not */
 	size_t queued;
 	uint64_t groups, changes, rebuilds, catch_ups;
+	size_t reporters; /* Unbounds that report now */
 	uint64_t state_used, state_size;
 	uint64_t state_reopens;
 };

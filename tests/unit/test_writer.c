@@ -739,6 +739,35 @@ test_a_write_waits_for_the_unbounds_to_open_a_new_serve(void **state)
 }
 
 static void
+test_a_write_that_an_unbound_does_not_see_is_not_called_served(void **state)
+{
+	uint64_t deadline = clock_boot_ms() + 2 * DEADLINE_MS;
+	struct change_result result;
+	struct stat before, now;
+	char path[96], pid[16];
+
+	(void)state;
+	put("www.live", 1, one);
+	snprintf(path, sizeof(path), "%s/data.mdb", serve_dir);
+	snprintf(pid, sizeof(pid), "pid %ld", (long)getpid());
+	assert_int_equal(stat(path, &before), 0);
+	report(before.st_ino);
+	/* livezoned has looked at the reports once: a deleted directory takes them away */
+	while (status_of().reporters == 0)
+		assert_true(clock_boot_ms() < deadline);
+	break_serve("rm -r serve");
+	result = put("www.live", 1, two);
+	assert_outcome(&result, CHANGE_DONE_UNSERVED, pid);
+	report(before.st_ino);
+	result = put("www.live", 1, one);
+	assert_outcome(&result, CHANGE_DONE_UNSERVED, pid);
+	assert_int_equal(stat(path, &now), 0);
+	report(now.st_ino);
+	result = put("www.live", 1, two);
+	assert_outcome(&result, CHANGE_DONE, "");
+}
+
+static void
 test_a_serve_that_cannot_be_written_is_said_and_made_good(void **state)
 {
 	uint64_t deadline = clock_boot_ms() + DEADLINE_MS;
@@ -931,6 +960,7 @@ main(void)
 		TEST(test_serve_is_caught_up_at_a_start),
 		TEST(test_a_lost_or_damaged_serve_is_rebuilt),
 		TEST(test_a_write_waits_for_the_unbounds_to_open_a_new_serve),
+		TEST(test_a_write_that_an_unbound_does_not_see_is_not_called_served),
 		TEST(test_a_serve_that_cannot_be_written_is_said_and_made_good),
 		TEST(test_a_reload_changes_the_apexes_and_keeps_the_data),
 		TEST(test_a_full_store_refuses_puts_and_takes_deletes),

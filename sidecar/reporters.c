@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * Who reads serve, and which one.
+ */
+#include "sidecar/reporters.h"
+
+#include <time.h>
+
+#include "lib/clock.h"
+#include "lib/report.h"
+
+#define FRESH_MS 5000 /* five reports missed: stopped or gone */
+#define WAIT_MS 2000  /* eight looks of a keeper */
+#define PAUSE_MS 20
+
+static void
+note(void *context, const struct report *report)
+{
+	struct reporters *reporters = context;
+	struct reporter now = {
+		.pid = report->pid,
+		.written_ms = report->written_ms,
+		.serve_inode = report->serve_inode,
+	};
+	size_t i;
+
+	for (i = 0; i < reporters->count; i++) {
+		struct reporter *known = &reporters->reporter[i];
+
+		if (known->pid == now.pid) {
+			*known = now;
+			return;
+		}
+	}
+	if (reporters->count < REPORTERS_MAX)
+		reporters->reporter[reporters->count++] = now;
+}
+
+static void
+forget_silent(struct reporters *reporters)
+{
+	uint64_t now_ms = clock_wall_ms();
+	size_t i, kept = 0;
+
+	for (i = 0; i < reporters->count; i++)
+		if (reporters->reporter[i].written_ms + FRESH_MS > now_ms)
+			reporters->reporter[kept++] = reporters->reporter[i];
+	reporters->count = kept;
+}
+
+void
+reporters_look(struct reporters *reporters, const char *dir)
+{
+	report_read_all(dir, note, reporters, NULL);
+	forget_silent(reporters);
+}
+
+const struct reporter *
+reporters_find_behind(const struct reporters *reporters, uint64_t serve_inode)
+{
+	size_t i;
+
+	for (i = 0; i < reporters->count; i++)
+		if (reporters->reporter[i].serve_inode != serve_inode)
+			return &reporters->reporter[i];
+	return NULL;
+}
+
+void
+reporters_wait(struct reporters *reporters, const char *dir, uint64_t serve_inode)
+{
+	const struct timespec pause = { .tv_nsec = PAUSE_MS * 1000000 };
+	uint64_t deadline = clock_boot_ms() + WAIT_MS;
+
+	while (reporters_find_behind(reporters, serve_inode) && clock_boot_ms() < deadline) {
+		nanosleep(&pause, NULL);
+		reporters_look(reporters, dir);
+	}
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * The Unbounds that read serve, as their reports tell it (report.h): needed when serve is
+ * replaced, because a write may be called served only when each of them has taken the new
+ * environment. Remembered from look to look, since a deleted directory takes the reports
+ * with it. Writer thread only.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define REPORTERS_MAX 64
+
+struct reporter {
+	pid_t pid;
+	uint64_t written_ms;  /* wall clock, its own */
+	uint64_t serve_inode; /* of the data.mdb that it reads */
+};
+
+struct reporters {
+	size_t count;
+	struct reporter reporter[REPORTERS_MAX];
+};
+
+/* Reads the reports in `dir` and forgets those who have not reported for some seconds. */
+void reporters_look(struct reporters *reporters, const char *dir);
+
+/* The first that reads another data.mdb than this one, or NULL. */
+const struct reporter *reporters_find_behind(const struct reporters *reporters,
+	uint64_t serve_inode);
+
+/* Looks again until nobody is behind; bounded, since a stopped one never will. */
+void reporters_wait(struct reporters *reporters, const char *dir, uint64_t serve_inode);
