@@ -62,7 +62,7 @@ def measure_group(name, wanted, context, scale, skipped):
     group = rows.GROUPS[name](context, scale, wanted)
     try:
         skipped.update(group.skipped)
-        order = [m for m in group.measurements if m in wanted]
+        order = [m for m in group.measurements if m in group.wanted]
         for number in range(scale.rounds):
             for measurement in list(order):
                 try:

@@ -88,7 +88,7 @@ class Group:
     """Servers for some rows. measurements: name -> function that takes one measurement."""
 
     def __init__(self, context, scale, wanted):
-        self.context, self.scale, self.wanted = context, scale, wanted
+        self.context, self.scale, self.wanted = context, scale, set(wanted)
         self.stack = contextlib.ExitStack()
         self.measurements = {}
         self.skipped = {}
@@ -130,12 +130,15 @@ class Names(Group):
 
     def __init__(self, context, scale, wanted, count, seconds):
         super().__init__(context, scale, wanted)
+        # Memory is what the hits left behind.
+        self.wanted |= {name.removesuffix(part) for name in wanted
+                        for part in (" memory", " private")}
         self.seconds = seconds
         self.queries = context.data.hits(count)
         classes = {"local-data": subjects.LocalData, **subjects.DNS_PEERS}
         self.livezone = self.add(subjects.Livezone, count)
         servers = {name: self.add(make, count) for name, make in classes.items()
-                   if self.want(name, name + " memory", name + " private")}
+                   if self.want(name)}
         servers = {"livezone": self.livezone, **servers}
         for name, server in servers.items():
             if not server:
