@@ -72,6 +72,8 @@ ROWS = [
     Row("write-pdns-32", "writes, 32 clients", "writes", "livezone 32", "PowerDNS LMDB 32", 3),
     Row("write-etcd-1", "writes, one client", "writes", "livezone 1", "etcd 1", 2),
     Row("write-etcd-32", "writes, 32 clients", "writes", "livezone 32", "etcd 32", 2),
+    Row("bare-etcd-1", "for comparison: bare LMDB commits (two flushes each)", "writes",
+        "bare LMDB commits", "etcd 1"),
     Row("load-1m", "1 million RRsets loaded through the API", "load", "livezone",
         "bare LMDB load", 0.4, unit=" RRsets/s"),
     Row("query-while-write", f"hits while {WRITE_RATE} writes/s run", "mixed", "writing", "idle",
