@@ -18,7 +18,7 @@
 #include "lib/node.h"
 #include "lib/status.h"
 
-#define CHECK_MS 1000        /* R9 */
+#define LOOK_MS  1000        /* R9 */
 #define SWEEP_MS 5000        /* R11 */
 #define RETRY_FIRST_MS 1000
 #define RETRY_MAX_MS 60000
@@ -264,7 +264,6 @@ update(struct serving *serving, struct plan_touched *touched, uint64_t revision)
 static int
 check_files(struct serving *serving)
 {
-	serving->checked_ms = clock_boot_ms();
 	return serving->store ? store_writer_check(serving->store, &serving->reason)
 			      : STATUS_NOT_FOUND;
 }
@@ -313,12 +312,15 @@ serving_tick(struct serving *serving)
 			rebuild(serving);
 		return;
 	}
-	if (now - serving->checked_ms < CHECK_MS)
+	if (now - serving->looked_ms < LOOK_MS)
 		return;
+	serving->looked_ms = now;
 	reporters_look(&serving->reporters, serving->dir);
 	if (check_files(serving) != STATUS_OK) {
 		rebuild(serving);
-	} else if (now - serving->swept_ms >= SWEEP_MS) {
+		return;
+	}
+	if (now - serving->swept_ms >= SWEEP_MS) {
 		serving->swept_ms = now;
 		store_writer_sweep(serving->store);
 	}
