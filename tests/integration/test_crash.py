@@ -11,6 +11,7 @@ from support.load import Prober, Writer, value_of_address
 from support.wait import wait_until
 
 _KILLS = 200 if build.LONG else 20
+_UNBOUND_KILLS = 200 if build.LONG else 60
 _WRITERS = 3
 
 
@@ -50,7 +51,10 @@ def test_every_acknowledged_write_survives_kill_9_and_dns_answers_all_along(
     for number in range(_KILLS):
         goal = acks() + chance.randrange(1, 80)
         wait_until(lambda: acks() >= goal, 20, "writes are acknowledged")
-        daemon.kill()
+        if number % 10 == 9:
+            assert daemon.stop() == 0  # a clean end loses as little
+        else:
+            daemon.kill()
         if number % 4 == 3:
             # at a moment of its start: the n-th look at the process is some way into it
             daemon.spawn()
@@ -70,6 +74,32 @@ def test_every_acknowledged_write_survives_kill_9_and_dns_answers_all_along(
     # what is stored is what is served
     for name, value in list(stored(whole.api).items())[:: 7]:
         assert [value_of_address(text) for text in whole.answers(name)] == [value]
+
+
+def test_kill_9_of_unbound_leaves_no_slots_behind(livezone, cleanup, measured):
+    """Each Unbound claims a reader slot for each thread. A killed one cannot give them back:
+    they are used up in here, and free again when livezoned sweeps, every five seconds."""
+    whole = livezone(threads=8)
+    writer = Writer(whole.api, "live.test", 0)
+    cleanup.callback(writer.finish)
+    writer.start()
+    for number in range(_UNBOUND_KILLS):
+        goal = writer.acks + 3
+        wait_until(lambda: writer.acks >= goal, 20, "writes go on")
+        whole.unbound.process.kill()
+        whole.unbound.start()
+        whole.wait_live(10)
+        whole.api.put("name.live.test", "A", f"10.0.0.{number}")
+        assert whole.answers("name.live.test") == [f"10.0.0.{number}"]
+    writer.finish()
+    assert writer.faults == []
+    wait_until(
+        lambda: [one["pid"] for one in whole.api.status()["unbounds"]]
+        == [whole.unbound.process.pid],
+        30,
+        "the reports of the dead are gone",
+    )
+    measured(f"{_UNBOUND_KILLS} kills of Unbound with 8 threads, {writer.acks} writes meanwhile")
 
 
 def test_dns_goes_on_without_livezoned_and_over_a_clean_stop(livezone):

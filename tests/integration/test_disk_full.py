@@ -67,6 +67,21 @@ def test_a_full_disk_under_state_is_507_and_nothing_is_half_written(
     assert whole.answers("b399.live.test", "TXT") == ['"' + "y" * 250 + '"']
 
 
+def test_a_first_start_on_a_full_disk_says_so_and_leaves_nothing_in_the_way(
+    livezoned, tmp_path, cleanup
+):
+    disk = mount_small(cleanup, tmp_path / "disk", 8 * 1024 * 1024)
+    daemon = livezoned(start=False, store={"state": str(disk / "state")})
+    filler = fill(disk)
+    daemon.spawn()
+    assert daemon.process.wait() > 0
+    assert "No space left on device" in daemon.process.output()
+    assert str(disk / "state") in daemon.process.output()
+    filler.unlink()
+    daemon.start()
+    daemon.api.put("name.live.test", "A", "10.0.0.1")
+
+
 def test_a_full_map_under_state_is_507_and_deleting_helps(livezone, livezoned):
     daemon = livezoned(store={"size-limit": "4MiB"})
     whole = livezone(daemon=daemon)

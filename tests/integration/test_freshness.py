@@ -12,6 +12,7 @@ import pytest
 
 from support import build, roundtrip, snapshots
 from support.resolver import flags_of, rcode_of, soa_of
+from support.wait import wait_until
 
 _CLIENTS = 8
 _ROUNDS = 100_000 if build.LONG else 4_000 if build.is_instrumented() else 20_000
@@ -151,3 +152,17 @@ def test_a_new_serial_proves_what_was_seen_on_every_thread(livezone):
         for _ in range(8):  # a fresh source port each: any thread
             (soa,) = whole.answers("live.test", "SOA")
             assert int(soa.split()[2]) == revision
+
+
+def test_every_unbound_of_a_livezoned_sees_a_write_at_once(livezone, livezoned):
+    daemon = livezoned()
+    both = [livezone(daemon=daemon, name=name) for name in ("first", "second")]
+    pids = {whole.unbound.process.pid for whole in both}
+    wait_until(lambda: {one["pid"] for one in daemon.api.status()["unbounds"]} == pids, 10)
+    for number in range(1, 31):
+        if number % 10 == 0:
+            # another serve is built and both take it before the write is acknowledged
+            (Path(daemon.serve) / "data.mdb").unlink()
+        daemon.api.put("name.live.test", "A", f"10.0.0.{number}")
+        for whole in both:
+            assert whole.answers("name.live.test") == [f"10.0.0.{number}"]

@@ -35,6 +35,31 @@ def test_reloads_under_load_lose_no_answer(livezone, cleanup, verb):
         assert load.faults == []
 
 
+def test_sighup_of_livezoned_under_load_refuses_no_write(livezone, cleanup):
+    whole = livezone(threads=2)
+    writers = [Writer(whole.api, "live.test", number) for number in range(3)]
+    prober = Prober(whole.unbound.port, "live.test", writers)
+    for load in (*writers, prober):
+        cleanup.callback(load.finish)
+        load.start()
+    for number in range(_RELOADS):
+        goal = sum(writer.acks for writer in writers) + 20
+        wait_until(lambda: sum(writer.acks for writer in writers) >= goal, 20, "writes go on")
+        # the SOA is made from the configuration: it shows when the new one is in use
+        whole.daemon.config["zones"][0]["negative-ttl"] = 100 + number
+        whole.daemon.write_config()
+        whole.daemon.process.signal(signal.SIGHUP)
+        wait_until(
+            lambda: whole.answers("live.test", "SOA")[0].split()[6] == str(100 + number),
+            20,
+            "the new configuration is served",
+        )
+    for load in (*writers, prober):
+        load.finish()
+        assert load.faults == []
+    assert [writer.refused for writer in writers] == [0, 0, 0]
+
+
 def test_a_reload_reads_the_zones_anew(livezone):
     whole = livezone(zones=["one.test"])
     whole.api.put("name.one.test", "A", "10.0.0.1")
