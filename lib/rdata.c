@@ -70,12 +70,20 @@ find_field(const ldns_rr_descriptor *desc, size_t index)
 	return rdata_field_find(ldns_rr_descriptor_field_type(desc, index));
 }
 
+/* Of SINK ldns knows only the first octet; NSAP-PTR is a name (RFC 1348), which ldns takes
+ * for a string. */
+static bool
+is_misread(const ldns_rr_descriptor *desc)
+{
+	return desc->_type == LDNS_RR_TYPE_SINK || desc->_type == LDNS_RR_TYPE_NSAP_PTR;
+}
+
 static bool
 has_text_form(const ldns_rr_descriptor *desc)
 {
 	size_t count = desc->_maximum > 0 ? desc->_maximum : 1;
 
-	if (!desc->_name)
+	if (!desc->_name || is_misread(desc))
 		return false;
 	for (size_t i = 0; i < count; i++) {
 		if (!find_field(desc, i))
@@ -138,7 +146,7 @@ is_valid_rdata(uint16_t type, const uint8_t *rdata, size_t len)
 	__attribute__((cleanup(ldns_scope_rr))) ldns_rr *rr = NULL;
 	size_t at = 0;
 
-	if (!has_text_form(desc) && len == 0)
+	if (is_misread(desc) || (!has_text_form(desc) && len == 0))
 		return true; /* opaque here */
 	rr = parse_wire(type, rdata, len);
 	if (!rr || !has_all_fields(desc, ldns_rr_rd_count(rr)))

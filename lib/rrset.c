@@ -69,6 +69,20 @@ rrset_canonicalize(uint8_t *rdata, size_t *inout_len, uint16_t count, uint8_t *s
 	return kept;
 }
 
+size_t
+rrset_message_size(const struct rrset *rrset)
+{
+	const struct name_key *key = &rrset->owner;
+	bool is_wildcard = key->len >= 2 && key->bytes[key->len - 2] == 1
+		&& key->bytes[key->len - 1] == '*';
+	/* header, type and class of the question, OPT */
+	size_t size = 12 + 4 + 11 + (is_wildcard ? NAME_WIRE_MAX : key->len + 1u);
+
+	/* before its data a record has a pointer, type, class, TTL and length; the block
+	 * has the length already */
+	return size + rrset->count * 10u + rrset->rdata_len;
+}
+
 bool
 rrset_has_same_data(const struct rrset *a, const struct rrset *b)
 {

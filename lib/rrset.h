@@ -17,6 +17,7 @@
 
 #define RRSET_RECORDS_MAX 512     /* bounds compression work per answer */
 #define RRSET_RDATA_MAX (64 * 1024 - 1) /* the block must fit in a DNS message */
+#define RRSET_MESSAGE_MAX 65535     /* RFC 1035 section 4.2.2 */
 #define RRSET_TTL_MAX 86400       /* a day: a forgotten record must end some time */
 
 /* Types that the rules speak of; all others are numbers only. */
@@ -53,6 +54,10 @@ bool rrset_is_well_formed(const uint8_t *rdata, size_t rdata_len, size_t count);
  * Returns the new count and sets *inout_len. */
 uint16_t rrset_canonicalize(uint8_t *rdata, size_t *inout_len, uint16_t count,
 	uint8_t *scratch);
+
+/* Octets of the largest answer that has just this RRset: EDNS, and nothing compressed but
+ * the owner. Above RRSET_MESSAGE_MAX no client could be told of it. */
+size_t rrset_message_size(const struct rrset *rrset);
 
 /* Same TTL and records? Owners and types are not compared. */
 bool rrset_has_same_data(const struct rrset *a, const struct rrset *b);

@@ -268,6 +268,11 @@ check_limits(const struct change *change, size_t index, struct change_result *ou
 		change_refuse(out, CHANGE_INVALID, index, "records",
 			"%u bytes of records, at most %u are allowed", rrset->rdata_len,
 			RRSET_RDATA_MAX);
+	else if (rrset_message_size(rrset) > RRSET_MESSAGE_MAX)
+		change_refuse(out, CHANGE_INVALID, index, "records",
+			"an answer with this RRset would have %zu octets, a DNS message "
+			"has at most %u",
+			rrset_message_size(rrset), RRSET_MESSAGE_MAX);
 	else if (rrset->ttl > RRSET_TTL_MAX)
 		change_refuse(out, CHANGE_INVALID, index, "ttl",
 			"TTL %u is out of range: 0 to %u", rrset->ttl, RRSET_TTL_MAX);

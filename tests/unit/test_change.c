@@ -155,7 +155,7 @@ test_limits_hold_at_their_edges(void **state)
 	(void)state;
 	item->rrset.ttl = RRSET_TTL_MAX;
 	item->rrset.count = RRSET_RECORDS_MAX;
-	item->rrset.rdata_len = RRSET_RDATA_MAX;
+	item->rrset.rdata_len = RRSET_MESSAGE_MAX - 27 - 10 - RRSET_RECORDS_MAX * 10;
 	assert_int_equal(change_check(change, &zones, &result), STATUS_OK);
 	item->rrset.ttl++;
 	assert_fault(change, 0, "ttl", "TTL 86401 is out of range: 0 to 86400");
@@ -165,6 +165,11 @@ test_limits_hold_at_their_edges(void **state)
 	change = change_new(CHANGE_ITEMS);
 	add(change, "www.live", 16)->rrset.rdata_len = RRSET_RDATA_MAX + 1;
 	assert_fault(change, 0, "records", "65536 bytes");
+	change = change_new(CHANGE_ITEMS);
+	item = add(change, "www.live", 16);
+	item->rrset.count = RRSET_RECORDS_MAX;
+	item->rrset.rdata_len = RRSET_MESSAGE_MAX - 27 - 10 - RRSET_RECORDS_MAX * 10 + 1;
+	assert_fault(change, 0, "records", "65536 octets, a DNS message has at most 65535");
 	change = change_new(CHANGE_ITEMS);
 	add(change, "www.live", 16)->rrset.count = 0;
 	assert_fault(change, 0, "records", "at least one record");
