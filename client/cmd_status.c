@@ -72,6 +72,8 @@ print_unbound(struct json_object *unbound, uint64_t serve_revision)
 {
 	uint64_t revision = output_number(unbound, "revision");
 	const char *reason = output_text(unbound, "reason");
+	struct json_object *of_kind = output_object(unbound, "trips");
+	uint64_t trips;
 	char age[32];
 
 	output_duration(output_text(unbound, "age"), age);
@@ -85,6 +87,11 @@ print_unbound(struct json_object *unbound, uint64_t serve_revision)
 	if (output_number(unbound, "corrupt") > 0)
 		printf("            %llu VALUES FAILED THEIR CHECKS\n",
 			(unsigned long long)output_number(unbound, "corrupt"));
+	trips = output_number(of_kind, "sigbus") + output_number(of_kind, "sigsegv")
+		+ output_number(of_kind, "assert");
+	if (trips > 0)
+		printf("            %llu READS OF A DAMAGED SERVE SURVIVED\n",
+			(unsigned long long)trips);
 	print_answers(output_array(unbound, "zones"));
 }
 

@@ -59,6 +59,9 @@ static const struct field fields[] = {
 	NUMBER(written_ms),
 	NUMBER(opens),
 	NUMBER(corrupt),
+	NUMBER(trips_sigbus),
+	NUMBER(trips_sigsegv),
+	NUMBER(trips_assert),
 	NUMBER(foreign),
 	{ "workers", KIND_UNSIGNED, offsetof(struct report, workers), 0 },
 };

@@ -45,6 +45,9 @@ struct report {
 	uint64_t written_ms;      /* wall clock: how fresh this report is */
 	uint64_t opens;           /* environments opened since the start */
 	uint64_t corrupt;         /* values that failed their checks */
+	uint64_t trips_sigbus;    /* reads that the fault guard ended, by kind */
+	uint64_t trips_sigsegv;
+	uint64_t trips_assert;
 	uint64_t foreign;         /* queries for names in no live zone */
 	unsigned workers;
 	size_t zone_count;

@@ -34,6 +34,7 @@ struct store_reader {
 	struct mdb_files files;
 	struct store_meta meta;
 	uint64_t id;
+	atomic_int poisoned; /* 0: no */
 	struct store_reader *next_open;
 	atomic_size_t slots; /* raised by the keeper while workers use the lower ones */
 	struct store_txn slot[STORE_READERS_MAX];
@@ -43,6 +44,22 @@ struct store_reader {
 static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct store_reader *open_readers;
 static uint64_t last_id;
+
+static void (*on_assert)(void);
+
+void
+store_reader_on_assert(void (*fn)(void))
+{
+	on_assert = fn;
+}
+
+static void
+pass_on_assert(MDB_env *env, const char *text)
+{
+	(void)env, (void)text;
+	if (on_assert)
+		on_assert();
+}
 
 static int
 register_open(struct store_reader *reader, const char *dir, struct reason *reason)
@@ -114,6 +131,8 @@ open_env(struct store_reader *reader, const char *dir, struct reason *reason)
 			code = mdb_env_set_maxreaders(reader->env, STORE_READERS_MAX);
 		if (code == 0)
 			code = mdb_env_set_mapsize(reader->env, map_size);
+		if (code == 0)
+			code = mdb_env_set_assert(reader->env, &pass_on_assert);
 		if (code == 0)
 			code = mdb_env_open(reader->env, dir, MDB_RDONLY | MDB_NOTLS, 0);
 		/* valgrind says EINVAL where the system says ENOMEM */
@@ -265,6 +284,18 @@ store_reader_check(struct store_reader *reader, struct reason *reason)
 	if (status == STATUS_OK)
 		reader->files.data_size = now.data_size;
 	return status;
+}
+
+void
+store_reader_poison(struct store_reader *reader, int why)
+{
+	atomic_store(&reader->poisoned, why);
+}
+
+int
+store_reader_poisoned(const struct store_reader *reader)
+{
+	return atomic_load_explicit(&reader->poisoned, memory_order_relaxed);
 }
 
 const struct store_meta *

@@ -16,6 +16,10 @@
 
 struct store_reader;
 
+/* Called in place of abort when LMDB finds its own pages broken, on the thread that read
+ * them. If it returns, LMDB aborts. For environments opened from now on. */
+void store_reader_on_assert(void (*fn)(void));
+
 /* Opens `dir` and claims `slots` transactions. Refuses what is not a directory with
  * regular files, an environment that LMDB opened without locks (H1), another schema.
  * Never creates, changes or deletes a file. */
@@ -34,6 +38,13 @@ void store_reader_free(struct store_reader *reader);
  * only. STATUS_NOT_FOUND and STATUS_FOREIGN: deleted or replaced, what is open is whole;
  * STATUS_CORRUPT: truncated, or the lock file alone was replaced: must not be read. */
 int store_reader_check(struct store_reader *reader, struct reason *reason);
+
+/* Marks a reader on which a call was left by a fault: its inner state is unknown, so it is
+ * neither read nor freed any more. `why` is the caller's, not 0. Any thread. */
+void store_reader_poison(struct store_reader *reader, int why);
+
+/* Why it was poisoned; 0: it was not. Any thread. */
+int store_reader_poisoned(const struct store_reader *reader);
 
 /* The meta record as it was at open. */
 const struct store_meta *store_reader_meta(const struct store_reader *reader);

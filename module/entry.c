@@ -14,6 +14,7 @@
 #include "lib/config.h"
 #include "module/abi.h"
 #include "module/forget.h"
+#include "module/guard.h"
 #include "module/host.h"
 #include "module/keeper.h"
 #include "module/loop.h"
@@ -183,6 +184,7 @@ make_state(struct module_qstate *q, int id)
 				"Unbound: rebuild livezone.so for it");
 		return NULL;
 	}
+	guard_unblock();
 	if (keeper)
 		keeper_follow_fork(keeper);
 	own = malloc(sizeof(*own));

@@ -19,6 +19,7 @@
 #include "lib/clock.h"
 #include "lib/report.h"
 #include "lib/status.h"
+#include "module/guard.h"
 #include "module/stats.h"
 
 /* A look costs three stat(2). A replaced store is noticed within LOOK_LIVE_MS, during
@@ -34,6 +35,11 @@
 /* Stores that are open but not current. One is normal for a moment; a full list means
  * that workers do not come out, and then the oldest is abandoned. */
 #define RETIRED_MAX 4
+/* So many stores may break in a row without a pause before the next is tried; then the
+ * pauses double. In a row: less than CALM_MS apart. */
+#define BROKEN_FREE 4
+#define CALM_MS 60000
+#define BACK_OFF_MAX_MS 60000
 
 /* A store that is open but not current: freed when no worker is inside, but parked when
  * only a reload turned away from it. Its files are still shared then, so that it must not
@@ -48,7 +54,8 @@ struct keeper {
 	pid_t pid; /* of the process that the thread runs in */
 	pthread_t thread;
 	bool is_running;
-	int wake_fd;
+	atomic_bool is_stopping;
+	int wake_fd; /* written to by keeper_stop, and by a worker whose read tripped */
 
 	pthread_mutex_t lock; /* guards has_tried */
 	pthread_cond_t tried;
@@ -60,17 +67,44 @@ struct keeper {
 	bool is_sound; /* current may be read, and freed when it was replaced */
 	struct retired retired[RETIRED_MAX];
 	bool was_switched;    /* at the last look */
-	uint64_t reported_ms; /* boot clock */
+	uint64_t reported_ms; /* boot clock, as all here */
+	unsigned broken;      /* stores in a row that could not be read */
+	uint64_t broken_ms, retry_ms; /* the last of them, and when to try the next */
 	struct report report; /* counters: of the workers that ended */
 };
 
+/* For guard_run. */
+struct opening {
+	const char *dir;
+	size_t slots;
+	struct store_reader *reader;
+	struct reason *why;
+	int status;
+};
+
+struct revision {
+	struct store_reader *reader;
+	struct store_meta meta;
+	bool is_known;
+};
+
 static int start_thread(struct keeper *keeper, struct reason *reason);
+static void close_wake_fd(struct keeper *keeper);
 static void wait_until_tried(struct keeper *keeper);
 static void *run(void *argument);
 static void sleep_or_wake(struct keeper *keeper);
 static void look(struct keeper *keeper);
 static void check_current(struct keeper *keeper);
 static int open_store(struct keeper *keeper, struct reason *why);
+static void open_guarded(void *context);
+static void back_off(struct keeper *keeper);
+static void free_guarded(void *context);
+static void claim_guarded(void *context);
+static void read_revision_guarded(void *context);
+static void
+set_revision(struct keeper *keeper, struct report *report, const struct store_meta *meta);
+static enum guard_trip run_guarded(struct keeper *keeper, struct store_reader *reader,
+	guard_fn fn, void *context);
 static int
 switch_to(struct keeper *keeper, struct store_reader *reader, struct reason *why);
 static void withdraw(struct keeper *keeper);
@@ -81,7 +115,6 @@ static void claim_slots(struct keeper *keeper);
 static size_t slots_wanted(const struct keeper *keeper);
 static void set_store(struct keeper *keeper, const char *store, const char *why);
 static void write_report(struct keeper *keeper);
-static void read_revision(struct keeper *keeper, struct report *report);
 
 struct keeper *
 keeper_new(void)
@@ -106,6 +139,8 @@ keeper_start(struct keeper *keeper, const struct keeper_settings *settings,
 {
 	int status;
 
+	guard_install();
+	store_reader_on_assert(&guard_on_assert);
 	keeper->settings = *settings;
 	if (!keeper->report.started_ms)
 		keeper->report.started_ms = clock_wall_ms();
@@ -131,6 +166,8 @@ start_thread(struct keeper *keeper, struct reason *reason)
 	keeper->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (keeper->wake_fd < 0)
 		return reason_set(reason, STATUS_IO, "eventfd: %s", strerror(errno));
+	atomic_store(&keeper->settings.workers->wake_fd, keeper->wake_fd);
+	atomic_store(&keeper->is_stopping, false);
 	/* the host's signals are the main thread's; faults must not be blocked */
 	sigfillset(&all);
 	sigdelset(&all, SIGBUS);
@@ -141,12 +178,19 @@ start_thread(struct keeper *keeper, struct reason *reason)
 	error = pthread_create(&keeper->thread, NULL, &run, keeper);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (error) {
-		close(keeper->wake_fd);
+		close_wake_fd(keeper);
 		return reason_set(
 			reason, STATUS_IO, "pthread_create: %s", strerror(error));
 	}
 	keeper->is_running = true;
 	return 0;
+}
+
+static void
+close_wake_fd(struct keeper *keeper)
+{
+	atomic_store(&keeper->settings.workers->wake_fd, -1);
+	close(keeper->wake_fd);
 }
 
 static void
@@ -172,10 +216,11 @@ keeper_stop(struct keeper *keeper)
 
 	if (!keeper->is_running)
 		return;
+	atomic_store(&keeper->is_stopping, true);
 	while (write(keeper->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
 	pthread_join(keeper->thread, NULL);
-	close(keeper->wake_fd);
+	close_wake_fd(keeper);
 	keeper->is_running = false;
 	for (size_t i = 0; i < workers_count(workers); i++)
 		stats_add(&atomic_load(&workers->state[i])->stats, &keeper->report);
@@ -195,7 +240,7 @@ keeper_follow_fork(struct keeper *keeper)
 	for (size_t i = 0; i < RETIRED_MAX; i++)
 		free(keeper->retired[i].parked_dir);
 	memset(keeper->retired, 0, sizeof(keeper->retired));
-	close(keeper->wake_fd);
+	close_wake_fd(keeper);
 	keeper->is_running = false;
 	pthread_mutex_init(&keeper->lock, NULL);
 	(void)start_thread(keeper, NULL);
@@ -217,7 +262,8 @@ run(void *argument)
 		pthread_cond_signal(&keeper->tried);
 		pthread_mutex_unlock(&keeper->lock);
 		sleep_or_wake(keeper);
-		if (read(keeper->wake_fd, &woken, sizeof(woken)) > 0)
+		if (read(keeper->wake_fd, &woken, sizeof(woken)) > 0
+			&& atomic_load(&keeper->is_stopping))
 			return NULL;
 	}
 }
@@ -264,8 +310,14 @@ static void
 check_current(struct keeper *keeper)
 {
 	struct reason why = { "" }, why_not = { "" };
-	int status = store_reader_check(keeper->current, &why);
+	int trip = store_reader_poisoned(keeper->current);
+	int status;
 
+	if (trip)
+		status = reason_set(&why, STATUS_CORRUPT, "%s while it was read",
+			guard_name((enum guard_trip)trip));
+	else
+		status = store_reader_check(keeper->current, &why);
 	if (status == 0) {
 		claim_slots(keeper);
 		atomic_store(&keeper->settings.workers->live, keeper->current);
@@ -284,11 +336,66 @@ check_current(struct keeper *keeper)
 static int
 open_store(struct keeper *keeper, struct reason *why)
 {
-	const char *dir = keeper->settings.config->store.serve;
-	struct store_reader *reader;
-	int status = store_reader_open(dir, slots_wanted(keeper), &reader, why);
+	struct opening opening = {
+		.dir = keeper->settings.config->store.serve,
+		.slots = slots_wanted(keeper),
+		.why = why,
+	};
+	enum guard_trip trip;
 
-	return status ? status : switch_to(keeper, reader, why);
+	if (clock_boot_ms() < keeper->retry_ms)
+		return reason_set(why, STATUS_CORRUPT,
+			"stores broke %u times in a row: waiting", keeper->broken);
+	trip = run_guarded(keeper, NULL, &open_guarded, &opening);
+	if (trip != GUARD_NONE) {
+		/* what was opened so far is abandoned, and known as open */
+		back_off(keeper);
+		return reason_set(why, STATUS_CORRUPT, "%s while it was opened",
+			guard_name(trip));
+	}
+	return opening.status ? opening.status : switch_to(keeper, opening.reader, why);
+}
+
+static void
+open_guarded(void *context)
+{
+	struct opening *opening = context;
+
+	opening->status = store_reader_open(
+		opening->dir, opening->slots, &opening->reader, opening->why);
+}
+
+/* Calls fn in the guard; a reader that tripped it is poisoned. */
+static enum guard_trip
+run_guarded(struct keeper *keeper, struct store_reader *reader, guard_fn fn, void *context)
+{
+	enum guard_trip trip = guard_run(fn, context);
+
+	if (trip == GUARD_NONE)
+		return trip;
+	keeper->report.trips_sigbus += trip == GUARD_SIGBUS;
+	keeper->report.trips_sigsegv += trip == GUARD_SIGSEGV;
+	keeper->report.trips_assert += trip == GUARD_ASSERT;
+	if (reader)
+		store_reader_poison(reader, (int)trip);
+	return trip;
+}
+
+/* A broken store costs its address space and two descriptors for ever, so that one which
+ * breaks again and again must not be followed at its pace. */
+static void
+back_off(struct keeper *keeper)
+{
+	uint64_t now = clock_boot_ms();
+	unsigned steps;
+
+	if (now - keeper->broken_ms > CALM_MS)
+		keeper->broken = 0;
+	keeper->broken_ms = now;
+	steps = keeper->broken++;
+	if (steps >= BROKEN_FREE)
+		keeper->retry_ms = now + (steps - BROKEN_FREE < 6
+			? UINT64_C(1000) << (steps - BROKEN_FREE) : BACK_OFF_MAX_MS);
 }
 
 static int
@@ -318,6 +425,7 @@ withdraw(struct keeper *keeper)
 {
 	atomic_store(&keeper->settings.workers->live, NULL);
 	keeper->is_sound = false;
+	back_off(keeper);
 }
 
 static bool
@@ -371,15 +479,30 @@ free_retired(struct keeper *keeper)
 		if (!at->reader || at->parked_dir
 			|| workers_use(keeper->settings.workers, at->reader))
 			continue;
-		store_reader_free(at->reader);
+		if (!store_reader_poisoned(at->reader))
+			(void)run_guarded(keeper, NULL, &free_guarded, at->reader);
 		*at = (struct retired){ 0 };
 	}
+}
+
+static void
+free_guarded(void *context)
+{
+	store_reader_free(context);
 }
 
 /* A reload may have raised the number of threads. */
 static void
 claim_slots(struct keeper *keeper)
 {
+	(void)run_guarded(keeper, keeper->current, &claim_guarded, keeper);
+}
+
+static void
+claim_guarded(void *context)
+{
+	const struct keeper *keeper = context;
+
 	(void)store_reader_claim(keeper->current, slots_wanted(keeper), NULL);
 }
 
@@ -433,7 +556,15 @@ write_report(struct keeper *keeper)
 		if (state)
 			stats_add(&state->stats, &report);
 	}
-	read_revision(keeper, &report);
+	if (atomic_load(&workers->live) && !store_reader_poisoned(keeper->current)) {
+		struct revision revision = { .reader = keeper->current };
+
+		report.serve_inode = store_reader_inode(keeper->current);
+		if (run_guarded(keeper, keeper->current, &read_revision_guarded, &revision)
+				== GUARD_NONE
+			&& revision.is_known)
+			set_revision(keeper, &report, &revision.meta);
+	}
 	keeper->reported_ms = clock_boot_ms();
 	report.written_ms = clock_wall_ms();
 	/* without a directory there is no reader of reports either */
@@ -442,22 +573,21 @@ write_report(struct keeper *keeper)
 }
 
 static void
-read_revision(struct keeper *keeper, struct report *report)
+read_revision_guarded(void *context)
 {
-	struct store_txn *txn;
-	struct store_meta meta;
+	struct revision *revision = context;
+	struct store_txn *txn = store_reader_slot(revision->reader, 0);
 
-	if (!atomic_load(&keeper->settings.workers->live))
-		return;
-	report->serve_inode = store_reader_inode(keeper->current);
-	txn = store_reader_slot(keeper->current, 0);
 	if (store_reader_begin(txn))
 		return;
-	if (store_read_meta(txn, &meta, NULL) == 0) {
-		keeper->report.revision = report->revision = meta.revision;
-		for (size_t i = 0; i < sizeof(meta.instance); i++)
-			snprintf(report->serve_instance + 2 * i, 3, "%02x",
-				meta.instance[i]);
-	}
+	revision->is_known = store_read_meta(txn, &revision->meta, NULL) == 0;
 	store_reader_end(txn);
+}
+
+static void
+set_revision(struct keeper *keeper, struct report *report, const struct store_meta *meta)
+{
+	keeper->report.revision = report->revision = meta->revision;
+	for (size_t i = 0; i < sizeof(meta->instance); i++)
+		snprintf(report->serve_instance + 2 * i, 3, "%02x", meta->instance[i]);
 }

@@ -54,6 +54,9 @@ stats_add(const struct stats *stats, struct report *report)
 {
 	report->foreign += value_of(&stats->foreign);
 	report->corrupt += value_of(&stats->corrupt);
+	report->trips_sigbus += value_of(&stats->trips[GUARD_SIGBUS]);
+	report->trips_sigsegv += value_of(&stats->trips[GUARD_SIGSEGV]);
+	report->trips_assert += value_of(&stats->trips[GUARD_ASSERT]);
 	for (size_t i = 0; i < stats->zone_count && i < report->zone_count; i++) {
 		for (size_t stage = 0; stage < REPORT_STAGES; stage++)
 			report->zone[i].answers[stage] +=

@@ -14,6 +14,7 @@
 #include "lib/answer.h"
 #include "lib/report.h"
 #include "lib/zones.h"
+#include "module/guard.h"
 
 struct stats_zone {
 	_Atomic uint64_t answers[REPORT_STAGES];
@@ -25,6 +26,7 @@ struct stats_zone {
 struct stats {
 	_Atomic uint64_t foreign;
 	_Atomic uint64_t corrupt;
+	_Atomic uint64_t trips[GUARD_TRIPS];
 	size_t zone_count;
 	struct stats_zone *zone; /* in the order of struct zones */
 };

@@ -8,7 +8,22 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "module/guard.h"
+
+/* One read, for guard_run. */
+struct read {
+	struct worker_state *state;
+	struct store_reader *reader;
+	const struct zones *zones;
+	const struct zone *zone;
+	const struct name_key *key;
+	const struct lookup_query *query;
+};
+
+static void read_store(void *context);
+static void trip(struct workers *workers, struct read *read, enum guard_trip why);
 static struct store_reader *enter(struct workers *workers, struct worker_state *state);
 static void leave(struct worker_state *state);
 static struct store_txn *begin(struct store_reader *reader, size_t slot);
@@ -43,22 +58,58 @@ worker_read(struct workers *workers, struct worker_state *state,
 	const struct zones *zones, const struct zone *zone, const struct name_key *key,
 	struct lookup_query *query)
 {
-	struct store_reader *reader = enter(workers, state);
-	struct store_txn *txn = reader ? begin(reader, state->slot) : NULL;
+	struct read read = {
+		.state = state,
+		.reader = enter(workers, state),
+		.zones = zones,
+		.zone = zone,
+		.key = key,
+		.query = query,
+	};
+	enum guard_trip why;
 
-	if (txn && state->memory_of != store_reader_id(reader)) {
-		memset(state->memory, 0, zones->count * sizeof(*state->memory));
-		state->memory_of = store_reader_id(reader);
-	}
+	answer_reset(&state->answer);
 	query->memory = state->memory;
-	lookup_answer(zones, zone, key, query, txn, &state->answer);
-	if (txn) {
-		store_reader_end(txn);
-		/* the store was readable, so it was a value */
-		if (state->answer.kind == ANSWER_FAILED)
-			stats_count(&state->stats.corrupt);
+	if (read.reader && !store_reader_poisoned(read.reader)) {
+		why = guard_run(&read_store, &read);
+		if (why != GUARD_NONE)
+			trip(workers, &read, why);
 	}
 	leave(state);
+}
+
+static void
+read_store(void *context)
+{
+	const struct read *read = context;
+	struct worker_state *state = read->state;
+	struct store_txn *txn = begin(read->reader, state->slot);
+
+	if (!txn)
+		return;
+	if (state->memory_of != store_reader_id(read->reader)) {
+		memset(state->memory, 0, read->zones->count * sizeof(*state->memory));
+		state->memory_of = store_reader_id(read->reader);
+	}
+	lookup_answer(read->zones, read->zone, read->key, read->query, txn,
+		&state->answer);
+	store_reader_end(txn);
+	/* the store was readable, so it was a value */
+	if (state->answer.kind == ANSWER_FAILED)
+		stats_count(&state->stats.corrupt);
+}
+
+/* Several workers may come here for one store. */
+static void
+trip(struct workers *workers, struct read *read, enum guard_trip why)
+{
+	const uint64_t one = 1;
+
+	store_reader_poison(read->reader, (int)why);
+	stats_count(&read->state->stats.trips[why]);
+	answer_reset(&read->state->answer);
+	if (write(atomic_load(&workers->wake_fd), &one, sizeof(one)) < 0)
+		return; /* the keeper looks soon by itself */
 }
 
 static struct store_reader *

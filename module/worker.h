@@ -13,6 +13,9 @@
  *
  * All of it is sequentially consistent, so either the worker sees the new `live` or the
  * keeper sees `inside`. There is no host in this file.
+ *
+ * Reads run in the fault guard. A store that tripped it is poisoned: no worker reads it
+ * again, nobody closes it, and the keeper is woken to look for another.
  */
 #pragma once
 
@@ -42,6 +45,7 @@ struct worker_state {
 /* The worker threads of this process. Static memory: lives over reloads. */
 struct workers {
 	_Atomic(struct store_reader *) live; /* NULL: no readable store */
+	atomic_int wake_fd; /* eventfd of the keeper, when there is a store to read */
 	atomic_size_t count; /* may pass WORKERS_MAX: those get no state */
 	_Atomic(struct worker_state *) state[WORKERS_MAX];
 };

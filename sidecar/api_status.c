@@ -163,6 +163,12 @@ emit_report(void *context, const struct report *report)
 	emit_member_number(emit, "workers", report->workers);
 	emit_member_number(emit, "opens", report->opens);
 	emit_member_number(emit, "corrupt", report->corrupt);
+	emit_key(emit, "trips");
+	emit_begin(emit, '{');
+	emit_member_number(emit, "sigbus", report->trips_sigbus);
+	emit_member_number(emit, "sigsegv", report->trips_sigsegv);
+	emit_member_number(emit, "assert", report->trips_assert);
+	emit_end(emit, '}');
 	emit_member_number(emit, "foreign", report->foreign);
 	emit_key(emit, "zones");
 	emit_begin(emit, '[');

@@ -225,11 +225,32 @@ a_truncated_store_is_not_touched_again(void **state)
 	assert_int_equal(truncate(path, 4096), 0);
 	while (!was_said("store is refused: data.mdb was truncated")) {
 		assert_true(clock_boot_ms() < until);
-		usleep(1000); /* a look-up would be SIGBUS: nothing guards it yet */
+		usleep(1000);
 	}
 	assert_int_equal(ask(worker), 0);
 	publish(2);
 	wait_for(worker, 2);
+}
+
+static void
+a_read_that_faults_costs_the_store_and_wakes_the_keeper(void **state)
+{
+	struct worker_state *worker = worker_new(&workers, 1);
+	char path[128];
+
+	(void)state;
+	publish(1);
+	start();
+	snprintf(path, sizeof(path), "%s/data.mdb", serve.dir);
+	for (uint8_t i = 2; i < 5; i++) {
+		assert_int_equal(truncate(path, i == 2 ? 0 : i * 4096 - 8192), 0);
+		wait_for(worker, 0);
+		publish(i);
+		wait_for(worker, i);
+	}
+	assert_true(atomic_load(&worker->stats.trips[GUARD_SIGBUS]) <= 3);
+	assert_true(was_said("store is refused: SIGBUS")
+		    || was_said("store is refused: data.mdb was truncated"));
 }
 
 struct client {
@@ -366,6 +387,9 @@ main(void)
 			a_deleted_store_answers_until_there_is_another, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_truncated_store_is_not_touched_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_read_that_faults_costs_the_store_and_wakes_the_keeper, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(
 			no_answer_is_lost_while_stores_are_replaced, setup, teardown),
 		cmocka_unit_test_setup_teardown(

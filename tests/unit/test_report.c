@@ -132,6 +132,9 @@ what_is_written_is_read(void **state)
 		.written_ms = 2,
 		.opens = 3,
 		.corrupt = 4,
+		.trips_sigbus = 7,
+		.trips_sigsegv = 8,
+		.trips_assert = 9,
 		.foreign = 5,
 		.workers = 6,
 		.zone_count = 2,
@@ -157,6 +160,9 @@ what_is_written_is_read(void **state)
 	assert_int_equal(seen.last.written_ms, 2);
 	assert_int_equal(seen.last.opens, 3);
 	assert_int_equal(seen.last.corrupt, 4);
+	assert_int_equal(seen.last.trips_sigbus, 7);
+	assert_int_equal(seen.last.trips_sigsegv, 8);
+	assert_int_equal(seen.last.trips_assert, 9);
 	assert_int_equal(seen.last.foreign, 5);
 	assert_int_equal(seen.last.workers, 6);
 	assert_int_equal(seen.last.zone_count, 2);
