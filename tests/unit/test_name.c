@@ -147,6 +147,23 @@ below_is_a_prefix_at_a_label(void **state)
 }
 
 static void
+every_octet_is_lowered_as_ascii_says(void **state)
+{
+	uint8_t wire[] = { 1, 0, 0 };
+	struct name_key key;
+	unsigned octet;
+
+	(void)state;
+	for (octet = 0; octet < 256; octet++) {
+		wire[1] = (uint8_t)octet;
+		name_to_key(wire, &key);
+		assert_int_equal(key.len, 2);
+		assert_int_equal(key.bytes[1],
+			octet >= 'A' && octet <= 'Z' ? octet + 32 : octet);
+	}
+}
+
+static void
 names_compare_without_case(void **state)
 {
 	struct name a = unit_name("Host.Example"), b = unit_name("hOST.eXAMPLE");
@@ -172,6 +189,7 @@ main(void)
 		cmocka_unit_test(name_of_256_octets_is_refused),
 		cmocka_unit_test(bad_keys_are_refused),
 		cmocka_unit_test(below_is_a_prefix_at_a_label),
+		cmocka_unit_test(every_octet_is_lowered_as_ascii_says),
 		cmocka_unit_test(names_compare_without_case),
 	};
 
