@@ -8,13 +8,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/rule.h"
 #include "lib/status.h"
 
 int
 answer_init(struct answer *answer)
 {
-	*answer = (struct answer){ .buffer = malloc(ANSWER_BUFFER_SIZE) };
-	return answer->buffer ? STATUS_OK : STATUS_NO_MEMORY;
+	*answer = (struct answer){
+		.buffer = malloc(ANSWER_BUFFER_SIZE),
+		.scratch = rule_scratch_new(),
+	};
+	if (answer->buffer && answer->scratch)
+		return STATUS_OK;
+	answer_done(answer);
+	return STATUS_NO_MEMORY;
 }
 
 void
@@ -22,6 +29,8 @@ answer_done(struct answer *answer)
 {
 	free(answer->buffer);
 	answer->buffer = NULL;
+	rule_scratch_free(answer->scratch);
+	answer->scratch = NULL;
 }
 
 void

@@ -47,6 +47,8 @@ struct answer_rrset {
 	const uint8_t *rdata; /* block, rrset.h */
 };
 
+struct rule_scratch;
+
 struct answer {
 	enum answer_kind kind;
 	size_t rrset_count;
@@ -54,9 +56,10 @@ struct answer {
 	struct name target;
 	size_t used;     /* of buffer */
 	uint8_t *buffer; /* ANSWER_BUFFER_SIZE bytes, owned by whoever called answer_init */
+	struct rule_scratch *scratch; /* for the zone's rules; likewise */
 };
 
-/* Allocates the buffer. Returns 0 or STATUS_NO_MEMORY. */
+/* Allocates buffer and scratch. Returns 0 or STATUS_NO_MEMORY. */
 int answer_init(struct answer *answer);
 void answer_done(struct answer *answer);
 

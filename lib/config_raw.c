@@ -44,6 +44,21 @@ static const cyaml_schema_value_t string_value = {
 	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, VALUE_MAX),
 };
 
+static const cyaml_schema_field_t rule_fields[] = {
+	CYAML_FIELD_STRING_PTR("match", CYAML_FLAG_POINTER, struct config_raw_rule, match, 0,
+		VALUE_MAX),
+	CYAML_FIELD_STRING_PTR("type", CYAML_FLAG_POINTER, struct config_raw_rule, type, 0,
+		VALUE_MAX),
+	CYAML_FIELD_STRING_PTR("rdata", CYAML_FLAG_POINTER, struct config_raw_rule, rdata, 0,
+		VALUE_MAX),
+	STRING("ttl", struct config_raw_rule, ttl),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t rule_value = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_raw_rule, rule_fields),
+};
+
 static const cyaml_schema_field_t zone_fields[] = {
 	CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, struct config_raw_zone, name, 0,
 		VALUE_MAX),
@@ -60,6 +75,8 @@ static const cyaml_schema_field_t zone_fields[] = {
 		ZONE_NS_MAX),
 	CYAML_FIELD_SEQUENCE("fallback", OPTIONAL, struct config_raw_zone, fallback,
 		&string_value, 0, FALLBACK_LINES_MAX),
+	CYAML_FIELD_SEQUENCE("rules", OPTIONAL, struct config_raw_zone, rules, &rule_value, 0,
+		ZONE_RULES_MAX),
 	CYAML_FIELD_END,
 };
 

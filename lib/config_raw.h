@@ -8,6 +8,13 @@
 
 struct config_source;
 
+struct config_raw_rule {
+	char *match;
+	char *type;
+	char *rdata;
+	char *ttl;
+};
+
 /* NULL = the key is absent. */
 struct config_raw_zone {
 	char *name;
@@ -24,6 +31,8 @@ struct config_raw_zone {
 	unsigned ns_count;
 	char **fallback;
 	unsigned fallback_count;
+	struct config_raw_rule *rules;
+	unsigned rules_count;
 };
 
 struct config_raw {

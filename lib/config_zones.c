@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * zones: of livezone.yaml, all but the fallback records.
+ * zones: of livezone.yaml, all but fallback records and rules.
  */
 #include "lib/config_zones.h"
 
@@ -11,6 +11,7 @@
 
 #include "lib/config_fallback.h"
 #include "lib/config_raw.h"
+#include "lib/config_rules.h"
 #include "lib/config_source.h"
 #include "lib/config_value.h"
 #include "lib/presentation.h"
@@ -176,6 +177,8 @@ read_zone(const struct config_source *source, const struct config_raw_zone *raw,
 		status = read_servers(source, raw, index, zone);
 	if (!status)
 		status = config_fallback_read(source, raw, index, zone);
+	if (!status)
+		status = config_rules_read(source, raw, index, zone);
 	return status;
 }
 

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "lib/rule.h"
 #include "lib/status.h"
 
 /* Records of a whole node: a message has 65,535 octets, less header, question and EDNS. */
@@ -35,11 +36,13 @@ enum step {
 
 static enum step take_step(struct search *search);
 static enum step look_above(struct search *search, bool has_cuts, size_t *out_encloser);
+static enum step try_rules(struct search *search);
 static enum step try_wildcard(struct search *search, size_t encloser);
 static enum step answer_from_node(struct search *search, const struct node *node);
 static enum step refer(struct search *search, size_t cut, const struct node_rrset *ns);
 static enum step redirect(struct search *search, size_t above,
 	const struct node_rrset *dname);
+static enum step add_cname(struct search *search, const struct node_rrset *cname);
 static enum step follow(struct search *search, const uint8_t *target);
 static enum step finish_found(struct search *search, const struct node_rrset *rrset);
 static enum step finish_missing(struct search *search);
@@ -175,6 +178,11 @@ take_step(struct search *search)
 	default:
 		return STEP_BROKEN;
 	}
+	if (search->zone->rule_count > 0) {
+		step = try_rules(search);
+		if (step != STEP_ON)
+			return step;
+	}
 	if (!(flags & NODE_HAS_WILDCARDS))
 		return finish_missing(search);
 	if (!(flags & NODE_HAS_CUTS))
@@ -228,6 +236,53 @@ look_above(struct search *search, bool has_cuts, size_t *out_encloser)
 			return step;
 	}
 	return STEP_ON;
+}
+
+static bool
+has_answered(const struct search *search, size_t first, uint16_t type)
+{
+	size_t i;
+
+	for (i = first; i < search->answer->rrset_count; i++)
+		if (search->answer->rrset[i].type == type)
+			return true;
+	return false;
+}
+
+/* The zone's rules, in their order. A name that one of them matches exists, so that its
+ * other types are NODATA. They go before wildcards: a pattern says more than a "*". */
+static enum step
+try_rules(struct search *search)
+{
+	const struct zone *zone = search->zone;
+	size_t first = search->answer->rrset_count, i;
+	uint16_t type = search->query->type;
+	struct node_rrset rrset;
+	bool matched = false;
+
+	rule_take_name(search->answer->scratch, &search->key);
+	for (i = 0; i < zone->rule_count; i++) {
+		if (!rule_apply(zone->rule[i], search->answer->scratch, &rrset))
+			continue;
+		matched = true;
+		if (rrset.type == type)
+			return finish_found(search, &rrset);
+		if (type == RRSET_ANY) {
+			if (!has_answered(search, first, rrset.type)
+				&& add(search, ANSWER_ANSWER, search->name, &rrset)
+					!= STATUS_OK)
+				return STEP_BROKEN;
+			if (zone->any == ZONE_ANY_MINIMAL)
+				break;
+		} else if (rrset.type == RRSET_CNAME) {
+			return add_cname(search, &rrset);
+		}
+	}
+	if (search->answer->rrset_count > first) {
+		search->answer->kind = ANSWER_FOUND;
+		return STEP_DONE;
+	}
+	return matched ? finish_negative(search, ANSWER_NODATA) : STEP_ON;
 }
 
 /* The source of synthesis is "*" under the closest encloser and no other (RFC 4592
@@ -308,10 +363,7 @@ answer_from_node(struct search *search, const struct node *node)
 		status = find_type(search, node, RRSET_CNAME, &rrset);
 	if (status == STATUS_NOT_FOUND)
 		return finish_negative(search, ANSWER_NODATA);
-	if (status != STATUS_OK
-		|| add(search, ANSWER_ANSWER, search->name, &rrset) != STATUS_OK)
-		return STEP_BROKEN;
-	return follow(search, search->answer->rrset[search->answer->rrset_count - 1].rdata + 2);
+	return status == STATUS_OK ? add_cname(search, &rrset) : STEP_BROKEN;
 }
 
 /* Addresses of the names that a record points to, as far as this zone has them; they are
@@ -380,11 +432,16 @@ redirect(struct search *search, size_t above, const struct node_rrset *dname)
 	cname.type = RRSET_CNAME;
 	cname.rdata = block;
 	cname.rdata_len = (uint32_t)(2 + kept + target_len);
-	if (add(search, ANSWER_ANSWER, search->name, &cname) != STATUS_OK)
-		return STEP_BROKEN;
-	search->answer->kind = ANSWER_FOUND;
 	if (search->query->type == RRSET_CNAME || search->query->type == RRSET_ANY)
-		return STEP_DONE;
+		return finish_found(search, &cname);
+	return add_cname(search, &cname);
+}
+
+static enum step
+add_cname(struct search *search, const struct node_rrset *cname)
+{
+	if (add(search, ANSWER_ANSWER, search->name, cname) != STATUS_OK)
+		return STEP_BROKEN;
 	return follow(search, search->answer->rrset[search->answer->rrset_count - 1].rdata + 2);
 }
 

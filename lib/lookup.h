@@ -2,8 +2,9 @@
  * Copyright (c) 2026, the livezone authors */
 /*
  * RFC 1034 section 4.3.2 over one transaction on serve: which RRsets answer a query for
- * a name in a live zone. No host, no clock of its own, no allocation: the module runs it
- * for every query, livezoned inside its write transaction, unit tests without a server.
+ * a name in a live zone. No host, no clock of its own, and no allocation but what a zone's
+ * rules (rule.h) take for names that are not there: the module runs it for every query,
+ * livezoned inside its write transaction, unit tests without a server.
  */
 #pragma once
 

@@ -3,7 +3,8 @@
 /*
  * The data of one record, presentation format to wire and back. Each type that libldns
  * knows has its text form, and every type that of RFC 3597. Called by livezoned and
- * livezonectl at any time, by the module at start only. No function keeps what it is given.
+ * livezonectl at any time, by the module at start and for rules (rule.h). No function
+ * keeps what it is given.
  */
 #pragma once
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "lib/presentation.h"
+#include "lib/rule.h"
 #include "lib/status.h"
 
 /* Timers of a made SOA (RFC 1912 section 2.2); nobody transfers a live zone. */
@@ -90,6 +91,9 @@ zones_done(struct zones *zones)
 		for (k = 0; k < zones->zone[i].fallback_count; k++)
 			free((void *)(uintptr_t)zones->zone[i].fallback[k].rdata);
 		free(zones->zone[i].fallback);
+		for (k = 0; k < zones->zone[i].rule_count; k++)
+			rule_free(zones->zone[i].rule[k]);
+		free(zones->zone[i].rule);
 	}
 	free(zones->zone);
 	*zones = (struct zones){ 0 };

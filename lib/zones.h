@@ -41,7 +41,10 @@ enum zone_any {
 	ZONE_ANY_FULL,    /* all RRsets at the name */
 };
 
+struct rule;
+
 #define ZONE_NS_MAX 16
+#define ZONE_RULES_MAX 64 /* each is matched with every name that does not exist */
 #define ZONE_FALLBACK_MAX 1024
 
 struct zone {
@@ -60,6 +63,8 @@ struct zone {
 	size_t ns_count;
 	struct rrset *fallback; /* sorted by owner key, then type; owned, with their rdata */
 	size_t fallback_count;
+	struct rule **rule; /* for names that the store does not have; owned */
+	size_t rule_count;
 	size_t parent;          /* index of the enclosing live zone, or ZONES_NONE */
 };
 

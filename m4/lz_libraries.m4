@@ -12,6 +12,7 @@ AC_DEFUN([LZ_LIBRARIES], [
 	PKG_CHECK_MODULES([CRYPTO], [libcrypto >= 1.1.1])
 	PKG_CHECK_MODULES([ISAL], [libisal >= 2.30])
 	PKG_CHECK_MODULES([LMDB], [lmdb >= 0.9.24])
+	PKG_CHECK_MODULES([PCRE2], [libpcre2-8 >= 10.36])
 	PKG_CHECK_MODULES([SYSTEMD], [libsystemd])
 	PKG_CHECK_MODULES([LDNS], [ldns >= 1.7], [], [
 		AC_CHECK_LIB([ldns], [ldns_rr_new_frm_str], [LDNS_LIBS=-lldns],

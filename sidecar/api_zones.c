@@ -306,6 +306,7 @@ emit_policy(struct emit *emit, const struct zone *zone)
 	emit_key(emit, "contact");
 	emit_wire_name(emit, contact.len ? &contact : &zone->name);
 	emit_member_number(emit, "fallback", zone->fallback_count);
+	emit_member_number(emit, "rules", zone->rule_count);
 	emit_end(emit, '}');
 }
 

@@ -110,6 +110,7 @@ a_zone_has_defaults(void **state)
 	assert_int_equal(zone->contact.len, 0);
 	assert_int_equal(zone->ns_count, 0);
 	assert_int_equal(zone->fallback_count, 0);
+	assert_int_equal(zone->rule_count, 0);
 	config_free(config);
 }
 
@@ -146,7 +147,12 @@ every_key_is_taken(void **state)
 		"      - w.a. 5 IN A 10.0.0.6\n"
 		"      - w.a. 5 IN A 10.0.0.5\n"
 		"      - w.a. 5 IN A 10.0.0.6\n"
-		"      - a. 86400 IN MX 1 w.a\n");
+		"      - a. 86400 IN MX 1 w.a\n"
+		"    rules:\n"
+		"      - {match: 'ip-(?<n>.+)\\.a\\.', type: TXT, rdata: '\"${n}\"', ttl: 1h}\n"
+		"      - match: .*\n"
+		"        type: A\n"
+		"        rdata: 10.0.0.1\n");
 	const struct zone *zone = &config->zones.zone[0];
 	char name[PRESENTATION_NAME_MAX];
 
@@ -185,6 +191,7 @@ every_key_is_taken(void **state)
 	assert_int_equal(zone->fallback[1].rdata_len, 12);
 	assert_memory_equal(zone->fallback[1].rdata, "\0\4\12\0\0\5\0\4\12\0\0\6", 12);
 	assert_int_equal(zone->fallback[2].type, 16);
+	assert_int_equal(zone->rule_count, 2);
 	config_free(config);
 }
 
@@ -252,6 +259,15 @@ bad_files_are_refused_with_line_and_key(void **state)
 			"3: zones[0].on-miss: \"NXDOMAIN\": needs one of nxdomain, recurse, "
 			"refuse" },
 		{ "zones:\n  - name: a\n    on-failure: x\n", "3: zones[0].on-failure: " },
+		{ "zones:\n  - name: a\n    rules: [{match: (, type: A, rdata: 10.0.0.1}]\n",
+			"3: zones[0].rules[0].match: at character 2: " },
+		{ "zones:\n  - name: a\n    rules:\n    - match: x\n      type: A\n"
+		  "      rdata: ${n}\n",
+			"6: zones[0].rules[0].rdata: " },
+		{ "zones:\n  - name: a\n    rules: [{match: x, type: A, rdata: 10.0.0.1, ttl: x}]\n",
+			"3: zones[0].rules[0].ttl: " },
+		{ "zones:\n  - name: a\n    rules: [{match: x, type: A}]\n",
+			"3: zones[0].rules[0]: the key \"rdata\" is missing" },
 		{ "zones:\n  - name: a\n    any: all\n", "3: zones[0].any: " },
 		{ "zones:\n  - name: a\n    delegation: x\n", "3: zones[0].delegation: " },
 		{ "zones:\n  - name: a\n    soa-serial: 1\n", "3: zones[0].soa-serial: " },

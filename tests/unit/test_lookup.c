@@ -3,6 +3,7 @@
 #include "tests/unit/serve.h"
 
 #include "lib/lookup.h"
+#include "lib/rule.h"
 
 static struct serve serve;
 static struct zones zones;
@@ -160,6 +161,14 @@ static void
 ask(const char *dotted, uint16_t type)
 {
 	ask_at(dotted, type, 1);
+}
+
+static struct zone *
+zone_of(const char *apex)
+{
+	struct name_key key = unit_key(apex);
+
+	return (struct zone *)(uintptr_t)zones_find(&zones, &key);
 }
 
 static void
@@ -326,8 +335,7 @@ any_gives_one_rrset(void **state)
 static void
 any_gives_all_rrsets_where_the_zone_says_so(void **state)
 {
-	struct name_key live = unit_key("live");
-	struct zone *zone = (struct zone *)(uintptr_t)zones_find(&zones, &live);
+	struct zone *zone = zone_of("live");
 
 	(void)state;
 	zone->any = ZONE_ANY_FULL;
@@ -548,6 +556,98 @@ a_name_that_grows_too_long_is_yxdomain(void **state)
 	assert_int_equal(answer.rrset[0].type, RRSET_DNAME);
 }
 
+/* --- rules --- */
+
+static void
+set_rules(struct zone *zone, const struct rule_text *texts, size_t count)
+{
+	const char *key;
+
+	zone->rule = calloc(count, sizeof(*zone->rule));
+	zone->rule_count = count;
+	for (size_t i = 0; i < count; i++)
+		assert_int_equal(rule_new(&texts[i], &zone->rule[i], &key, NULL), STATUS_OK);
+}
+
+static void
+drop_rules(struct zone *zone)
+{
+	for (size_t i = 0; i < zone->rule_count; i++)
+		rule_free(zone->rule[i]);
+	free(zone->rule);
+	zone->rule = NULL;
+	zone->rule_count = 0;
+}
+
+static void
+a_rule_answers_for_names_that_are_not_there(void **state)
+{
+	static const struct rule_text texts[] = {
+		{ "ip-(?<a>[^.]+)\\.(live|full|open)\\.", "A", "10.0.0.${a}", 60 },
+		{ "(www|a\\.b|deep\\.a\\.b|ip-7)\\.(live|full)\\.", "A", "10.0.0.7", 61 },
+		{ "(ip-.+|leased)\\.(live|full|open)\\.", "TXT", "x", 62 },
+		{ "to-(?<a>.+)\\.live\\.", "CNAME", "${a}.live.", 63 },
+		{ ".*\\.sub\\.full\\.", "A", "10.0.0.8", 64 },
+	};
+	static const struct {
+		const char *name;
+		uint16_t type;
+		enum answer_kind kind;
+		size_t rrsets;
+		uint32_t ttl; /* of the last */
+	} rows[] = {
+		{ "IP-1.live", RRSET_A, ANSWER_FOUND, 1, 60 },
+		{ "ip-7.live", RRSET_A, ANSWER_FOUND, 1, 60 }, /* the first that matches */
+		{ "ip-1.live", 16, ANSWER_FOUND, 1, 62 },
+		{ "ip-1.live", RRSET_AAAA, ANSWER_NODATA, 1, 30 },
+		{ "ip-999.live", RRSET_A, ANSWER_NODATA, 1, 30 }, /* TXT matches */
+		{ "ip-999.live", 16, ANSWER_FOUND, 1, 62 },
+		{ "ipx.live", RRSET_A, ANSWER_NXDOMAIN, 1, 30 },
+		{ "www.live", RRSET_A, ANSWER_FOUND, 1, 5 },
+		{ "www.live", 16, ANSWER_NODATA, 1, 30 },
+		{ "a.b.live", RRSET_A, ANSWER_NODATA, 1, 30 }, /* an empty non-terminal */
+		{ "to-www.live", RRSET_A, ANSWER_FOUND, 2, 5 },
+		{ "to-ip-1.live", RRSET_A, ANSWER_FOUND, 2, 60 },
+		{ "to-to-www.live", RRSET_A, ANSWER_FOUND, 3, 5 },
+		{ "to-www.live", RRSET_CNAME, ANSWER_FOUND, 1, 63 },
+		{ "to-x.live", RRSET_A, ANSWER_NXDOMAIN, 2, 30 },
+		{ "ip-1.live", RRSET_ANY, ANSWER_FOUND, 1, 60 },
+		{ "leased.live", 16, ANSWER_FOUND, 1, 62 }, /* its leases have run out */
+		/* "*.full" has an A of its own */
+		{ "ip-1.full", RRSET_A, ANSWER_FOUND, 1, 60 },
+		{ "ip-1.full", RRSET_AAAA, ANSWER_NODATA, 1, 30 },
+		{ "other.full", RRSET_A, ANSWER_FOUND, 1, 5 },
+		{ "x.sub.full", RRSET_A, ANSWER_REFERRAL, 2, 5 },
+		{ "ip-1.open", RRSET_A, ANSWER_FOUND, 1, 60 },
+		{ "ipx.open", RRSET_A, ANSWER_ELSEWHERE, 0, 0 },
+	};
+	static const char *const apexes[] = { "live", "full", "open" };
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(apexes); i++)
+		set_rules(zone_of(apexes[i]), texts, UNIT_COUNT(texts));
+	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+		ask_at(rows[i].name, rows[i].type, 3000);
+		if (answer.kind != rows[i].kind || answer.rrset_count != rows[i].rrsets)
+			print_message("# %s %u\n", rows[i].name, rows[i].type);
+		assert_int_equal(answer.kind, rows[i].kind);
+		assert_int_equal(answer.rrset_count, rows[i].rrsets);
+		if (rows[i].rrsets > 0 && answer.kind != ANSWER_REFERRAL)
+			assert_int_equal(answer.rrset[rows[i].rrsets - 1].ttl, rows[i].ttl);
+	}
+	ask("IP-1.live", RRSET_A);
+	assert_memory_equal(answer.rrset[0].owner, unit_name("IP-1.live").wire, 10);
+	assert_memory_equal(answer.rrset[0].rdata, "\0\4\12\0\0\1", 6);
+	zone_of("live")->any = ZONE_ANY_FULL;
+	ask("ip-1.live", RRSET_ANY);
+	assert_int_equal(answer.rrset_count, 2);
+	ask("ip-7.live", RRSET_ANY);
+	assert_int_equal(answer.rrset_count, 2);
+	zone_of("live")->any = ZONE_ANY_MINIMAL;
+	for (size_t i = 0; i < UNIT_COUNT(apexes); i++)
+		drop_rules(zone_of(apexes[i]));
+}
+
 /* --- memory of a zone's flags --- */
 
 static void
@@ -592,6 +692,7 @@ main(void)
 		cmocka_unit_test(a_dname_redirects_what_is_below_it),
 		cmocka_unit_test(a_dname_leaves_its_owner_alone),
 		cmocka_unit_test(a_name_that_grows_too_long_is_yxdomain),
+		cmocka_unit_test(a_rule_answers_for_names_that_are_not_there),
 		cmocka_unit_test(remembered_flags_end_with_the_transaction),
 	};
 
