@@ -2,18 +2,23 @@
 # Copyright (c) 2026, the livezone authors
 """livezoned as a process: arguments, start, signals, reload, log."""
 
+import fcntl
+import json
 import os
 import shutil
 import signal
 import socket
 import stat
 import subprocess
+import sys
+import termios
 import threading
 import time
 
 import pytest
 
 from support import build
+from support.http import UnixConnection
 from support.wait import wait_until
 
 
@@ -174,23 +179,22 @@ def test_reloads_under_load_lose_no_request(livezoned):
     assert not failed, failed[0]
 
 
+def unread(sock):
+    """Bytes that the other end of a unix socket has not read yet."""
+    return int.from_bytes(fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+
+
 def test_a_waiting_long_poll_does_not_hold_the_end_up(livezoned):
     daemon = livezoned()
     since = daemon.api.put("a.live.test", "A", "10.0.0.1").revision
-    waiting = type(daemon.api)(unix=daemon.api.unix)
-    replies = []
-    thread = threading.Thread(
-        target=lambda: replies.append(waiting.request("GET", "/v1/changes", since=since, wait="60s"))
-    )
-    thread.start()
-    status = f"/proc/{daemon.process.pid}/status"
-    # the main, accept, library and writer threads, and one for each of the two connections
-    wait_until(lambda: int(open(status).read().split("Threads:")[1].split()[0]) >= 6, 10, "it waits")
+    waiting = UnixConnection(daemon.api.unix, timeout=30)
+    waiting.request("GET", f"/v1/changes?since={since}&wait=60s")
+    wait_until(lambda: unread(waiting.sock) == 0, 10, "the request is read")
     started = time.monotonic()
     assert daemon.stop() == 0
     assert time.monotonic() - started < 5
-    thread.join(10)
-    assert replies and replies[0].json["changes"] == []
+    assert json.load(waiting.getresponse())["changes"] == []
+    waiting.close()
 
 
 def test_each_write_has_its_audit_line(livezoned):

@@ -93,7 +93,7 @@ def test_the_report_counts_what_was_answered_and_survives_a_reload(livezone):
     assert report_of(whole)["store"] == "live"
     whole.query("www.foreign.example")
     foreign = wait_until(lambda: int(report_of(whole).get("foreign", "0")), 10, "it is counted")
-    whole.unbound.control("reload")
+    whole.unbound.reload()
     whole.query("www.foreign.example")
     wait_until(lambda: int(report_of(whole)["foreign"]) > foreign, 10, "and goes on")
 
@@ -108,7 +108,7 @@ def test_a_zone_that_is_new_at_a_reload_owns_names_that_were_cached(livezone, up
     whole.daemon.write_config()
     os.kill(whole.daemon.process.pid, signal.SIGHUP)
     wait_until(lambda: len(whole.api.get("/v1/zones").json["zones"]) == 2, 10, "SIGHUP is done")
-    whole.unbound.control("reload_keep_cache")
+    whole.unbound.reload("reload_keep_cache")
     assert rcode_of(whole.query("name.two.test")) == "NXDOMAIN"
 
 

@@ -27,7 +27,7 @@ def test_reloads_under_load_lose_no_answer(livezone, cleanup, verb):
         wait_until(
             lambda: prober.answers >= goal[0] and writer.acks >= goal[1], 20, "load goes on"
         )
-        whole.unbound.control(verb)
+        whole.unbound.reload(verb)
     goal = prober.answers + 200
     wait_until(lambda: prober.answers >= goal, 20, "queries are answered after the reloads")
     for load in (writer, prober):
@@ -68,7 +68,7 @@ def test_a_reload_reads_the_zones_anew(livezone):
     os.kill(whole.daemon.process.pid, signal.SIGHUP)
     wait_until(lambda: len(whole.api.get("/v1/zones").json["zones"]) == 2, 10, "SIGHUP is done")
     whole.unbound.write_config()
-    whole.unbound.control("reload")
+    whole.unbound.reload()
     whole.wait_live()
     whole.api.put("name.two.test", "A", "10.0.0.2")
     assert whole.answers("name.two.test") == ["10.0.0.2"]
@@ -84,7 +84,7 @@ def test_a_bad_file_at_reload_keeps_both_sides_as_they_were(livezone):
     assert f"{whole.daemon.config_file}:3" in whole.daemon.process.output()
     whole.api.put("name.one.test", "A", "10.0.0.2")
     assert whole.answers("name.one.test") == ["10.0.0.2"]
-    whole.unbound.control("reload")
+    whole.unbound.reload()
     wait_until(lambda: "colour" in whole.unbound.process.output(), 10, "the module says why")
     assert whole.answers("name.one.test") == ["10.0.0.2"]
 
@@ -95,7 +95,6 @@ def test_a_change_of_the_number_of_threads_is_taken_at_reload(livezone):
     for threads in (4, 2, 1, 3):
         whole.unbound.threads = threads
         whole.unbound.write_config()
-        whole.unbound.control("reload")
-        whole.unbound.wait_up()
+        whole.unbound.reload()
         for _ in range(4 * threads):
             assert whole.answers("name.live.test") == ["10.0.0.1"]

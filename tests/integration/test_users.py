@@ -81,8 +81,7 @@ def test_a_rebuilt_store_is_still_readable(separate):
 
 def test_a_reload_as_that_user_finds_everything_again(separate):
     separate.api.put("name.live.test", "A", "10.0.0.1")
-    separate.unbound.control("reload")
-    separate.unbound.wait_up()
+    separate.unbound.reload()
     assert separate.answers("name.live.test") == ["10.0.0.1"]
     separate.api.put("name.live.test", "A", "10.0.0.2")
     assert separate.answers("name.live.test") == ["10.0.0.2"]

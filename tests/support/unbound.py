@@ -152,6 +152,16 @@ class Unbound(Resolver):
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done
 
+    def reload(self, verb="reload"):
+        """Reloads and waits for the end of it: unbound-control does not."""
+
+        def starts():
+            return self.process.output().count("start of service")
+
+        before = starts()
+        self.control(verb)
+        wait_until(lambda: starts() > before, 20, f"{verb} is done")
+
     def stats(self):
         """All counters, without resetting them."""
         lines = self.control("stats_noreset").stdout.splitlines()
