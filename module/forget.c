@@ -104,6 +104,16 @@ forget_target(struct module_qstate *q, const struct zones *zones, const uint8_t 
 	if (name_from_wire(rdata, len, &target))
 		return;
 	name_to_key(target.wire, &key);
-	if (zones_match(zones, &key))
-		forget(q->env, &target, q->qinfo.qtype, q->qinfo.qclass);
+	if (!zones_match(zones, &key))
+		return;
+	forget(q->env, &target, q->qinfo.qtype, q->qinfo.qclass);
+	forget_answer(q);
+}
+
+void
+forget_answer(struct module_qstate *q)
+{
+	/* clients see the TTLs of the records */
+	if (q->return_msg && q->return_msg->rep)
+		q->return_msg->rep->ttl = 0;
 }

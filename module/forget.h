@@ -18,5 +18,10 @@ void forget_zone(struct module_env *env, const struct zone *zone);
 /* What was learned on the way of a foreign name: the iterator follows a public CNAME into
  * a live zone by itself and stores what the public says of its target, unless the zone is
  * forwarded to this server without a cache. Removes the messages for such targets in q's
- * answer. On the worker's thread, when the next module is done. */
+ * answer, which is not to be stored itself. On the worker's thread, when the next module
+ * is done. */
 void forget_targets(struct module_qstate *q, const struct zones *zones);
+
+/* What another module found for q is not to be stored by one that stands in front, such as
+ * dns64, which does not heed no_cache_store. */
+void forget_answer(struct module_qstate *q);

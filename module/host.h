@@ -37,16 +37,17 @@ struct host_counts {
 	size_t additional;
 };
 
-/* An authoritative answer without its rrsets, in the region; NULL when out of memory. Its
- * TTL is relative, as everything in the mesh. */
+/* An authoritative answer without its rrsets, in the region; NULL when out of memory. The
+ * message's own TTL is 0: clients see those of the records, and a module in front that
+ * stores what it is given, as dns64 does, does not store this. */
 static inline struct reply_info *
-host_reply_new(struct regional *region, int rcode, time_t ttl,
-	const struct host_counts *counts, enum sec_status security)
+host_reply_new(struct regional *region, int rcode, const struct host_counts *counts,
+	enum sec_status security)
 {
 	uint16_t flags = (uint16_t)(BIT_QR | BIT_AA | BIT_RA | rcode);
 	size_t total = counts->answer + counts->authority + counts->additional;
 	struct reply_info *reply = construct_reply_info_base(
-		region, flags, 1, ttl, ttl, ttl,
+		region, flags, 1, 0, 0, 0,
 #if HOST_MINOR >= 22
 		0, /* how long a failed refresh is not tried again: never cached */
 #endif

@@ -30,6 +30,7 @@ struct wait {
 	sldns_ede_code ede;      /* why */
 };
 
+static bool is_class_of_zones(uint16_t class);
 static void look_up(const struct query_context *context, struct module_qstate *q, int id,
 	const struct zone *zone, const struct name_key *key);
 static enum report_stage answer(struct module_qstate *q, int id, const struct zone *zone,
@@ -63,7 +64,7 @@ query_operate(const struct query_context *context, struct module_qstate *q,
 		q->ext_state[id] = module_finished;
 		return;
 	}
-	if (q->qinfo.qclass == LDNS_RR_CLASS_IN) {
+	if (is_class_of_zones(q->qinfo.qclass)) {
 		name_to_key(q->qinfo.qname, &key);
 		zone = zones_match(context->zones, &key);
 	}
@@ -74,6 +75,14 @@ query_operate(const struct query_context *context, struct module_qstate *q,
 		return;
 	}
 	look_up(context, q, id, zone, &key);
+}
+
+/* Zones are of class IN, which a question for all classes means too; passed on, such a
+ * question would come back as one for IN, and the host would store what we say. */
+static bool
+is_class_of_zones(uint16_t class)
+{
+	return class == LDNS_RR_CLASS_IN || class == LDNS_RR_CLASS_ANY;
 }
 
 static void
@@ -140,7 +149,9 @@ pass_on(struct module_qstate *q, int id)
 	if (!wait->is_passed_on) {
 		wait->is_passed_on = true;
 		q->ext_state[id] = module_wait_module;
-	} /* else the next module has answered, and that stands */
+	} else { /* the next module has answered, and that stands */
+		forget_answer(q);
+	}
 	return REPORT_NEXT;
 }
 
@@ -174,7 +185,7 @@ chase(struct module_qstate *q, int id, const struct answer *found)
 		.qname = wait->target.wire,
 		.qname_len = found->target.len,
 		.qtype = q->qinfo.qtype,
-		.qclass = q->qinfo.qclass,
+		.qclass = LDNS_RR_CLASS_IN,
 	};
 
 	if (wait->rounds++ == ROUNDS_MAX)

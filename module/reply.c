@@ -15,9 +15,8 @@ static int rcode_of(enum answer_kind kind);
 static bool add_rrsets(struct module_qstate *q, struct reply_info *reply,
 	const struct answer *answer, const struct reply_info *rest);
 static struct ub_packed_rrset_key *
-rrset_new(struct regional *region, const struct answer_rrset *from);
+rrset_new(struct module_qstate *q, const struct answer_rrset *from);
 static void fill_rrset(struct packed_rrset_data *data, const struct answer_rrset *from);
-static time_t lowest_ttl(const struct answer *answer, const struct reply_info *rest);
 static void finish(struct module_qstate *q, struct reply_info *reply, int rcode);
 
 void
@@ -51,8 +50,7 @@ reply_answer(struct module_qstate *q, const struct answer *answer,
 		if (rest->security < security)
 			security = rest->security;
 	}
-	reply = host_reply_new(
-		q->region, rcode, lowest_ttl(answer, rest), &counts, security);
+	reply = host_reply_new(q->region, rcode, &counts, security);
 	if (!reply || !add_rrsets(q, reply, answer, rest ? rest : &no_rest)) {
 		reply_error(q, LDNS_RCODE_SERVFAIL);
 		return;
@@ -61,6 +59,8 @@ reply_answer(struct module_qstate *q, const struct answer *answer,
 		host_reply_set_ede(reply, host_reply_ede(rest));
 	if (answer->kind == ANSWER_REFERRAL && counts.answer == 0)
 		reply->authoritative = 0; /* RFC 1034 section 4.3.2, step 3b */
+	if (q->qinfo.qclass == LDNS_RR_CLASS_ANY)
+		reply->authoritative = 0; /* RFC 1034 section 3.7.1 */
 	finish(q, reply, LDNS_RCODE_NOERROR);
 }
 
@@ -90,7 +90,7 @@ add_rrsets(struct module_qstate *q, struct reply_info *reply, const struct answe
 		for (size_t i = 0; i < answer->rrset_count; i++) {
 			if (answer->rrset[i].section != section)
 				continue;
-			*at = rrset_new(q->region, &answer->rrset[i]);
+			*at = rrset_new(q, &answer->rrset[i]);
 			if (!*at++)
 				return false;
 		}
@@ -101,7 +101,7 @@ add_rrsets(struct module_qstate *q, struct reply_info *reply, const struct answe
 }
 
 static struct ub_packed_rrset_key *
-rrset_new(struct regional *region, const struct answer_rrset *from)
+rrset_new(struct module_qstate *q, const struct answer_rrset *from)
 {
 	/* key, data, owner in one block; data ends with the bytes of the rdata */
 	size_t per_record = sizeof(size_t) + sizeof(uint8_t *) + sizeof(time_t);
@@ -110,7 +110,7 @@ rrset_new(struct regional *region, const struct answer_rrset *from)
 	struct ub_packed_rrset_key *key;
 	struct packed_rrset_data *data;
 
-	key = regional_alloc(region, sizeof(*key) + data_size + from->owner_len);
+	key = regional_alloc(q->region, sizeof(*key) + data_size + from->owner_len);
 	if (!key)
 		return NULL;
 	memset(key, 0, sizeof(*key) + sizeof(*data));
@@ -123,8 +123,11 @@ rrset_new(struct regional *region, const struct answer_rrset *from)
 	key->rk.dname_len = from->owner_len;
 	key->rk.type = htons(from->type);
 	key->rk.rrset_class = htons(LDNS_RR_CLASS_IN);
-	/* entry.hash stays 0: it is for the rrset cache, where ours never go, and would
-	 * be half of this function's cost */
+	/* The hash is for the rrset cache, where ours never go, and would be half of this
+	 * function's cost. Behind a module that stores rrsets, as dns64 does, it is one
+	 * with which nobody looks for them. */
+	if (q->curmod > 0)
+		key->entry.hash = rrset_key_hash(&key->rk) ^ 1;
 	return key;
 }
 
@@ -148,18 +151,6 @@ fill_rrset(struct packed_rrset_data *data, const struct answer_rrset *from)
 	memcpy(data->rr_data[0], from->rdata, from->rdata_len);
 }
 
-static time_t
-lowest_ttl(const struct answer *answer, const struct reply_info *rest)
-{
-	time_t ttl = rest ? rest->ttl : RRSET_TTL_MAX;
-
-	for (size_t i = 0; i < answer->rrset_count; i++) {
-		if ((time_t)answer->rrset[i].ttl < ttl)
-			ttl = (time_t)answer->rrset[i].ttl;
-	}
-	return ttl;
-}
-
 void
 reply_error(struct module_qstate *q, int rcode)
 {
@@ -171,7 +162,7 @@ reply_fail(struct module_qstate *q, sldns_ede_code code, const char *text)
 {
 	struct host_counts none = { 0 };
 	struct reply_info *reply = host_reply_new(
-		q->region, LDNS_RCODE_SERVFAIL, 0, &none, sec_status_insecure);
+		q->region, LDNS_RCODE_SERVFAIL, &none, sec_status_insecure);
 
 	errinf_ede(q, text, code);
 	if (reply)
@@ -199,7 +190,7 @@ reply_copy(struct module_qstate *q, const struct reply_info *reply)
 	struct host_counts counts = { .answer = reply->an_numrrsets,
 		.authority = reply->ns_numrrsets };
 	struct reply_info *copy = host_reply_new(q->region,
-		(int)FLAGS_GET_RCODE(reply->flags), reply->ttl, &counts, reply->security);
+		(int)FLAGS_GET_RCODE(reply->flags), &counts, reply->security);
 
 	if (!copy)
 		return NULL;
