@@ -33,7 +33,7 @@ def parse():
     parser.add_argument("--quick", action="store_true",
                         help="short runs and a tenth of the names: shows that it works")
     parser.add_argument("--row", nargs="+", metavar="NAME", default=[],
-                        help="only these rows; also a prefix: hit, foreign, write ...")
+                        help="only these rows, or all that begin so: hit, foreign, write ...")
     parser.add_argument("--repeats", type=int, metavar="N", help="rounds, default 3")
     parser.add_argument("--seconds", type=float, metavar="S", help="length of one measurement")
     parser.add_argument("--json", metavar="FILE", help="every single measurement")
@@ -46,14 +46,17 @@ def parse():
 
 
 def select(names):
-    """The rows of these names or prefixes; all without names."""
-    found = [row for row in rows.ROWS
-             if not names or any(row.name == n or row.name.startswith(n + "-") for n in names)]
-    unknown = [n for n in names if not any(r.name == n or r.name.startswith(n + "-")
-                                           for r in rows.ROWS)]
-    if unknown:
-        sys.exit(f"bench: no such row: {', '.join(unknown)}; scripts/bench --list shows them")
-    return found
+    """The rows of these names, or of a name's beginning where no row has it; all without names."""
+    if not names:
+        return rows.ROWS
+    chosen = set()
+    for name in names:
+        found = {r.name for r in rows.ROWS if r.name == name} or \
+                {r.name for r in rows.ROWS if r.name.startswith(name + "-")}
+        if not found:
+            sys.exit(f"bench: no such row: {name}; scripts/bench --list shows them")
+        chosen |= found
+    return [row for row in rows.ROWS if row.name in chosen]
 
 
 def measure_group(name, wanted, context, scale, skipped):
