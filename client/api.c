@@ -66,7 +66,7 @@ api_open(const char *address, const char *token, struct api **out, struct reason
 	if (status == 0 && !(api->curl = curl_easy_init()))
 		status = reason_set(reason, STATUS_NO_MEMORY, "libcurl does not start");
 	if (status) {
-		api_free(api);
+		api_close(api);
 		return status;
 	}
 	*out = api;
@@ -74,7 +74,7 @@ api_open(const char *address, const char *token, struct api **out, struct reason
 }
 
 void
-api_free(struct api *api)
+api_close(struct api *api)
 {
 	if (!api)
 		return;

@@ -49,7 +49,7 @@ int api_open(const char *address, const char *token, struct api **out,
 	struct reason *reason);
 
 /* NULL is allowed. */
-void api_free(struct api *api);
+void api_close(struct api *api);
 
 /* Sends and waits for the whole reply. 0 when livezoned answered, whatever it said;
  * STATUS_UNAVAILABLE when it could not be reached (the reason says how to mend it);

@@ -90,7 +90,7 @@ call(const struct command_line *line, const struct api_request *request,
 	if (result)
 		return result;
 	result = call_send(api, request, out);
-	api_free(api);
+	api_close(api);
 	return result;
 }
 

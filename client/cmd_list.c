@@ -146,7 +146,7 @@ list_everything(const struct command_line *line)
 		result = call_send(api, &request, &reply);
 		if (result == COMMAND_OK)
 			result = list_each(line, api, output_array(reply, "zones"), contents);
-		api_free(api);
+		api_close(api);
 	}
 	if (result == COMMAND_OK && command_has(line, "json")) {
 		json_object_object_add(reply, "zones", json_object_get(contents));

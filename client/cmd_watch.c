@@ -47,7 +47,7 @@ cmd_watch(const struct command_line *line)
 		if (fflush(stdout) != 0)
 			result = COMMAND_REFUSED;
 	}
-	api_free(api);
+	api_close(api);
 	return result;
 }
 

@@ -246,7 +246,7 @@ state_open(const char *dir, uint64_t size_limit, struct state **out, struct reas
 			reason_prefix(reason, status, "state in %s", dir);
 	}
 	if (status != STATUS_OK) {
-		state_free(state);
+		state_close(state);
 		return status;
 	}
 	*out = state;
@@ -254,7 +254,7 @@ state_open(const char *dir, uint64_t size_limit, struct state **out, struct reas
 }
 
 void
-state_free(struct state *state)
+state_close(struct state *state)
 {
 	if (!state)
 		return;

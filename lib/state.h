@@ -93,7 +93,7 @@ struct state_zone {
  * livezoned holds "<dir>/livezoned.lock"; the reason has its pid. */
 int state_open(const char *dir, uint64_t size_limit, struct state **out,
 	struct reason *reason);
-void state_free(struct state *state); /* all transactions have ended; NULL is allowed */
+void state_close(struct state *state); /* all transactions have ended; NULL is allowed */
 
 /* Transactions. Any number of readers on any threads, each used by one thread; one writer
  * at a time. A failed commit (STATUS_FULL, STATUS_IO) leaves the last committed state and

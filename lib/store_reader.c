@@ -230,7 +230,7 @@ store_reader_open(const char *dir, size_t slots, struct store_reader **out,
 	if (status == STATUS_OK)
 		status = open_checked(reader, dir, slots, reason);
 	if (status != STATUS_OK) {
-		store_reader_free(reader);
+		store_reader_close(reader);
 		return status;
 	}
 	*out = reader;
@@ -251,7 +251,7 @@ store_reader_claim(struct store_reader *reader, size_t slots, struct reason *rea
 }
 
 void
-store_reader_free(struct store_reader *reader)
+store_reader_close(struct store_reader *reader)
 {
 	size_t i;
 

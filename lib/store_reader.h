@@ -32,7 +32,7 @@ int store_reader_claim(struct store_reader *reader, size_t slots, struct reason 
 
 /* Only for an environment that was replaced and that no thread is inside of; the current
  * one is never closed (R13). NULL is allowed. */
-void store_reader_free(struct store_reader *reader);
+void store_reader_close(struct store_reader *reader);
 
 /* Does the directory still hold the files that are open, in full length? Uses stat(2)
  * only. STATUS_NOT_FOUND and STATUS_FOREIGN: deleted or replaced, what is open is whole;

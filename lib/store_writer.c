@@ -222,7 +222,7 @@ store_writer_publish(struct store_writer *writer, struct reason *reason)
 }
 
 void
-store_writer_free(struct store_writer *writer)
+store_writer_close(struct store_writer *writer)
 {
 	if (!writer)
 		return;

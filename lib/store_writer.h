@@ -33,7 +33,7 @@ int store_writer_publish(struct store_writer *writer, struct reason *reason);
 
 /* Ends the use without touching the shared locks (R13); an environment that was never
  * published is removed. NULL is allowed. */
-void store_writer_free(struct store_writer *writer);
+void store_writer_close(struct store_writer *writer);
 
 /* Is the directory still the one that is open, in full length? */
 int store_writer_check(struct store_writer *writer, struct reason *reason);

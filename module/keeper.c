@@ -404,7 +404,7 @@ switch_to(struct keeper *keeper, struct store_reader *reader, struct reason *why
 	char *dir = strdup(keeper->settings.config->store.serve);
 
 	if (!dir) {
-		store_reader_free(reader);
+		store_reader_close(reader);
 		return reason_set(why, STATUS_NO_MEMORY, "out of memory");
 	}
 	atomic_store(&keeper->settings.workers->live, reader);
@@ -488,7 +488,7 @@ free_retired(struct keeper *keeper)
 static void
 free_guarded(void *context)
 {
-	store_reader_free(context);
+	store_reader_close(context);
 }
 
 /* A reload may have raised the number of threads. */

@@ -43,7 +43,7 @@ static bool is_known_host(const char *host, const char *tcp);
 static bool is_redirect(const struct name_key *name, uint16_t type);
 
 int
-auth_open(const struct config *config, struct auth **out, struct reason *reason)
+auth_read(const struct config *config, struct auth **out, struct reason *reason)
 {
 	struct auth *auth = calloc(1, sizeof(*auth));
 	int status;

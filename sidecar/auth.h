@@ -41,7 +41,7 @@ struct auth_identity {
 
 /* Looks users up, reads the token file. Fails closed: TCP without tokens and without the
  * opt-out is refused, as is the opt-out off loopback. */
-int auth_open(const struct config *config, struct auth **out, struct reason *reason);
+int auth_read(const struct config *config, struct auth **out, struct reason *reason);
 void auth_free(struct auth *auth); /* NULL is allowed */
 
 /* Recognises the peer of a request. False: *reply is the refusal (401, 403 or 429). */

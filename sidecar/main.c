@@ -288,6 +288,6 @@ stop(struct daemon *daemon)
 {
 	http_stop(daemon->http);
 	writer_stop(daemon->api.writer);
-	state_free(daemon->api.state);
+	state_close(daemon->api.state);
 	settings_release(daemon->api.settings);
 }

@@ -206,7 +206,7 @@ rebuild(struct serving *serving)
 		if (status == STATUS_OK)
 			status = publish(serving, store);
 		if (status != STATUS_OK)
-			store_writer_free(store);
+			store_writer_close(store);
 	}
 	if (status != STATUS_OK) {
 		serving->retry_after_ms = serving->retry_after_ms == 0
@@ -217,7 +217,7 @@ rebuild(struct serving *serving)
 		serving->retry_ms = clock_boot_ms() + serving->retry_after_ms;
 		return;
 	}
-	store_writer_free(serving->store);
+	store_writer_close(serving->store);
 	serving->store = store;
 	serving->meta = meta;
 	serving->is_current = true;
@@ -484,7 +484,7 @@ serving_start(struct serving *serving, bool must_rebuild)
 void
 serving_stop(struct serving *serving)
 {
-	store_writer_free(serving->store);
+	store_writer_close(serving->store);
 	serving->store = NULL;
 	free(serving->dir);
 	serving->dir = NULL;

@@ -20,7 +20,7 @@ settings_read(const char *path, struct settings **out, struct reason *reason)
 	atomic_init(&settings->references, 1);
 	status = config_read(path, &settings->config, reason);
 	if (!status)
-		status = auth_open(settings->config, &settings->auth, reason);
+		status = auth_read(settings->config, &settings->auth, reason);
 	if (status) {
 		settings_release(settings);
 		return status;

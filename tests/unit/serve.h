@@ -78,5 +78,5 @@ serve_done(struct serve *serve)
 		store_writer_abort(serve->txn);
 	snprintf(command, sizeof(command), "rm -rf %s", serve->root);
 	assert_int_equal(system(command), 0);
-	store_writer_free(serve->writer);
+	store_writer_close(serve->writer);
 }

@@ -70,7 +70,7 @@ open_auth(void)
 		file);
 	fclose(file);
 	chmod(path, 0600);
-	if (auth_open(&config, &auth, &reason) != 0)
+	if (auth_read(&config, &auth, &reason) != 0)
 		fail_msg("%s", reason.text);
 	return auth;
 }
@@ -260,7 +260,7 @@ test_no_listener_without_a_way_to_authenticate(void **state)
 		struct reason reason = { "" };
 		struct auth *auth = NULL;
 
-		assert_int_equal(auth_open(&config, &auth, &reason),
+		assert_int_equal(auth_read(&config, &auth, &reason),
 			rows[i].says ? STATUS_INVALID : 0);
 		if (rows[i].says && !strstr(reason.text, rows[i].says))
 			fail_msg("%s", reason.text);
@@ -278,7 +278,7 @@ test_a_user_that_is_not_there_is_refused(void **state)
 	struct auth *auth = NULL;
 
 	(void)state;
-	assert_int_equal(auth_open(&config, &auth, &reason), STATUS_INVALID);
+	assert_int_equal(auth_read(&config, &auth, &reason), STATUS_INVALID);
 	assert_non_null(strstr(reason.text, "f: api.allow-users[1]: there is no user"));
 }
 

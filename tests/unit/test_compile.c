@@ -45,7 +45,7 @@ tear_down(void **state)
 	char command[96];
 
 	(void)state;
-	state_free(truth);
+	state_close(truth);
 	snprintf(command, sizeof(command), "rm -rf %s", dir);
 	return system(command);
 }

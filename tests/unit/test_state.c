@@ -36,7 +36,7 @@ tear_down(void **state)
 	char command[96];
 
 	(void)state;
-	state_free(truth);
+	state_close(truth);
 	truth = NULL;
 	snprintf(command, sizeof(command), "rm -rf %s", dir);
 	return system(command);
@@ -182,7 +182,7 @@ test_an_rrset_reads_as_it_was_written_after_reopening(void **state)
 	assert_int_equal(state_set_revision(txn, 7, &reason), STATUS_OK);
 	assert_int_equal(state_read_meta(txn, &meta, &reason), STATUS_OK);
 	assert_int_equal(state_commit(txn, &reason), STATUS_OK);
-	state_free(truth);
+	state_close(truth);
 	assert_int_equal(state_open(dir, SIZE, &truth, &reason), STATUS_OK);
 
 	txn = look();
@@ -490,7 +490,7 @@ test_another_lmdb_format_is_refused_untouched(void **state)
 	char path[96];
 
 	(void)state;
-	state_free(truth);
+	state_close(truth);
 	truth = NULL;
 	overwrite(20, &version, sizeof(version));
 	assert_refused(STATUS_FOREIGN, "LMDB data format 3");
@@ -509,7 +509,7 @@ test_a_first_start_that_was_killed_is_begun_again(void **state)
 	char command[256];
 
 	(void)state;
-	state_free(truth);
+	state_close(truth);
 	truth = NULL;
 	snprintf(command, sizeof(command),
 		"cd %s && rm data.mdb lock.mdb && mkdir new && touch new/data.mdb new/lock.mdb",
@@ -527,7 +527,7 @@ test_an_environment_of_another_program_is_refused(void **state)
 	MDB_env *env;
 
 	(void)state;
-	state_free(truth);
+	state_close(truth);
 	truth = NULL;
 	snprintf(command, sizeof(command), "rm %s/data.mdb %s/lock.mdb", dir, dir);
 	assert_int_equal(system(command), 0);
@@ -545,7 +545,7 @@ test_a_newer_schema_is_refused_with_what_is_needed(void **state)
 	int fd;
 
 	(void)state;
-	state_free(truth);
+	state_close(truth);
 	truth = NULL;
 	snprintf(path, sizeof(path), "%s/data.mdb", dir);
 	fd = open(path, O_RDWR);

@@ -113,7 +113,7 @@ a_reader_sees_the_next_commit(void **state)
 	write_in_child(write_more);
 	assert_int_equal(find(reader, "more.live"), STORE_EXACT);
 	assert_int_equal(store_reader_check(reader, &reason), STATUS_OK);
-	store_reader_free(reader);
+	store_reader_close(reader);
 }
 
 static void
@@ -129,9 +129,9 @@ a_replaced_directory_is_noticed_and_the_old_data_stays(void **state)
 	assert_int_equal(find(old, "www.live"), STORE_EXACT);
 	assert_int_equal(store_reader_open(serve.dir, 2, &new, &reason), STATUS_OK);
 	assert_int_equal(find(new, "www.live"), STORE_EXACT);
-	store_reader_free(old);
+	store_reader_close(old);
 	assert_int_equal(find(new, "www.live"), STORE_EXACT);
-	store_reader_free(new);
+	store_reader_close(new);
 }
 
 static void
@@ -144,9 +144,9 @@ the_same_files_are_not_opened_twice(void **state)
 	assert_int_equal(store_reader_open(serve.dir, 1, &reader, &reason), STATUS_OK);
 	assert_int_equal(store_reader_open(serve.dir, 1, &second, &reason),
 		STATUS_UNAVAILABLE);
-	store_reader_free(reader);
+	store_reader_close(reader);
 	assert_int_equal(store_reader_open(serve.dir, 1, &reader, &reason), STATUS_OK);
-	store_reader_free(reader);
+	store_reader_close(reader);
 }
 
 static void
@@ -193,7 +193,7 @@ truncation_under_an_open_reader_is_noticed(void **state)
 	truncate_data(4096);
 	assert_int_equal(store_reader_check(reader, &reason), STATUS_CORRUPT);
 	assert_non_null(strstr(reason.text, "truncated"));
-	store_reader_free(reader);
+	store_reader_close(reader);
 }
 
 static void

@@ -41,7 +41,7 @@ stop(void)
 {
 	writer_stop(writer);
 	writer = NULL;
-	state_free(truth);
+	state_close(truth);
 	truth = NULL;
 }
 
