@@ -12,6 +12,7 @@ enum command_exit cmd_apply(const struct command_line *line);
 enum command_exit cmd_backup(const struct command_line *line);
 enum command_exit cmd_check_config(const struct command_line *line);
 enum command_exit cmd_delete(const struct command_line *line);
+enum command_exit cmd_explain(const struct command_line *line);
 enum command_exit cmd_export(const struct command_line *line);
 enum command_exit cmd_get(const struct command_line *line);
 enum command_exit cmd_heartbeat(const struct command_line *line);

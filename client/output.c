@@ -115,6 +115,12 @@ output_difference(FILE *file, struct json_object *difference)
 }
 
 void
+output_safe(FILE *file, const char *text)
+{
+	print_cell(file, text ? text : "", 0);
+}
+
+void
 output_json(struct json_object *json)
 {
 	puts(json_object_to_json_string_ext(json,

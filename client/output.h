@@ -37,6 +37,9 @@ void output_rrset(struct output_table *table, struct json_object *rrset);
 /* Prints one change of an apply: "+ name ttl type records", "-" or "~". */
 void output_difference(FILE *file, struct json_object *difference);
 
+/* Prints a text of a reply; control bytes are replaced. NULL is nothing. */
+void output_safe(FILE *file, const char *text);
+
 /* One line of compact JSON on standard output. */
 void output_json(struct json_object *json);
 

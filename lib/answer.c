@@ -66,3 +66,44 @@ answer_add(struct answer *answer, enum answer_section section, const uint8_t *ow
 	answer->used += owner_len + data->rdata_len;
 	return STATUS_OK;
 }
+
+enum answer_rcode
+answer_rcode(const struct answer *answer)
+{
+	switch (answer->kind) {
+	case ANSWER_NXDOMAIN:
+		return ANSWER_RCODE_NXDOMAIN;
+	case ANSWER_YXDOMAIN:
+		return ANSWER_RCODE_YXDOMAIN;
+	case ANSWER_REFUSED:
+		return ANSWER_RCODE_REFUSED;
+	case ANSWER_FAILED:
+		return ANSWER_RCODE_SERVFAIL;
+	case ANSWER_FOUND:
+	case ANSWER_NODATA:
+	case ANSWER_REFERRAL:
+	case ANSWER_ELSEWHERE:
+		break;
+	}
+	return ANSWER_RCODE_NOERROR;
+}
+
+bool
+answer_is_authoritative(const struct answer *answer)
+{
+	size_t i;
+
+	switch (answer->kind) {
+	case ANSWER_REFUSED:
+	case ANSWER_FAILED:
+		return false;
+	case ANSWER_REFERRAL:
+		/* RFC 1034 section 4.3.2, step 3b; a chain before it is ours */
+		for (i = 0; i < answer->rrset_count; i++)
+			if (answer->rrset[i].section == ANSWER_ANSWER)
+				return true;
+		return false;
+	default:
+		return true;
+	}
+}

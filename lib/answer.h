@@ -36,6 +36,15 @@ enum answer_kind {
 	ANSWER_FAILED,    /* the store could not be read: on-failure decides */
 };
 
+/* Response codes (RFC 1035 section 4.1.1, RFC 6672). */
+enum answer_rcode {
+	ANSWER_RCODE_NOERROR = 0,
+	ANSWER_RCODE_SERVFAIL = 2,
+	ANSWER_RCODE_NXDOMAIN = 3,
+	ANSWER_RCODE_REFUSED = 5,
+	ANSWER_RCODE_YXDOMAIN = 6,
+};
+
 struct answer_rrset {
 	enum answer_section section;
 	uint16_t type;
@@ -69,3 +78,8 @@ void answer_reset(struct answer *answer);
 /* Copies an RRset in. Returns 0 or STATUS_TOO_LARGE; then the answer is unchanged. */
 int answer_add(struct answer *answer, enum answer_section section, const uint8_t *owner,
 	size_t owner_len, const struct node_rrset *data);
+
+/* The header of the message that the answer becomes, as far as it is ours: without the rest
+ * of a chain that leads elsewhere, and where on-failure does not pass the query on. */
+enum answer_rcode answer_rcode(const struct answer *answer);
+bool answer_is_authoritative(const struct answer *answer);

@@ -34,6 +34,9 @@ enum step {
 	STEP_BROKEN, /* the store or the answer's limits failed us */
 };
 
+static void record(const struct search *search, enum lookup_event event,
+	const struct name_key *key, size_t len, uint16_t type)
+	__attribute__((cold, noinline));
 static enum step take_step(struct search *search);
 static enum step look_above(struct search *search, bool has_cuts, size_t *out_encloser);
 static enum step try_rules(struct search *search);
@@ -48,6 +51,23 @@ static enum step finish_found(struct search *search, const struct node_rrset *rr
 static enum step finish_missing(struct search *search);
 static enum step finish_negative(struct search *search, enum answer_kind kind);
 static enum step finish_elsewhere(struct search *search);
+
+/* Tells the trace, if there is one. `key` NULL: the node that was found last. */
+static inline void
+note_rrset(const struct search *search, enum lookup_event event, const struct name_key *key,
+	uint16_t type)
+{
+	if (__builtin_expect(search->query->trace != NULL, 0))
+		record(search, event, key, key ? key->len : 0, type);
+}
+
+/* The same of the first `len` bytes of the name. */
+static inline void
+note(const struct search *search, enum lookup_event event, size_t len)
+{
+	if (__builtin_expect(search->query->trace != NULL, 0))
+		record(search, event, &search->key, len, 0);
+}
 
 void
 lookup_answer(const struct zones *zones, const struct zone *zone,
@@ -68,8 +88,32 @@ lookup_answer(const struct zones *zones, const struct zone *zone,
 	answer_reset(out);
 	while (step == STEP_FOLLOW)
 		step = take_step(&search);
-	if (step == STEP_BROKEN)
+	if (step == STEP_BROKEN) {
+		note(&search, LOOKUP_BROKEN, search.key.len);
 		answer_reset(out);
+	}
+}
+
+/* `key` NULL: the node that was found last. */
+static void
+record(const struct search *search, enum lookup_event event, const struct name_key *key,
+	size_t len, uint16_t type)
+{
+	struct lookup_trace *trace = search->query->trace;
+	struct lookup_step *step = &trace->step[trace->count];
+
+	if (trace->count == LOOKUP_STEPS_MAX)
+		return;
+	trace->count++;
+	*step = (struct lookup_step){ .event = event, .type = type, .zone = search->zone };
+	step->name = trace->node;
+	if (key) {
+		step->name.len = (uint8_t)len;
+		memcpy(step->name.bytes, key->bytes, len);
+	}
+	if (event == LOOKUP_NODE || event == LOOKUP_RULE || event == LOOKUP_MADE
+		|| event == LOOKUP_WILDCARD)
+		trace->node = step->name;
 }
 
 /* The first `len` bytes of the search's key: an ancestor. */
@@ -155,6 +199,7 @@ take_step(struct search *search)
 	uint32_t flags;
 	enum step step = STEP_ON;
 
+	note(search, LOOKUP_ZONE, search->key.len);
 	if (read_flags(search, &flags) != STATUS_OK)
 		return STEP_BROKEN;
 	if (flags & NODE_HAS_CUTS)
@@ -164,13 +209,18 @@ take_step(struct search *search)
 	switch (store_find(search->txn, &search->key, &node)) {
 	case STORE_EXACT:
 		/* a name whose leases have all run out is gone */
-		if (is_apex || find_any(search, &node, &any) != STATUS_NOT_FOUND)
+		if (is_apex || find_any(search, &node, &any) != STATUS_NOT_FOUND) {
+			note(search, LOOKUP_NODE, search->key.len);
 			return answer_from_node(search, &node);
+		}
+		note(search, LOOKUP_EXPIRED, search->key.len);
 		break;
 	case STORE_BELOW:
 		/* an empty non-terminal exists (RFC 4592 section 2.2.2) */
+		note(search, LOOKUP_EMPTY, search->key.len);
 		return finish_negative(search, ANSWER_NODATA);
 	case STORE_NONE:
+		note(search, LOOKUP_ABSENT, search->key.len);
 		/* the apex exists even before anything was written */
 		if (is_apex)
 			return finish_negative(search, ANSWER_NODATA);
@@ -183,11 +233,15 @@ take_step(struct search *search)
 		if (step != STEP_ON)
 			return step;
 	}
-	if (!(flags & NODE_HAS_WILDCARDS))
-		return finish_missing(search);
-	if (!(flags & NODE_HAS_CUTS))
+	if (!(flags & NODE_HAS_CUTS)
+		&& (flags & NODE_HAS_WILDCARDS || search->query->trace))
 		step = look_above(search, false, &encloser);
-	return step == STEP_ON ? try_wildcard(search, encloser) : step;
+	if (step != STEP_ON)
+		return step;
+	note(search, LOOKUP_ENCLOSER, encloser);
+	if (flags & NODE_HAS_WILDCARDS)
+		return try_wildcard(search, encloser);
+	return finish_missing(search);
 }
 
 /* Does a node strictly above the name, `len` bytes of its key, take the name away? */
@@ -199,13 +253,17 @@ check_ancestor(struct search *search, size_t len, const struct node *node)
 
 	if (len > search->zone->key.len) {
 		status = find_type(search, node, RRSET_NS, &rrset);
-		if (status == STATUS_OK)
+		if (status == STATUS_OK) {
+			note(search, LOOKUP_NODE, len);
 			return refer(search, len, &rrset);
+		}
 	}
 	if (status == STATUS_NOT_FOUND) {
 		status = find_type(search, node, RRSET_DNAME, &rrset);
-		if (status == STATUS_OK)
+		if (status == STATUS_OK) {
+			note(search, LOOKUP_NODE, len);
 			return redirect(search, len, &rrset);
+		}
 	}
 	return status == STATUS_NOT_FOUND ? STEP_ON : STEP_BROKEN;
 }
@@ -264,6 +322,8 @@ try_rules(struct search *search)
 	for (i = 0; i < zone->rule_count; i++) {
 		if (!rule_apply(zone->rule[i], search->answer->scratch, &rrset))
 			continue;
+		if (!matched)
+			note(search, LOOKUP_RULE, search->key.len);
 		matched = true;
 		if (rrset.type == type)
 			return finish_found(search, &rrset);
@@ -272,6 +332,7 @@ try_rules(struct search *search)
 				&& add(search, ANSWER_ANSWER, search->name, &rrset)
 					!= STATUS_OK)
 				return STEP_BROKEN;
+			note_rrset(search, LOOKUP_RRSET, NULL, rrset.type);
 			if (zone->any == ZONE_ANY_MINIMAL)
 				break;
 		} else if (rrset.type == RRSET_CNAME) {
@@ -282,7 +343,10 @@ try_rules(struct search *search)
 		search->answer->kind = ANSWER_FOUND;
 		return STEP_DONE;
 	}
-	return matched ? finish_negative(search, ANSWER_NODATA) : STEP_ON;
+	if (!matched)
+		return STEP_ON;
+	note_rrset(search, LOOKUP_NO_RRSET, NULL, type);
+	return finish_negative(search, ANSWER_NODATA);
 }
 
 /* The source of synthesis is "*" under the closest encloser and no other (RFC 4592
@@ -300,12 +364,17 @@ try_wildcard(struct search *search, size_t encloser)
 	key.bytes[key.len++] = '*';
 	switch (store_find(search->txn, &key, &node)) {
 	case STORE_EXACT:
-		if (find_any(search, &node, &any) == STATUS_NOT_FOUND)
+		if (find_any(search, &node, &any) == STATUS_NOT_FOUND) {
+			note_rrset(search, LOOKUP_EXPIRED, &key, 0);
 			return finish_missing(search);
+		}
+		note_rrset(search, LOOKUP_WILDCARD, &key, 0);
 		return answer_from_node(search, &node);
 	case STORE_BELOW:
+		note_rrset(search, LOOKUP_EMPTY, &key, 0);
 		return finish_negative(search, ANSWER_NODATA);
 	case STORE_NONE:
+		note_rrset(search, LOOKUP_NO_WILDCARD, &key, 0);
 		return finish_missing(search);
 	default:
 		return STEP_BROKEN;
@@ -330,6 +399,7 @@ answer_whole_node(struct search *search, const struct node *node)
 			break;
 		if (add(search, ANSWER_ANSWER, search->name, &rrset) != STATUS_OK)
 			break;
+		note_rrset(search, LOOKUP_RRSET, NULL, rrset.type);
 	}
 	if (search->answer->rrset_count == 0)
 		return finish_negative(search, ANSWER_NODATA);
@@ -361,8 +431,10 @@ answer_from_node(struct search *search, const struct node *node)
 		return finish_found(search, &rrset);
 	if (status == STATUS_NOT_FOUND)
 		status = find_type(search, node, RRSET_CNAME, &rrset);
-	if (status == STATUS_NOT_FOUND)
+	if (status == STATUS_NOT_FOUND) {
+		note_rrset(search, LOOKUP_NO_RRSET, NULL, type);
 		return finish_negative(search, ANSWER_NODATA);
+	}
 	return status == STATUS_OK ? add_cname(search, &rrset) : STEP_BROKEN;
 }
 
@@ -399,6 +471,7 @@ add_addresses(struct search *search, const struct node_rrset *rrset, size_t name
 static enum step
 refer(struct search *search, size_t cut, const struct node_rrset *ns)
 {
+	note_rrset(search, LOOKUP_CUT, NULL, RRSET_NS);
 	if (search->zone->delegation == ZONE_DELEGATION_RECURSE)
 		return finish_elsewhere(search);
 	if (add(search, ANSWER_AUTHORITY, ancestor_name(search, cut), ns) != STATUS_OK)
@@ -421,10 +494,12 @@ redirect(struct search *search, size_t above, const struct node_rrset *dname)
 		|| add(search, ANSWER_ANSWER, ancestor_name(search, above), dname)
 			!= STATUS_OK)
 		return STEP_BROKEN;
+	note_rrset(search, LOOKUP_DNAME, NULL, RRSET_DNAME);
 	if (kept + target_len > NAME_WIRE_MAX) {
 		search->answer->kind = ANSWER_YXDOMAIN;
 		return STEP_DONE;
 	}
+	note(search, LOOKUP_MADE, search->key.len);
 	block[0] = 0;
 	block[1] = (uint8_t)(kept + target_len);
 	memcpy(block + 2, search->name, kept);
@@ -442,6 +517,7 @@ add_cname(struct search *search, const struct node_rrset *cname)
 {
 	if (add(search, ANSWER_ANSWER, search->name, cname) != STATUS_OK)
 		return STEP_BROKEN;
+	note_rrset(search, LOOKUP_CNAME, NULL, RRSET_CNAME);
 	return follow(search, search->answer->rrset[search->answer->rrset_count - 1].rdata + 2);
 }
 
@@ -468,14 +544,23 @@ follow(struct search *search, const uint8_t *target)
 	if (name_wire_length(target, cname->rdata_len - 2) != cname->rdata_len - 2u)
 		return STEP_BROKEN;
 	/* a loop, or a chain over the cap, ends with what there is, as authorities do */
-	if (was_followed(search, target) || ++search->followed > LOOKUP_CHAIN_MAX) {
+	if (was_followed(search, target)) {
+		note_rrset(search, LOOKUP_LOOP, NULL, 0);
+		search->answer->kind = ANSWER_FOUND;
+		return STEP_DONE;
+	}
+	if (++search->followed > LOOKUP_CHAIN_MAX) {
+		note_rrset(search, LOOKUP_CAP, NULL, 0);
 		search->answer->kind = ANSWER_FOUND;
 		return STEP_DONE;
 	}
 	search->name = target;
 	name_to_key(target, &search->key);
 	search->zone = zones_match(search->zones, &search->key);
-	return search->zone ? STEP_FOLLOW : finish_elsewhere(search);
+	if (search->zone)
+		return STEP_FOLLOW;
+	note(search, LOOKUP_OUTSIDE, search->key.len);
+	return finish_elsewhere(search);
 }
 
 /* Where rdata of a type holds a name whose addresses are worth adding. */
@@ -506,6 +591,7 @@ finish_found(struct search *search, const struct node_rrset *rrset)
 
 	if (add(search, ANSWER_ANSWER, search->name, rrset) != STATUS_OK)
 		return STEP_BROKEN;
+	note_rrset(search, LOOKUP_RRSET, NULL, rrset->type);
 	if (search->query->wants_additional && has_target(rrset->type, &at))
 		add_addresses(search, rrset, at);
 	search->answer->kind = ANSWER_FOUND;
@@ -515,6 +601,7 @@ finish_found(struct search *search, const struct node_rrset *rrset)
 static enum step
 finish_missing(struct search *search)
 {
+	note(search, LOOKUP_MISSING, search->key.len);
 	switch (search->zone->on_miss) {
 	case ZONE_MISS_RECURSE:
 		return finish_elsewhere(search);
@@ -567,6 +654,7 @@ finish_negative(struct search *search, enum answer_kind kind)
 		soa.rdata = made;
 		soa.rdata_len = (uint32_t)zone_make_soa(zone, 0, made);
 	}
+	note_rrset(search, LOOKUP_SOA, &zone->key, RRSET_SOA);
 	soa.ttl = negative_ttl(&soa);
 	if (add(search, ANSWER_AUTHORITY, zone->name.wire, &soa) != STATUS_OK)
 		return STEP_BROKEN;

@@ -25,12 +25,55 @@ struct lookup_memory {
 	uint32_t flags; /* of the apex, enum node_flags */
 };
 
+/* What a look-up did, in order, for people who ask why. */
+enum lookup_event {
+	LOOKUP_ZONE,        /* the name is looked for in this zone; begins each link of a chain */
+	LOOKUP_NODE,        /* something is stored at the name */
+	LOOKUP_EMPTY,       /* nothing, but names below it: an empty non-terminal */
+	LOOKUP_ABSENT,      /* nothing */
+	LOOKUP_EXPIRED,     /* something whose leases have all run out: as nothing */
+	LOOKUP_RULE,        /* the name matches a rule of the zone, which makes its RRset */
+	LOOKUP_ENCLOSER,    /* the closest encloser */
+	LOOKUP_WILDCARD,    /* the source of synthesis exists */
+	LOOKUP_NO_WILDCARD, /* it does not */
+	LOOKUP_RRSET,       /* the RRset that answers */
+	LOOKUP_NO_RRSET,    /* the node has none of that type */
+	LOOKUP_CNAME,       /* followed to its target */
+	LOOKUP_DNAME,
+	LOOKUP_MADE,        /* the name's CNAME is made from it */
+	LOOKUP_CUT,         /* NS of a delegation, at or above the name */
+	LOOKUP_MISSING,     /* the name does not exist: on-miss decides */
+	LOOKUP_SOA,         /* the zone's, for a negative answer */
+	LOOKUP_OUTSIDE,     /* a target in no live zone */
+	LOOKUP_LOOP,        /* a target that was followed before */
+	LOOKUP_CAP,         /* LOOKUP_CHAIN_MAX was reached */
+	LOOKUP_BROKEN,      /* the store, or a limit of the answer, failed us */
+	LOOKUP_EVENTS
+};
+
+/* A link of a chain makes seven at most. */
+#define LOOKUP_STEPS_MAX (7 * (LOOKUP_CHAIN_MAX + 1))
+
+struct lookup_step {
+	enum lookup_event event;
+	uint16_t type;           /* of the RRset; 0: none is meant */
+	struct name_key name;    /* of the node: "*.live" for what it synthesises */
+	const struct zone *zone; /* in which the step was made; NULL: outside */
+};
+
+struct lookup_trace {
+	size_t count;
+	struct lookup_step step[LOOKUP_STEPS_MAX];
+	struct name_key node; /* the name whose RRsets are looked at: RRset steps are of it */
+};
+
 struct lookup_query {
 	const uint8_t *name; /* wire, in the client's case, which the answer keeps */
 	uint16_t type;
 	bool wants_additional; /* addresses of SRV, MX, NS and SVCB targets */
 	uint64_t now_ms;       /* boot clock, for leases */
 	struct lookup_memory *memory; /* NULL: remember nothing */
+	struct lookup_trace *trace;   /* zeroed; NULL: tell nothing, as for every query */
 };
 
 /* Answers a query whose name lies in `zone` (zones_match of its key). The outcome is

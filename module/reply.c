@@ -11,7 +11,6 @@
 
 static const struct reply_info no_rest;
 
-static int rcode_of(enum answer_kind kind);
 static bool add_rrsets(struct module_qstate *q, struct reply_info *reply,
 	const struct answer *answer, const struct reply_info *rest);
 static struct ub_packed_rrset_key *
@@ -23,7 +22,7 @@ void
 reply_answer(struct module_qstate *q, const struct answer *answer,
 	const struct reply_info *rest)
 {
-	int rcode = rcode_of(answer->kind);
+	int rcode = (int)answer_rcode(answer);
 	struct host_counts counts = { 0 };
 	enum sec_status security = sec_status_insecure;
 	struct reply_info *reply;
@@ -57,24 +56,9 @@ reply_answer(struct module_qstate *q, const struct answer *answer,
 	}
 	if (rest)
 		host_reply_set_ede(reply, host_reply_ede(rest));
-	if (answer->kind == ANSWER_REFERRAL && counts.answer == 0)
-		reply->authoritative = 0; /* RFC 1034 section 4.3.2, step 3b */
-	if (q->qinfo.qclass == LDNS_RR_CLASS_ANY)
-		reply->authoritative = 0; /* RFC 1034 section 3.7.1 */
+	if (!answer_is_authoritative(answer) || q->qinfo.qclass == LDNS_RR_CLASS_ANY)
+		reply->authoritative = 0; /* class ANY: RFC 1034 section 3.7.1 */
 	finish(q, reply, LDNS_RCODE_NOERROR);
-}
-
-static int
-rcode_of(enum answer_kind kind)
-{
-	switch (kind) {
-	case ANSWER_NXDOMAIN:
-		return LDNS_RCODE_NXDOMAIN;
-	case ANSWER_YXDOMAIN:
-		return LDNS_RCODE_YXDOMAIN;
-	default:
-		return LDNS_RCODE_NOERROR;
-	}
 }
 
 /* Sections in order; within one, ours come first. */

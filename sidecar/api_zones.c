@@ -168,6 +168,24 @@ api_zones_put(struct api_call *call)
 	change_free(change);
 }
 
+const char *
+api_zones_on_miss(enum zone_on_miss policy)
+{
+	return on_miss_names[policy];
+}
+
+const char *
+api_zones_on_failure(enum zone_on_failure policy)
+{
+	return on_failure_names[policy];
+}
+
+const char *
+api_zones_delegation(enum zone_delegation policy)
+{
+	return delegation_names[policy];
+}
+
 /* The configured zone of the path, or a 404. */
 static const struct zone *
 find_zone(struct api_call *call)

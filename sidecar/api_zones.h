@@ -3,8 +3,15 @@
 /* Handlers of /v1/zones: policies, whole zones out and in. */
 #pragma once
 
+#include "lib/zones.h"
+
 struct api_call;
 
 void api_zones_list(struct api_call *call);
 void api_zones_get(struct api_call *call);
 void api_zones_put(struct api_call *call);
+
+/* Policies by the words of the configuration. */
+const char *api_zones_on_miss(enum zone_on_miss policy);
+const char *api_zones_on_failure(enum zone_on_failure policy);
+const char *api_zones_delegation(enum zone_delegation policy);

@@ -14,6 +14,7 @@
 #include "sidecar/api_backup.h"
 #include "sidecar/api_batch.h"
 #include "sidecar/api_changes.h"
+#include "sidecar/api_explain.h"
 #include "sidecar/api_rrsets.h"
 #include "sidecar/api_sources.h"
 #include "sidecar/api_status.h"
@@ -47,6 +48,8 @@ static const struct route table[] = {
 		.limit = BULK, .parameters = "source", .handle = api_zones_put },
 	{ HTTP_GET, "/v1/changes", CREDENTIALS_READ, .parameters = "since wait",
 		.handle = api_changes_get },
+	{ HTTP_GET, "/v1/explain", CREDENTIALS_READ, .parameters = "name type",
+		.handle = api_explain_get },
 	{ HTTP_GET, "/v1/status", CREDENTIALS_READ, .handle = api_status_get },
 	{ HTTP_GET, "/v1/backup", CREDENTIALS_ADMIN, .handle = api_backup_get },
 	{ HTTP_PUT, "/v1/restore", CREDENTIALS_ADMIN, .media = API_LINES,

@@ -302,6 +302,18 @@ serving_is_seen(struct serving *serving, struct reason *reason)
 	return false;
 }
 
+int
+serving_begin_look(struct serving *serving, struct store_txn **out, struct reason *reason)
+{
+	if (serving->is_current && check_files(serving) != STATUS_OK)
+		rebuild(serving);
+	if (!serving->is_current) {
+		*reason = serving->reason;
+		return reason_prefix(reason, STATUS_UNAVAILABLE, "serve");
+	}
+	return store_writer_begin(serving->store, out, reason);
+}
+
 void
 serving_tick(struct serving *serving)
 {

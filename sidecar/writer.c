@@ -31,6 +31,16 @@ struct request {
 	pthread_cond_t answered;
 };
 
+struct look {
+	writer_look_fn fn;
+	void *context;
+	struct look *next;
+	int status;
+	struct reason reason;
+	bool is_answered;
+	pthread_cond_t answered;
+};
+
 struct writer {
 	pthread_t thread;
 	bool has_thread;
@@ -49,6 +59,8 @@ struct writer {
 	pthread_cond_t published; /* for writer_wait and writer_reload */
 	struct request *first, **last;
 	size_t queued; /* items */
+	struct look *looks; /* the newest first: each sees the same */
+	size_t look_count;
 	const struct config *reload;
 	bool is_stopping;
 	struct writer_status status;
@@ -379,9 +391,55 @@ wait_for_work(struct writer *writer)
 	}
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	add_ms(&until, pause);
-	while (!writer->first && !writer->reload && !writer->is_stopping)
+	while (!writer->first && !writer->looks && !writer->reload && !writer->is_stopping)
 		if (pthread_cond_timedwait(&writer->work, &writer->lock, &until) != 0)
 			return;
+}
+
+/* --- look-ups --- */
+
+static struct look *
+take_looks(struct writer *writer)
+{
+	struct look *looks = writer->looks;
+
+	writer->looks = NULL;
+	writer->look_count = 0;
+	return looks;
+}
+
+/* All of them in one pair of transactions; what is written in serve is nothing. */
+static void
+run_looks(struct writer *writer, struct look *looks)
+{
+	struct reason reason = { "" };
+	struct state_txn *state = NULL;
+	struct store_txn *serve = NULL;
+	int status = serving_begin_look(&writer->serving, &serve, &reason);
+
+	if (status == STATUS_OK)
+		status = state_begin_read(writer->state, &state, &reason);
+	for (; looks; looks = looks->next) {
+		looks->status = status;
+		looks->reason = reason;
+		if (status == STATUS_OK)
+			looks->fn(looks->context, serve, state);
+	}
+	state_abort(state);
+	if (serve)
+		store_writer_abort(serve);
+}
+
+static void
+answer_looks(struct look *looks)
+{
+	while (looks) {
+		struct look *next = looks->next; /* the look is gone once answered */
+
+		looks->is_answered = true;
+		pthread_cond_signal(&looks->answered);
+		looks = next;
+	}
 }
 
 /* --- configuration --- */
@@ -447,11 +505,13 @@ run(void *context)
 	while (!writer->is_stopping) {
 		const struct config *reload = writer->reload;
 		struct request *group, *request;
+		struct look *looks;
 
-		if (!writer->first && !reload)
+		if (!writer->first && !writer->looks && !reload)
 			wait_for_work(writer);
 		reload = writer->reload;
 		group = take_group(writer);
+		looks = take_looks(writer);
 		pthread_mutex_unlock(&writer->lock);
 
 		if (is_expiry_due(writer))
@@ -461,6 +521,8 @@ run(void *context)
 		if (reload)
 			use_config(writer, reload);
 		serving_tick(&writer->serving);
+		if (looks)
+			run_looks(writer, looks);
 
 		pthread_mutex_lock(&writer->lock);
 		if (reload && writer->reload == reload)
@@ -469,6 +531,7 @@ run(void *context)
 		for (request = group; request; request = request->next)
 			plan_done(&request->plan);
 		answer_group(group);
+		answer_looks(looks);
 	}
 	pthread_mutex_unlock(&writer->lock);
 	return NULL;
@@ -558,6 +621,7 @@ void
 writer_stop(struct writer *writer)
 {
 	struct request *request;
+	struct look *look;
 
 	if (!writer)
 		return;
@@ -573,6 +637,10 @@ writer_stop(struct writer *writer)
 			"livezoned is stopping");
 	answer_group(writer->first);
 	writer->first = NULL;
+	for (look = writer->looks; look; look = look->next)
+		look->status = reason_set(&look->reason, STATUS_UNAVAILABLE,
+			"livezoned is stopping");
+	answer_looks(take_looks(writer));
 	pthread_cond_broadcast(&writer->published);
 	pthread_mutex_unlock(&writer->lock);
 	serving_stop(&writer->serving);
@@ -615,6 +683,33 @@ writer_submit(struct writer *writer, struct change *change, struct change_result
 		pthread_cond_wait(&request.answered, &writer->lock);
 	pthread_mutex_unlock(&writer->lock);
 	pthread_cond_destroy(&request.answered);
+}
+
+int
+writer_look(struct writer *writer, writer_look_fn fn, void *context, struct reason *reason)
+{
+	struct look look = { .fn = fn, .context = context };
+
+	pthread_mutex_lock(&writer->lock);
+	if (writer->is_stopping || writer->look_count >= WRITER_LOOKS_MAX) {
+		look.status = reason_set(reason, STATUS_UNAVAILABLE, "%s",
+			writer->is_stopping ? "livezoned is stopping"
+					    : "too many look-ups are waiting");
+		pthread_mutex_unlock(&writer->lock);
+		return look.status;
+	}
+	pthread_cond_init(&look.answered, NULL);
+	look.next = writer->looks;
+	writer->looks = &look;
+	writer->look_count++;
+	pthread_cond_signal(&writer->work);
+	while (!look.is_answered)
+		pthread_cond_wait(&look.answered, &writer->lock);
+	pthread_mutex_unlock(&writer->lock);
+	pthread_cond_destroy(&look.answered);
+	if (look.status != STATUS_OK)
+		*reason = look.reason;
+	return look.status;
 }
 
 void

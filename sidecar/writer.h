@@ -14,9 +14,11 @@
 #include "lib/config.h"
 #include "lib/reason.h"
 #include "lib/state.h"
+#include "lib/store.h"
 #include "sidecar/change.h"
 
 #define WRITER_QUEUE_MAX 50000 /* items waiting; more is CHANGE_BUSY (503) */
+#define WRITER_LOOKS_MAX 64    /* look-ups waiting; more is STATUS_UNAVAILABLE */
 #define WRITER_GROUP_MAX 10000 /* items of one group; a bigger change is one by itself */
 
 struct writer;
@@ -47,6 +49,14 @@ void writer_stop(struct writer *writer);
  * The change stays the caller's; a difference is kept in its arena. */
 void writer_submit(struct writer *writer, struct change *change,
 	struct change_result *out);
+
+/* Runs `fn` on the writer thread, after all that is committed and before what comes next,
+ * with both stores at one revision: livezoned reads serve in no other way (D10). It must be
+ * quick, and keeps nothing that it sees. STATUS_UNAVAILABLE when serve is not current. */
+typedef void (*writer_look_fn)(void *context, struct store_txn *serve,
+	struct state_txn *state);
+int writer_look(struct writer *writer, writer_look_fn fn, void *context,
+	struct reason *reason);
 
 /* Uses a new configuration from the next group on and recompiles the apexes; returns when
  * the old one is no longer used. */

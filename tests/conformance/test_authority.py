@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026, the livezone authors
 """Small zones with one query each, on whose answers BIND, NSD, Knot DNS and PowerDNS
-agreed. The file is not part of this repository: LIVEZONE_CONFORMANCE names its
+agreed; /v1/explain says what DNS says in each of them. The file is not part of this repository: LIVEZONE_CONFORMANCE names its
 directory."""
 
 import json
@@ -13,7 +13,7 @@ import dns.flags
 import pytest
 
 from authority import Answer
-from support import build
+from support import build, explained
 
 _DIRECTORY = os.environ.get("LIVEZONE_CONFORMANCE", build.SOURCE.parent / "shared" / "conformance")
 _CASES = Path(_DIRECTORY) / "authority.jsonl"
@@ -87,6 +87,8 @@ def _compare(whole, cases):
         name, rdtype = case["query"]
         got = Answer(whole.query(name, rdtype, flags=dns.flags.from_text("")))
         wanted = (case["rcode"], case["aa"], _normal(case["answer"]))
+        told = Answer(explained.message(whole.api, name, rdtype))
+        assert (told.key(), told.authority) == (got.key(), got.authority), (case, told, got)
         if (got.rcode, got.aa, got.answer) != wanted:
             faults.append(f"{json.dumps(case)}\ngot {got}")
         elif "authority" in case and got.authority != _normal(case["authority"]):

@@ -118,6 +118,11 @@ def test_every_operation_answers_as_described(description, livezoned):
     plain = {"name": "t.live.test", "type": "TXT"}
     ask("putRRset", body='"one"\n"two"\n', headers=text, query={"ttl": "7"}, **plain)
     assert sorted(ask("getRRset", **plain).json["records"]) == ['"one"', '"two"']
+    told = ask("explain", query={"name": "a.live.test", "type": "A"}).json
+    assert told["steps"][-1]["source"] == "ci" and "lease-left" in told["steps"][-1]
+    ask("explain", query={"name": "none.live.test", "type": "ANY"})
+    ask("explain", query={"name": "none.other.test", "type": "A"})
+    ask("explain", query={"name": "www.example.com", "type": "A"})
     found = ask("findRRsets", query={"name": "a.live.test", "type": "a"}).json["rrsets"]
     assert [one["name"] for one in found] == ["a.live.test."]
     assert ask("findRRsets", query={"name": "none.live.test"}).json["rrsets"] == []
@@ -190,6 +195,7 @@ def test_every_refusal_is_a_problem_as_described(description, livezoned):
     refused("not-found", "heartbeat", 404, source="nobody")
     refused("not-found", "getZone", 404, zone="foreign.example")
     refused("not-found", "putZone", 404, body={"rrsets": []}, zone="foreign.example")
+    refused("bad-request", "explain", 400, "?type", query={"name": "a.live.test"})
     refused("bad-request", "changes", 400, "?since", query={"since": "soon"})
     bad = {"put": {"name": "b.live.test", "type": "A", "records": ["x"]}}
     ok = {"put": {"name": "c.live.test", "type": "A", "records": ["10.0.0.1"]}}

@@ -663,6 +663,110 @@ remembered_flags_end_with_the_transaction(void **state)
 	assert_int_equal(memory[0].flags, NODE_HAS_WILDCARDS | NODE_HAS_CUTS);
 }
 
+/* --- the trace --- */
+
+static const struct trace_row {
+	const char *name;
+	uint16_t type;
+	enum lookup_event event[12]; /* in order; the first LOOKUP_ZONE is left out */
+	size_t at;                   /* of these, one that is looked at closely: */
+	const char *owner;
+	uint16_t rrset;
+} trace_rows[] = {
+	{ "www.live", RRSET_A, { LOOKUP_NODE, LOOKUP_RRSET }, 1, "www.live", RRSET_A },
+	{ "www.live", RRSET_AAAA, { LOOKUP_NODE, LOOKUP_NO_RRSET, LOOKUP_SOA }, 1, "www.live",
+		RRSET_AAAA },
+	{ "b.live", RRSET_A, { LOOKUP_EMPTY, LOOKUP_SOA }, 1, "live", RRSET_SOA },
+	/* no wildcards in the zone: the encloser is found for the trace alone */
+	{ "q.a.b.live", RRSET_A,
+		{ LOOKUP_ABSENT, LOOKUP_ENCLOSER, LOOKUP_MISSING, LOOKUP_SOA }, 1, "a.b.live",
+		0 },
+	{ "leased.live", RRSET_A,
+		{ LOOKUP_EXPIRED, LOOKUP_ENCLOSER, LOOKUP_MISSING, LOOKUP_SOA }, 0,
+		"leased.live", 0 },
+	{ "far.live", RRSET_A,
+		{ LOOKUP_NODE, LOOKUP_CNAME, LOOKUP_ZONE, LOOKUP_NODE, LOOKUP_RRSET }, 1,
+		"far.live", RRSET_CNAME },
+	{ "out.live", RRSET_A, { LOOKUP_NODE, LOOKUP_CNAME, LOOKUP_OUTSIDE }, 2,
+		"www.example.com", 0 },
+	{ "self.live", RRSET_A, { LOOKUP_NODE, LOOKUP_CNAME, LOOKUP_LOOP }, 2, "self.live", 0 },
+	{ "x.full", RRSET_A, { LOOKUP_ABSENT, LOOKUP_ENCLOSER, LOOKUP_WILDCARD, LOOKUP_RRSET },
+		3, "*.full", RRSET_A },
+	{ "x.host.full", RRSET_A,
+		{ LOOKUP_ABSENT, LOOKUP_ENCLOSER, LOOKUP_NO_WILDCARD, LOOKUP_MISSING,
+			LOOKUP_SOA },
+		2, "*.host.full", 0 },
+	{ "y.star.full", RRSET_A, { LOOKUP_ABSENT, LOOKUP_ENCLOSER, LOOKUP_EMPTY, LOOKUP_SOA },
+		2, "*.star.full", 0 },
+	{ "x.sub.full", RRSET_A, { LOOKUP_NODE, LOOKUP_CUT }, 1, "sub.full", RRSET_NS },
+	{ "www.old.full", RRSET_A,
+		{ LOOKUP_NODE, LOOKUP_DNAME, LOOKUP_MADE, LOOKUP_CNAME, LOOKUP_ZONE,
+			LOOKUP_NODE, LOOKUP_RRSET },
+		3, "www.old.full", RRSET_CNAME },
+	{ "x.open", RRSET_A, { LOOKUP_ABSENT, LOOKUP_ENCLOSER, LOOKUP_MISSING }, 2, "x.open", 0 },
+	{ "alias.live", RRSET_ANY, { LOOKUP_NODE, LOOKUP_RRSET }, 1, "alias.live",
+		RRSET_CNAME },
+};
+
+static struct lookup_trace trace;
+
+/* Asks with and without a trace: the answers are the same. */
+static void
+ask_traced(const char *dotted, uint16_t type)
+{
+	static struct answer plain;
+	struct name name = unit_name(dotted);
+	struct name_key key = unit_key(dotted);
+	struct lookup_query query = { .name = name.wire,
+		.type = type,
+		.now_ms = 3000,
+		.trace = &trace };
+	size_t i;
+
+	ask_at(dotted, type, 3000);
+	plain = answer;
+	trace.count = 0;
+	lookup_answer(&zones, zones_match(&zones, &key), &key, &query, serve.txn, &answer);
+	assert_int_equal(answer.kind, plain.kind);
+	assert_int_equal(answer.rrset_count, plain.rrset_count);
+	for (i = 0; i < plain.rrset_count; i++)
+		assert_int_equal(answer.rrset[i].type, plain.rrset[i].type);
+}
+
+static void
+a_trace_tells_each_step(void **state)
+{
+	size_t i, k;
+
+	(void)state;
+	for (i = 0; i < UNIT_COUNT(trace_rows); i++) {
+		const struct trace_row *row = &trace_rows[i];
+		const struct lookup_step *step = &trace.step[row->at + 1];
+		struct name_key owner = unit_key(row->owner);
+
+		ask_traced(row->name, row->type);
+		for (k = 1; k < trace.count && trace.step[k].event == row->event[k - 1]; k++)
+			;
+		if (k < trace.count || row->event[k - 1] != LOOKUP_ZONE)
+			fail_msg("%s: step %zu of %zu", row->name, k, trace.count);
+		assert_int_equal(trace.step[0].event, LOOKUP_ZONE);
+		assert_ptr_equal(trace.step[0].zone->name.wire,
+			zones_match(&zones, &trace.step[0].name)->name.wire);
+		assert_int_equal(step->type, row->rrset);
+		assert_int_equal(step->name.len, owner.len);
+		assert_memory_equal(step->name.bytes, owner.bytes, owner.len);
+	}
+}
+
+static void
+the_longest_chain_fits_a_trace(void **state)
+{
+	(void)state;
+	ask_traced("c3.live", RRSET_A);
+	assert_int_equal(trace.count, 3 * (LOOKUP_CHAIN_MAX + 1) + 1);
+	assert_int_equal(trace.step[trace.count - 1].event, LOOKUP_CAP);
+}
+
 int
 main(void)
 {
@@ -693,6 +797,8 @@ main(void)
 		cmocka_unit_test(a_dname_leaves_its_owner_alone),
 		cmocka_unit_test(a_name_that_grows_too_long_is_yxdomain),
 		cmocka_unit_test(a_rule_answers_for_names_that_are_not_there),
+		cmocka_unit_test(a_trace_tells_each_step),
+		cmocka_unit_test(the_longest_chain_fits_a_trace),
 		cmocka_unit_test(remembered_flags_end_with_the_transaction),
 	};
 

@@ -910,6 +910,65 @@ write_many(void *context)
 	return NULL;
 }
 
+/* --- look-ups --- */
+
+struct looked {
+	uint64_t serve_revision, state_revision;
+	bool has_one;
+	int calls;
+};
+
+static void
+look_on_thread(void *context, struct store_txn *serve, struct state_txn *state)
+{
+	struct looked *seen = context;
+	struct name_key key = unit_key("www.live");
+	struct store_meta served;
+	struct state_meta stored;
+	struct node node;
+
+	seen->calls++;
+	seen->has_one = store_find(serve, &key, &node) == STORE_EXACT;
+	if (store_read_meta(serve, &served, NULL) == STATUS_OK)
+		seen->serve_revision = served.revision;
+	if (state_read_meta(state, &stored, NULL) == STATUS_OK)
+		seen->state_revision = stored.revision;
+}
+
+static void
+test_a_look_up_sees_both_stores_at_one_revision(void **state)
+{
+	struct looked seen = { 0 };
+	struct change_result result;
+
+	(void)state;
+	assert_int_equal(writer_look(writer, look_on_thread, &seen, &reason), STATUS_OK);
+	assert_false(seen.has_one);
+	result = put("www.live", RRSET_A, one);
+	assert_int_equal(writer_look(writer, look_on_thread, &seen, &reason), STATUS_OK);
+	assert_true(seen.has_one);
+	assert_int_equal(seen.calls, 2);
+	assert_int_equal(seen.serve_revision, result.revision);
+	assert_int_equal(seen.state_revision, result.revision);
+}
+
+static void
+test_a_look_up_needs_a_served_store(void **state)
+{
+	struct looked seen = { 0 };
+	char away[96];
+	int status;
+
+	(void)state;
+	snprintf(away, sizeof(away), "%s.away", root);
+	assert_int_equal(rename(root, away), 0);
+	status = writer_look(writer, look_on_thread, &seen, &reason);
+	assert_int_equal(rename(away, root), 0);
+	assert_int_equal(status, STATUS_UNAVAILABLE);
+	assert_non_null(strstr(reason.text, "serve: "));
+	assert_int_equal(seen.calls, 0);
+}
+
 static void
 test_many_threads_write_while_the_configuration_is_reloaded(void **state)
 {
@@ -965,6 +1024,8 @@ main(void)
 		TEST(test_a_reload_changes_the_apexes_and_keeps_the_data),
 		TEST(test_a_full_store_refuses_puts_and_takes_deletes),
 		TEST(test_a_large_change_is_served_whole),
+		TEST(test_a_look_up_sees_both_stores_at_one_revision),
+		TEST(test_a_look_up_needs_a_served_store),
 		TEST(test_many_threads_write_while_the_configuration_is_reloaded),
 	};
 
