@@ -2,6 +2,8 @@
  * Copyright (c) 2026, the livezone authors */
 #include "tests/unit/unit.h"
 
+#include <stdlib.h>
+
 #include "lib/status.h"
 
 static void
@@ -177,6 +179,92 @@ names_compare_without_case(void **state)
 	assert_memory_equal(a.wire, unit_name("host.example").wire, a.len);
 }
 
+/* A small generator, so that a failure can be repeated. */
+static uint32_t
+next(uint32_t *seed)
+{
+	*seed = *seed * 1664525 + 1013904223;
+	return *seed >> 16;
+}
+
+/* Few octets, with those next to a length, a dot and the letters' ends among them, so that
+ * labels are prefixes of each other. */
+static struct name
+random_name(uint32_t *seed)
+{
+	static const uint8_t octets[] = { 0, 1, 2, '.', '*', 'a', 'Z', 0xff };
+	struct name name = { 0 };
+	uint8_t used = 0;
+
+	for (uint32_t labels = next(seed) % 5; labels > 0; labels--) {
+		uint8_t len = (uint8_t)(1 + next(seed) % 3);
+
+		name.wire[used++] = len;
+		for (; len > 0; len--)
+			name.wire[used++] = octets[next(seed) % UNIT_COUNT(octets)];
+	}
+	name.wire[used] = 0;
+	name.len = (uint8_t)(used + 1);
+	return name;
+}
+
+static int
+compare_keys(const void *left, const void *right)
+{
+	const struct name_key *a = left, *b = right;
+	int order = memcmp(a->bytes, b->bytes, a->len < b->len ? a->len : b->len);
+
+	return order != 0 ? order : a->len - b->len;
+}
+
+/* By the definition: some end of the name, cut at a label, is the apex. */
+static bool
+is_below_by_labels(const struct name_key *key, const struct name_key *apex)
+{
+	struct name name, top;
+
+	assert_int_equal(name_from_key(key->bytes, key->len, &name), STATUS_OK);
+	assert_int_equal(name_from_key(apex->bytes, apex->len, &top), STATUS_OK);
+	for (size_t at = 0;; at += 1u + name.wire[at]) {
+		if (name_equal(name.wire + at, top.wire))
+			return true;
+		if (name.wire[at] == 0)
+			return false;
+	}
+}
+
+static void
+every_subtree_is_one_range_that_begins_with_its_top(void **state)
+{
+	static struct name_key keys[600];
+	uint32_t seed = 4592;
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(keys); i++) {
+		struct name name = random_name(&seed);
+
+		name_to_key(name.wire, &keys[i]);
+	}
+	qsort(keys, UNIT_COUNT(keys), sizeof(keys[0]), compare_keys);
+	for (size_t top = 0; top < UNIT_COUNT(keys); top++) {
+		size_t i = top;
+
+		if (top > 0 && compare_keys(&keys[top - 1], &keys[top]) == 0)
+			continue;
+		while (i < UNIT_COUNT(keys) && is_below_by_labels(&keys[i], &keys[top]))
+			i++;
+		for (size_t j = 0; j < UNIT_COUNT(keys); j++) {
+			bool is_in_range = j >= top && j < i;
+
+			assert_int_equal(is_below_by_labels(&keys[j], &keys[top]),
+				is_in_range);
+			assert_int_equal(name_key_is_within(keys[j].bytes, keys[j].len,
+						 &keys[top]),
+				is_in_range);
+		}
+	}
+}
+
 int
 main(void)
 {
@@ -191,6 +279,7 @@ main(void)
 		cmocka_unit_test(below_is_a_prefix_at_a_label),
 		cmocka_unit_test(every_octet_is_lowered_as_ascii_says),
 		cmocka_unit_test(names_compare_without_case),
+		cmocka_unit_test(every_subtree_is_one_range_that_begins_with_its_top),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
