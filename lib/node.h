@@ -5,26 +5,26 @@
  * livezoned encodes it, the module decodes it on the way of a query; every byte of it
  * is treated as hostile by the decoder.
  *
- * Version 1, little-endian, 8-byte aligned parts:
+ * Version 1, little-endian, nothing aligned or padded, because a million of these are in
+ * memory (an address costs 36 bytes here, and its key):
  *
- *	  0 +------------+------------+------------+-----------+-------------+
- *	    | crc32c u32 | "LZN1" u32 | length u32 | count u16 | key_len u16 |
- *	 16 +------------+------------+------------+-----------+-------------+
- *	    | revision u64                         |  of the last change that touched the name
- *	 24 +--------------------------------------+
- *	    | flags u32 | 0 u32                    |  enum node_flags
- *	 32 +--------------------------------------+
- *	    | key, key_len bytes, zeros to 8       |  echo: a value under a wrong key is found out
- *	    +--------------------------------------+
- *	    | count x rrset head, 24 bytes:        |  sorted by type
- *	    |   type u16 | records u16 | ttl u32   |
- *	    |   offset u32 | length u32            |  of the block, from the value's start
- *	    |   expires u64                        |  boot clock, ms; 0 = never (lease)
- *	    +--------------------------------------+
- *	    | rdata blocks (rrset.h)               |
- *	    +--------------------------------------+ length
+ *	  0 +------------+--------------------------------------+------------+
+ *	    | crc32c u32 | 'N' u8 | version u8 | flags | count u8 | length u32 |
+ *	 12 +------------+--------------------------------------+------------+
+ *	    | revision u64                 |  of the last change that touched the name
+ *	 20 +------------------------------+
+ *	    | count x rrset head, 10 bytes |  sorted by type
+ *	    |   type u16 | records u16     |  records | 0x8000: the RRset has an expiry
+ *	    |   ttl u32 | rdata length u16 |
+ *	    +------------------------------+
+ *	    | count x                      |  in the order of the heads
+ *	    |   [expires u64]              |  boot clock, ms; where the head says so (lease)
+ *	    |   rdata block (rrset.h)      |
+ *	    +------------------------------+ length
  *
- * crc32c (Castagnoli) covers everything behind it up to length.
+ * flags is enum node_flags, length the size of the whole. crc32c (Castagnoli) covers the
+ * name's key and then everything behind itself, so that a value under a wrong key is found
+ * out without storing the key twice.
  */
 #pragma once
 
@@ -34,7 +34,7 @@
 #include "lib/name.h"
 #include "lib/rrset.h"
 
-#define NODE_RRSETS_MAX 256        /* types at one name */
+#define NODE_RRSETS_MAX 255        /* types at one name */
 #define NODE_SIZE_MAX (1024 * 1024) /* a value longer than this is not ours */
 
 /* What an apex says of its whole zone, so that a look-up can leave steps out. */
@@ -60,10 +60,9 @@ struct node {
 	uint64_t revision;
 	uint32_t flags;  /* enum node_flags; only an apex has any */
 	uint16_t count;  /* RRsets */
-	uint32_t heads; /* offset of the first rrset head */
 };
 
-/* Checks magic, length, checksum, key echo and all bounds. Returns 0, STATUS_FOREIGN
+/* Checks magic, length, checksum, key and all bounds. Returns 0, STATUS_FOREIGN
  * (another version) or STATUS_CORRUPT. No allocation. */
 int node_open(const uint8_t *value, size_t len, const struct name_key *key,
 	struct node *out);
@@ -78,7 +77,7 @@ int node_find(const struct node *node, uint16_t type, uint64_t now_ms,
 	struct node_rrset *out);
 
 /* Bytes that node_encode writes. */
-size_t node_size(const struct name_key *key, const struct node_rrset *rrsets, size_t count);
+size_t node_size(const struct node_rrset *rrsets, size_t count);
 
 /* Encodes RRsets (sorted by type, at most NODE_RRSETS_MAX) into node_size() bytes.
  * Equal input gives equal bytes. */

@@ -466,7 +466,7 @@ check_name(struct planner *planner, const struct name_key *owner)
 			"more than %d types at one name", NODE_RRSETS_MAX);
 		return STATUS_INVALID;
 	}
-	/* head and key of a node, heads of its RRsets, what an apex may get */
+	/* head of a node, heads of its RRsets, what an apex may get */
 	if (size + 512 + (types + made) * 24 + made * 8192 > NODE_SIZE_MAX) {
 		change_refuse(planner->out, CHANGE_INVALID, planner->last_put, "records",
 			"more than %d bytes at one name", NODE_SIZE_MAX);

@@ -36,7 +36,7 @@ write_node(struct compile *compile, struct store_txn *txn, struct reason *reason
 
 	if (compile->count == 0)
 		return store_writer_delete(txn, &compile->owner, reason);
-	size = node_size(&compile->owner, compile->rrset, compile->count);
+	size = node_size(compile->rrset, compile->count);
 	status = store_writer_reserve(txn, &compile->owner, size, &value, reason);
 	if (status == STATUS_OK)
 		node_encode(&compile->owner, compile->revision, compile->flags, compile->rrset,

@@ -46,7 +46,7 @@ serve_put_flagged(struct serve *serve, const char *owner, uint32_t flags,
 	uint8_t *value;
 
 	assert_int_equal(store_writer_reserve(serve->txn, &key,
-				 node_size(&key, rrsets, count), &value, &reason),
+				 node_size(rrsets, count), &value, &reason),
 		STATUS_OK);
 	node_encode(&key, 7, flags, rrsets, count, value);
 }

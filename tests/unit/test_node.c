@@ -25,7 +25,7 @@ encode(const struct name_key *key, size_t *out_len)
 {
 	uint8_t *value;
 
-	*out_len = node_size(key, two_sets, 2);
+	*out_len = node_size(two_sets, 2);
 	value = malloc(*out_len);
 	node_encode(key, 42, 0, two_sets, 2, value);
 	return value;
@@ -52,6 +52,13 @@ what_was_encoded_is_found(void **state)
 	assert_int_equal(rrset.count, 2);
 	assert_int_equal(node_find(&node, 28, 0, &rrset), STATUS_NOT_FOUND);
 	free(value);
+}
+
+static void
+an_address_costs_few_bytes(void **state)
+{
+	(void)state;
+	assert_int_equal(node_size(two_sets, 1), 36);
 }
 
 static void
@@ -142,7 +149,7 @@ another_version_is_foreign(void **state)
 	uint8_t *value = encode(&key, &len);
 
 	(void)state;
-	value[7] = '2';
+	value[5] = 2;
 	assert_int_equal(node_open(value, len, &key, &node), STATUS_FOREIGN);
 	free(value);
 }
@@ -152,6 +159,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_encoded_is_found),
+		cmocka_unit_test(an_address_costs_few_bytes),
 		cmocka_unit_test(an_rrset_ends_with_its_lease),
 		cmocka_unit_test(equal_input_gives_equal_bytes),
 		cmocka_unit_test(every_changed_byte_is_found_out),
