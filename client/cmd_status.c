@@ -73,8 +73,9 @@ print_unbound(struct json_object *unbound, uint64_t serve_revision)
 	uint64_t revision = output_number(unbound, "revision");
 	const char *reason = output_text(unbound, "reason");
 	struct json_object *of_kind = output_object(unbound, "trips");
+	struct json_object *snapshot = output_object(unbound, "snapshot");
 	uint64_t trips;
-	char age[32];
+	char age[32], size[32];
 
 	output_duration(output_text(unbound, "age"), age);
 	printf("unbound     pid %llu, %s, %llu workers, store %s%s%s, reported %s ago\n",
@@ -84,6 +85,12 @@ print_unbound(struct json_object *unbound, uint64_t serve_revision)
 		output_text(unbound, "store"), *reason ? ": " : "", reason, age);
 	printf("            revision %llu%s\n", (unsigned long long)revision,
 		revision < serve_revision ? ", when it reported" : "");
+	if (snapshot) {
+		output_bytes(output_number(snapshot, "size"), size);
+		output_duration(output_text(snapshot, "age"), age);
+		printf("            snapshot of revision %llu, %s, last equal %s ago\n",
+			(unsigned long long)output_number(snapshot, "revision"), size, age);
+	}
 	if (output_number(unbound, "corrupt") > 0)
 		printf("            %llu VALUES FAILED THEIR CHECKS\n",
 			(unsigned long long)output_number(unbound, "corrupt"));

@@ -200,6 +200,8 @@ take_step(struct search *search)
 	enum step step = STEP_ON;
 
 	note(search, LOOKUP_ZONE, search->key.len);
+	if (search->zone->stale_ms < search->query->age_ms)
+		return STEP_BROKEN;
 	if (read_flags(search, &flags) != STATUS_OK)
 		return STEP_BROKEN;
 	if (flags & NODE_HAS_CUTS)

@@ -72,13 +72,14 @@ struct lookup_query {
 	uint16_t type;
 	bool wants_additional; /* addresses of SRV, MX, NS and SVCB targets */
 	uint64_t now_ms;       /* boot clock, for leases */
+	uint64_t age_ms;       /* of what `txn` sees: at least 1; 0: it is live */
 	struct lookup_memory *memory; /* NULL: remember nothing */
 	struct lookup_trace *trace;   /* zeroed; NULL: tell nothing, as for every query */
 };
 
 /* Answers a query whose name lies in `zone` (zones_match of its key). The outcome is
  * answer->kind; the function itself does not fail. `txn` is open; NULL means that there
- * is no readable store: ANSWER_FAILED. */
+ * is no readable store: ANSWER_FAILED, as for a zone that wants no data that old. */
 void lookup_answer(const struct zones *zones, const struct zone *zone,
 	const struct name_key *key, const struct lookup_query *query,
 	struct store_txn *txn, struct answer *out);

@@ -11,6 +11,7 @@
 #include <lmdb.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -187,6 +188,93 @@ mdb_files_check(const char *dir, struct reason *reason)
 	status = check_pages(fd, data.st_size, path, reason);
 	close(fd);
 	return status;
+}
+
+static int
+read_meta(int fd, off_t at, struct mdb_commit *out)
+{
+	struct meta_page page;
+
+	if (pread(fd, out->meta, sizeof(out->meta), at) != (ssize_t)sizeof(out->meta))
+		return STATUS_CORRUPT;
+	memcpy(&page, out->meta, sizeof(page));
+	out->page_size = page.db[0].page_size;
+	if (page.magic != META_MAGIC || page.version != META_VERSION
+		|| out->page_size < sizeof(out->meta) || out->page_size > 65536
+		|| page.last_page > (UINT64_MAX >> 17))
+		return STATUS_CORRUPT;
+	out->size = (page.last_page + 1) * out->page_size;
+	return STATUS_OK;
+}
+
+static uint64_t
+txn_id_of(const struct mdb_commit *commit)
+{
+	struct meta_page page;
+
+	memcpy(&page, commit->meta, sizeof(page));
+	return page.txn_id;
+}
+
+/* Commits take turns with the two pages. A page is whole when the other one, read later,
+ * is of the commit before it: the next commit but one has not begun to overwrite it. */
+int
+mdb_commit_read(int fd, uint64_t txn_id, struct mdb_commit *out, struct reason *reason)
+{
+	struct mdb_commit other;
+	off_t own = 0, others;
+
+	if (sizeof(void *) != 8)
+		return reason_set(reason, STATUS_FOREIGN, "LMDB's pages of 32-bit systems");
+	if (read_meta(fd, 0, out) != STATUS_OK)
+		return reason_set(reason, STATUS_CORRUPT, "data.mdb: bad meta page");
+	others = (off_t)out->page_size;
+	if (txn_id % 2 == 1) {
+		own = others;
+		others = 0;
+	}
+	if (read_meta(fd, own, out) != STATUS_OK || read_meta(fd, others, &other) != STATUS_OK)
+		return reason_set(reason, STATUS_CORRUPT, "data.mdb: bad meta page");
+	if (txn_id_of(out) != txn_id || txn_id_of(&other) > txn_id)
+		return reason_set(reason, STATUS_UNAVAILABLE,
+			"data.mdb: commits come too fast");
+	return STATUS_OK;
+}
+
+int
+mdb_commit_write_meta(const struct mdb_commit *commit, int to, struct reason *reason)
+{
+	size_t len = sizeof(commit->meta);
+
+	/* the same commit twice: LMDB takes the first of equals */
+	if (ftruncate(to, (off_t)commit->size) != 0
+		|| pwrite(to, commit->meta, len, 0) != (ssize_t)len
+		|| pwrite(to, commit->meta, len, (off_t)commit->page_size) != (ssize_t)len)
+		return reason_set(reason, STATUS_IO, "copy of data.mdb: %s",
+			strerror(errno));
+	return STATUS_OK;
+}
+
+int
+mdb_commit_copy(
+	const struct mdb_commit *commit, int from, int to, struct reason *reason)
+{
+	off_t at = 2 * (off_t)commit->page_size;
+
+	if (lseek(to, at, SEEK_SET) != at)
+		return reason_set(reason, STATUS_IO, "copy of data.mdb: %s",
+			strerror(errno));
+	while ((uint64_t)at < commit->size) {
+		ssize_t done = sendfile(to, from, &at, commit->size - (uint64_t)at);
+
+		if (done == 0)
+			return reason_set(reason, STATUS_CORRUPT,
+				"data.mdb ends at %lld of %llu bytes", (long long)at,
+				(unsigned long long)commit->size);
+		if (done < 0 && errno != EINTR)
+			return status_from_mdb_reason(errno, "copy of data.mdb", reason);
+	}
+	return STATUS_OK;
 }
 
 int

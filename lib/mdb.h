@@ -43,6 +43,26 @@ int mdb_files_compare(const struct mdb_files *open, const struct mdb_files *now,
  */
 int mdb_files_check(const char *dir, struct reason *reason);
 
+/* One commit, as its meta page has it. */
+struct mdb_commit {
+	uint8_t meta[2048]; /* the page, as far as it is used */
+	uint32_t page_size;
+	uint64_t size; /* bytes of all pages up to the last */
+};
+
+/* Finds the meta page of the commit that an open transaction sees. `fd` is
+ * mdb_env_get_fd's. STATUS_UNAVAILABLE: newer commits came between, begin again. */
+int mdb_commit_read(int fd, uint64_t txn_id, struct mdb_commit *out,
+	struct reason *reason);
+
+/* The beginning of a copy: both meta pages, so that LMDB can open it. */
+int mdb_commit_write_meta(const struct mdb_commit *commit, int to, struct reason *reason);
+
+/* All other pages, by read(2): nothing of the map is touched, and a file that was truncated
+ * is STATUS_CORRUPT. The transaction is still open. */
+int mdb_commit_copy(const struct mdb_commit *commit, int from, int to,
+	struct reason *reason);
+
 /*
  * Gives lock.mdb in `dir` its blocks, for `readers` slots, making it when it is missing. LMDB
  * itself leaves holes and maps them: on a full disk whoever touches one, livezoned or a

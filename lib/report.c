@@ -62,6 +62,9 @@ static const struct field fields[] = {
 	NUMBER(trips_sigbus),
 	NUMBER(trips_sigsegv),
 	NUMBER(trips_assert),
+	NUMBER(snapshot_revision),
+	NUMBER(snapshot_size),
+	NUMBER(snapshot_ms),
 	NUMBER(foreign),
 	{ "workers", KIND_UNSIGNED, offsetof(struct report, workers), 0 },
 };

@@ -120,9 +120,9 @@ check_mount(const char *dir, struct reason *reason)
 }
 
 static int
-open_env(struct store_reader *reader, const char *dir, struct reason *reason)
+open_env(struct store_reader *reader, const char *path, size_t map_size, unsigned flags,
+	struct reason *reason)
 {
-	size_t map_size = MAP_SIZE;
 	int code;
 
 	for (;;) {
@@ -134,7 +134,8 @@ open_env(struct store_reader *reader, const char *dir, struct reason *reason)
 		if (code == 0)
 			code = mdb_env_set_assert(reader->env, &pass_on_assert);
 		if (code == 0)
-			code = mdb_env_open(reader->env, dir, MDB_RDONLY | MDB_NOTLS, 0);
+			code = mdb_env_open(reader->env, path,
+				MDB_RDONLY | MDB_NOTLS | flags, 0);
 		/* valgrind says EINVAL where the system says ENOMEM */
 		if ((code != ENOMEM && code != EINVAL) || map_size <= MAP_SIZE_MIN)
 			break;
@@ -142,7 +143,7 @@ open_env(struct store_reader *reader, const char *dir, struct reason *reason)
 		reader->env = NULL;
 		map_size /= 2;
 	}
-	return code == 0 ? STATUS_OK : status_from_mdb_reason(code, dir, reason);
+	return code == 0 ? STATUS_OK : status_from_mdb_reason(code, path, reason);
 }
 
 static int
@@ -191,7 +192,7 @@ open_checked(struct store_reader *reader, const char *dir, size_t slots,
 	struct reason *reason)
 {
 	struct mdb_files now;
-	int status = open_env(reader, dir, reason);
+	int status = open_env(reader, dir, MAP_SIZE, 0, reason);
 
 	/* the directory may have been exchanged between LMDB's opening of the lock and of
 	 * the data file: two lock domains (H23) */
@@ -235,6 +236,29 @@ store_reader_open(const char *dir, size_t slots, struct store_reader **out,
 	}
 	*out = reader;
 	return STATUS_OK;
+}
+
+int
+store_reader_open_private(const char *path, uint64_t size, size_t slots,
+	struct store_reader **out, struct reason *reason)
+{
+	struct store_reader *reader = calloc(1, sizeof(*reader));
+	int status;
+
+	if (!reader)
+		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+	reader->pid = getpid();
+	pthread_mutex_lock(&open_lock);
+	reader->id = ++last_id;
+	pthread_mutex_unlock(&open_lock);
+	status = open_env(reader, path, size, MDB_NOSUBDIR | MDB_NOLOCK, reason);
+	if (status == STATUS_OK)
+		status = store_reader_claim(reader, slots, reason);
+	if (status == STATUS_OK)
+		*out = reader;
+	else
+		store_reader_close(reader);
+	return status;
 }
 
 int

@@ -26,6 +26,11 @@ void store_reader_on_assert(void (*fn)(void));
 int store_reader_open(const char *dir, size_t slots, struct store_reader **out,
 	struct reason *reason);
 
+/* Opens one file that nobody else has and that will not change, `size` bytes of it, without
+ * locks. Touches only its first two pages. */
+int store_reader_open_private(const char *path, uint64_t size, size_t slots,
+	struct store_reader **out, struct reason *reason);
+
 /* Claims more transactions, until there are `slots`; those that were there stay usable
  * meanwhile. For a host that got more threads: one process cannot open twice (H17). */
 int store_reader_claim(struct store_reader *reader, size_t slots, struct reason *reason);
@@ -40,7 +45,7 @@ void store_reader_close(struct store_reader *reader);
 int store_reader_check(struct store_reader *reader, struct reason *reason);
 
 /* Marks a reader on which a call was left by a fault: its inner state is unknown, so it is
- * neither read nor freed any more. `why` is the caller's, not 0. Any thread. */
+ * neither read nor closed any more. `why` is the caller's, not 0. Any thread. */
 void store_reader_poison(struct store_reader *reader, int why);
 
 /* Why it was poisoned; 0: it was not. Any thread. */

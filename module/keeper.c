@@ -20,6 +20,7 @@
 #include "lib/report.h"
 #include "lib/status.h"
 #include "module/guard.h"
+#include "module/snapshot.h"
 #include "module/stats.h"
 
 /* A look costs three stat(2). A replaced store is noticed within LOOK_LIVE_MS, during
@@ -66,6 +67,8 @@ struct keeper {
 	char *dir;     /* of current */
 	bool is_sound; /* current may be read, and freed when it was replaced */
 	struct retired retired[RETIRED_MAX];
+	struct snapshot snapshot;
+	struct reason snapshot_why; /* why there is no new one, as it was said */
 	bool was_switched;    /* at the last look */
 	uint64_t reported_ms; /* boot clock, as all here */
 	unsigned broken;      /* stores in a row that could not be read */
@@ -92,6 +95,7 @@ static int start_thread(struct keeper *keeper, struct reason *reason);
 static void close_wake_fd(struct keeper *keeper);
 static void wait_until_tried(struct keeper *keeper);
 static void *run(void *argument);
+static void follow_with_snapshot(struct keeper *keeper);
 static void sleep_or_wake(struct keeper *keeper);
 static void look(struct keeper *keeper);
 static void check_current(struct keeper *keeper);
@@ -240,6 +244,7 @@ keeper_follow_fork(struct keeper *keeper)
 	for (size_t i = 0; i < RETIRED_MAX; i++)
 		free(keeper->retired[i].parked_dir);
 	memset(keeper->retired, 0, sizeof(keeper->retired));
+	snapshot_forget(&keeper->snapshot, keeper->settings.workers);
 	close_wake_fd(keeper);
 	keeper->is_running = false;
 	pthread_mutex_init(&keeper->lock, NULL);
@@ -261,10 +266,35 @@ run(void *argument)
 		keeper->has_tried = true;
 		pthread_cond_signal(&keeper->tried);
 		pthread_mutex_unlock(&keeper->lock);
+		follow_with_snapshot(keeper);
 		sleep_or_wake(keeper);
 		if (read(keeper->wake_fd, &woken, sizeof(woken)) > 0
 			&& atomic_load(&keeper->is_stopping))
 			return NULL;
+	}
+}
+
+static void
+follow_with_snapshot(struct keeper *keeper)
+{
+	const struct snapshot_order order = {
+		.workers = keeper->settings.workers,
+		.live = keeper->current,
+		.limit = keeper->settings.config->store.snapshot_limit,
+		.slots = slots_wanted(keeper),
+		.report = &keeper->report,
+	};
+	struct reason why = { "" };
+	char line[REASON_MAX + 64];
+
+	if (!atomic_load(&order.workers->live) || store_reader_poisoned(keeper->current))
+		return;
+	if (snapshot_follow(&keeper->snapshot, &order, &why) == 0)
+		return;
+	if (strcmp(keeper->snapshot_why.text, why.text)) {
+		keeper->snapshot_why = why;
+		snprintf(line, sizeof(line), "no new snapshot of the store: %s", why.text);
+		keeper->settings.say(KEEPER_WARNING, line);
 	}
 }
 
@@ -373,9 +403,7 @@ run_guarded(struct keeper *keeper, struct store_reader *reader, guard_fn fn, voi
 
 	if (trip == GUARD_NONE)
 		return trip;
-	keeper->report.trips_sigbus += trip == GUARD_SIGBUS;
-	keeper->report.trips_sigsegv += trip == GUARD_SIGSEGV;
-	keeper->report.trips_assert += trip == GUARD_ASSERT;
+	stats_add_trip(trip, &keeper->report);
 	if (reader)
 		store_reader_poison(reader, (int)trip);
 	return trip;
@@ -565,6 +593,7 @@ write_report(struct keeper *keeper)
 			&& revision.is_known)
 			set_revision(keeper, &report, &revision.meta);
 	}
+	snapshot_report(&keeper->snapshot, workers, &report);
 	keeper->reported_ms = clock_boot_ms();
 	report.written_ms = clock_wall_ms();
 	/* without a directory there is no reader of reports either */

@@ -33,6 +33,7 @@ struct wait {
 static bool is_class_of_zones(uint16_t class);
 static void look_up(const struct query_context *context, struct module_qstate *q, int id,
 	const struct zone *zone, const struct name_key *key);
+/* REPORT_LIVE: from a store, whichever it was. */
 static enum report_stage answer(struct module_qstate *q, int id, const struct zone *zone,
 	const struct answer *found);
 static enum report_stage
@@ -107,10 +108,17 @@ look_up(const struct query_context *context, struct module_qstate *q, int id,
 	}
 	worker_read(context->workers, context->state, context->zones, zone, key, &query);
 	stage = answer(q, id, zone, &context->state->answer);
-	if (q->ext_state[id] == module_finished)
-		stats_count_answer(&context->state->stats,
-			(size_t)(zone - context->zones->zone), stage,
-			context->state->answer.kind);
+	if (stage == REPORT_LIVE)
+		stage = context->state->stage;
+	if (q->ext_state[id] != module_finished)
+		return;
+	if (stage == REPORT_STALE)
+		reply_mark(q, context->state->answer.kind == ANSWER_NXDOMAIN
+				? LDNS_EDE_STALE_NXDOMAIN_ANSWER
+				: LDNS_EDE_STALE_ANSWER, "");
+	stats_count_answer(&context->state->stats,
+		(size_t)(zone - context->zones->zone), stage,
+		context->state->answer.kind);
 }
 
 static enum report_stage

@@ -154,6 +154,17 @@ reply_fail(struct module_qstate *q, sldns_ede_code code, const char *text)
 	finish(q, reply, LDNS_RCODE_SERVFAIL);
 }
 
+void
+reply_mark(struct module_qstate *q, sldns_ede_code code, const char *text)
+{
+	uint8_t option[64] = { (uint8_t)(code >> 8), (uint8_t)code };
+	size_t len = strnlen(text, sizeof(option) - 2);
+
+	memcpy(option + 2, text, len);
+	(void)edns_opt_list_append(
+		&q->edns_opts_front_out, LDNS_EDNS_EDE, 2 + len, option, q->region);
+}
+
 static void
 finish(struct module_qstate *q, struct reply_info *reply, int rcode)
 {

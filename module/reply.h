@@ -21,6 +21,9 @@ void reply_error(struct module_qstate *q, int rcode);
 /* SERVFAIL with an extended error; `text` goes into the host's log of failures. */
 void reply_fail(struct module_qstate *q, sldns_ede_code code, const char *text);
 
+/* Adds an extended error (RFC 8914) to an answer, for a client that speaks EDNS. */
+void reply_mark(struct module_qstate *q, sldns_ede_code code, const char *text);
+
 /* A deep copy of another query's reply into q's region, without its additional section.
  * NULL when out of memory. */
 struct reply_info *reply_copy(struct module_qstate *q, const struct reply_info *reply);

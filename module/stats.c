@@ -66,6 +66,14 @@ stats_add(const struct stats *stats, struct report *report)
 	}
 }
 
+void
+stats_add_trip(enum guard_trip trip, struct report *report)
+{
+	report->trips_sigbus += trip == GUARD_SIGBUS;
+	report->trips_sigsegv += trip == GUARD_SIGSEGV;
+	report->trips_assert += trip == GUARD_ASSERT;
+}
+
 int
 stats_set_zones(struct report *report, const struct zones *zones)
 {

@@ -51,6 +51,9 @@ void stats_count_answer(
 /* Adds a worker's counters to the report, whose zones are in the same order. */
 void stats_add(const struct stats *stats, struct report *report);
 
+/* Counts what ended a guarded call of the keeper's. */
+void stats_add_trip(enum guard_trip trip, struct report *report);
+
 /* Gives the report these zones, each with the counters it already had under that name.
  * Returns 0, or STATUS_NO_MEMORY and the report is as it was. */
 int stats_set_zones(struct report *report, const struct zones *zones);

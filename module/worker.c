@@ -12,6 +12,8 @@
 
 #include "module/guard.h"
 
+#define STALE_TTL_MAX 30 /* seconds: RFC 8767 section 5 */
+
 /* One read, for guard_run. */
 struct read {
 	struct worker_state *state;
@@ -20,11 +22,17 @@ struct read {
 	const struct zone *zone;
 	const struct name_key *key;
 	const struct lookup_query *query;
+	bool was_readable;
 };
 
+static void
+read_from(_Atomic(struct store_reader *) *from, struct workers *workers, struct read *read);
+static uint64_t snapshot_age(const struct workers *workers, uint64_t now_ms);
+static void cap_ttls(struct answer *answer);
 static void read_store(void *context);
 static void trip(struct workers *workers, struct read *read, enum guard_trip why);
-static struct store_reader *enter(struct workers *workers, struct worker_state *state);
+static struct store_reader *
+enter(_Atomic(struct store_reader *) *from, struct worker_state *state);
 static void leave(struct worker_state *state);
 static struct store_txn *begin(struct store_reader *reader, size_t slot);
 static void worker_free(struct worker_state *state);
@@ -60,28 +68,64 @@ worker_read(struct workers *workers, struct worker_state *state,
 {
 	struct read read = {
 		.state = state,
-		.reader = enter(workers, state),
 		.zones = zones,
 		.zone = zone,
 		.key = key,
 		.query = query,
 	};
+	query->memory = state->memory;
+	query->age_ms = 0;
+	state->stage = REPORT_LIVE;
+	read_from(&workers->live, workers, &read);
+	if (state->answer.kind != ANSWER_FAILED)
+		return;
+	if (read.was_readable) /* so it was a value */
+		stats_count(&state->stats.corrupt);
+	query->age_ms = snapshot_age(workers, query->now_ms);
+	state->stage = REPORT_STALE;
+	read_from(&workers->snapshot, workers, &read);
+	cap_ttls(&state->answer);
+}
+
+/* Looks up in the store that *from says; ANSWER_FAILED when there is none. */
+static void
+read_from(_Atomic(struct store_reader *) *from, struct workers *workers, struct read *read)
+{
 	enum guard_trip why;
 
-	answer_reset(&state->answer);
-	query->memory = state->memory;
-	if (read.reader && !store_reader_poisoned(read.reader)) {
-		why = guard_run(&read_store, &read);
+	answer_reset(&read->state->answer);
+	read->was_readable = false;
+	read->reader = enter(from, read->state);
+	if (read->reader && !store_reader_poisoned(read->reader)) {
+		why = guard_run(&read_store, read);
 		if (why != GUARD_NONE)
-			trip(workers, &read, why);
+			trip(workers, read, why);
 	}
-	leave(state);
+	leave(read->state);
+}
+
+/* At least 1: a snapshot is never live. */
+static uint64_t
+snapshot_age(const struct workers *workers, uint64_t now_ms)
+{
+	uint64_t equal_ms = atomic_load(&workers->snapshot_ms);
+
+	return now_ms > equal_ms ? now_ms - equal_ms : 1;
+}
+
+static void
+cap_ttls(struct answer *answer)
+{
+	for (size_t i = 0; i < answer->rrset_count; i++) {
+		if (answer->rrset[i].ttl > STALE_TTL_MAX)
+			answer->rrset[i].ttl = STALE_TTL_MAX;
+	}
 }
 
 static void
 read_store(void *context)
 {
-	const struct read *read = context;
+	struct read *read = context;
 	struct worker_state *state = read->state;
 	struct store_txn *txn = begin(read->reader, state->slot);
 
@@ -94,9 +138,7 @@ read_store(void *context)
 	lookup_answer(read->zones, read->zone, read->key, read->query, txn,
 		&state->answer);
 	store_reader_end(txn);
-	/* the store was readable, so it was a value */
-	if (state->answer.kind == ANSWER_FAILED)
-		stats_count(&state->stats.corrupt);
+	read->was_readable = true;
 }
 
 /* Several workers may come here for one store. */
@@ -113,15 +155,15 @@ trip(struct workers *workers, struct read *read, enum guard_trip why)
 }
 
 static struct store_reader *
-enter(struct workers *workers, struct worker_state *state)
+enter(_Atomic(struct store_reader *) *from, struct worker_state *state)
 {
-	struct store_reader *reader = atomic_load(&workers->live);
+	struct store_reader *reader = atomic_load(from);
 
 	for (;;) {
 		struct store_reader *now;
 
 		atomic_store(&state->inside, reader);
-		now = atomic_load(&workers->live);
+		now = atomic_load(from);
 		if (now == reader)
 			return reader;
 		reader = now; /* switched in between; the keeper does so rarely */

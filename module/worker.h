@@ -15,7 +15,8 @@
  * keeper sees `inside`. There is no host in this file.
  *
  * Reads run in the fault guard. A store that tripped it is poisoned: no worker reads it
- * again, nobody closes it, and the keeper is woken to look for another.
+ * again, nobody closes it, and the keeper is woken to look for another. The query itself
+ * is read once more, from the snapshot.
  */
 #pragma once
 
@@ -38,6 +39,7 @@ struct worker_state {
 	struct answer answer; /* of the query in hand */
 	struct lookup_memory *memory; /* one for each zone, of the store `memory_of` */
 	uint64_t memory_of;
+	enum report_stage stage; /* of the answer: live or stale */
 	struct stats stats;
 	void *host; /* what entry.c allocated with it, freed by it */
 };
@@ -45,6 +47,8 @@ struct worker_state {
 /* The worker threads of this process. Static memory: lives over reloads. */
 struct workers {
 	_Atomic(struct store_reader *) live; /* NULL: no readable store */
+	_Atomic(struct store_reader *) snapshot; /* a copy in memory, or NULL */
+	_Atomic uint64_t snapshot_ms; /* boot clock: when it last was equal to live */
 	atomic_int wake_fd; /* eventfd of the keeper, when there is a store to read */
 	atomic_size_t count; /* may pass WORKERS_MAX: those get no state */
 	_Atomic(struct worker_state *) state[WORKERS_MAX];
@@ -54,8 +58,10 @@ struct workers {
  * memory or too many threads. */
 struct worker_state *worker_new(struct workers *workers, size_t zone_count);
 
-/* Looks the query up in the current store; the result is in state->answer. Sets
- * query->memory. The read section: nothing points into the store after it. */
+/* Looks the query up in the current store, or in the snapshot when the store cannot be
+ * read or fails for this name; the result is in state->answer and state->stage. Sets what
+ * of the query is about the store. The read section: nothing points into a store after
+ * it. */
 void worker_read(struct workers *workers, struct worker_state *state,
 	const struct zones *zones, const struct zone *zone, const struct name_key *key,
 	struct lookup_query *query);

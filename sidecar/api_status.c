@@ -169,6 +169,15 @@ emit_report(void *context, const struct report *report)
 	emit_member_number(emit, "sigsegv", report->trips_sigsegv);
 	emit_member_number(emit, "assert", report->trips_assert);
 	emit_end(emit, '}');
+	if (report->snapshot_size > 0) {
+		emit_key(emit, "snapshot");
+		emit_begin(emit, '{');
+		emit_member_number(emit, "revision", report->snapshot_revision);
+		emit_member_number(emit, "size", report->snapshot_size);
+		emit_seconds(emit, "age",
+			now_ms > report->snapshot_ms ? now_ms - report->snapshot_ms : 0);
+		emit_end(emit, '}');
+	}
 	emit_member_number(emit, "foreign", report->foreign);
 	emit_key(emit, "zones");
 	emit_begin(emit, '[');

@@ -131,3 +131,28 @@ class Prober(_Load):
         if value < oldest:
             self.fault("old", name, value, oldest)
         self._seen[name] = value
+
+
+class FixedProber(_Load):
+    """Asks for names whose answers do not change: `truth` maps a name to its address, or to
+    None for NXDOMAIN. Every question is answered, and with that."""
+
+    def __init__(self, port, truth, seed=1):
+        super().__init__()
+        self._dns = DnsClient("127.0.0.1", port)
+        self._truth = list(truth.items())
+        self._random = random.Random(seed)
+        self.answers = 0
+
+    def step(self):
+        name, expected = self._random.choice(self._truth)
+        try:
+            flags, records = self._dns.ask_again(name, TYPES["A"], tcp=self.answers % 16 == 0)
+        except OSError as error:
+            self.fault("lost", name, repr(error))
+            return
+        self.answers += 1
+        rcode = flags & 15
+        found = [".".join(map(str, rdata)) for rdtype, rdata in records if rdtype == TYPES["A"]]
+        if (rcode, found) != ((0, [expected]) if expected else (3, [])):
+            self.fault("answer", name, rcode, found, expected)

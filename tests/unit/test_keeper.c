@@ -89,7 +89,9 @@ ask(struct worker_state *state)
 {
 	struct name name = unit_name("www.live");
 	struct name_key key = unit_key("www.live");
-	struct lookup_query query = { .name = name.wire, .type = RRSET_A };
+	struct lookup_query query = { .name = name.wire,
+		.type = RRSET_A,
+		.now_ms = clock_boot_ms() };
 
 	worker_read(&workers, state, &config.zones, &zone, &key, &query);
 	if (state->answer.kind == ANSWER_FAILED)
@@ -118,6 +120,7 @@ setup(void **state)
 	zone = (struct zone){
 		.name = unit_name("live"), .key = unit_key("live"), .parent = ZONES_NONE
 	};
+	atomic_store(&workers.snapshot, NULL); /* the last test's, forgotten */
 	config = (struct config){ .store.serve = serve.dir, .zones = { &zone, 1 } };
 	said[0] = '\0';
 	if (!keeper)
@@ -251,6 +254,89 @@ a_read_that_faults_costs_the_store_and_wakes_the_keeper(void **state)
 	assert_true(atomic_load(&worker->stats.trips[GUARD_SIGBUS]) <= 3);
 	assert_true(was_said("store is refused: SIGBUS")
 		    || was_said("store is refused: data.mdb was truncated"));
+}
+
+static void
+wait_until_said(const char *text)
+{
+	uint64_t until = clock_boot_ms() + DEADLINE_MS;
+
+	while (!was_said(text)) {
+		assert_true(clock_boot_ms() < until);
+		usleep(1000);
+	}
+}
+
+static void
+wait_for_snapshot(void)
+{
+	uint64_t until = clock_boot_ms() + DEADLINE_MS;
+
+	while (!atomic_load(&workers.snapshot)) {
+		assert_true(clock_boot_ms() < until);
+		usleep(1000);
+	}
+}
+
+static void
+the_snapshot_answers_for_a_store_that_broke(void **state)
+{
+	struct worker_state *worker = worker_new(&workers, 1);
+	char path[128];
+
+	(void)state;
+	zone.stale_ms = 60000;
+	config.store.snapshot_limit = 1 << 20;
+	publish(1);
+	start();
+	wait_for_snapshot();
+	assert_int_equal(ask(worker), 1);
+	assert_int_equal(worker->stage, REPORT_LIVE);
+	snprintf(path, sizeof(path), "%s/data.mdb", serve.dir);
+	assert_int_equal(truncate(path, 0), 0);
+	assert_int_equal(ask(worker), 1);
+	assert_int_equal(worker->stage, REPORT_STALE);
+	remove_store(serve.dir);
+	wait_until_said("store is refused");
+	assert_int_equal(ask(worker), 1);
+	publish(2);
+	wait_for(worker, 2);
+	assert_int_equal(worker->stage, REPORT_LIVE);
+}
+
+static void
+a_snapshot_outlives_a_reload_but_not_its_age(void **state)
+{
+	struct worker_state *worker;
+
+	(void)state;
+	zone.stale_ms = 60000;
+	config.store.snapshot_limit = 1 << 20;
+	publish(1);
+	start();
+	wait_for_snapshot();
+	stop();
+	remove_store(serve.dir);
+	atomic_store(&workers.live, NULL);
+	worker = worker_new(&workers, 1);
+	assert_int_equal(ask(worker), 1);
+	assert_int_equal(worker->stage, REPORT_STALE);
+	zone.stale_ms = 0;
+	assert_int_equal(ask(worker), 0);
+	zone.stale_ms = 60000;
+	atomic_fetch_sub(&workers.snapshot_ms, 60001);
+	assert_int_equal(ask(worker), 0);
+}
+
+static void
+a_store_over_the_limit_has_no_snapshot(void **state)
+{
+	(void)state;
+	config.store.snapshot_limit = 4096;
+	publish(1);
+	start();
+	wait_until_said("bigger than store.snapshot-limit");
+	assert_null(atomic_load(&workers.snapshot));
 }
 
 struct client {
@@ -390,6 +476,12 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			a_read_that_faults_costs_the_store_and_wakes_the_keeper, setup,
 			teardown),
+		cmocka_unit_test_setup_teardown(
+			the_snapshot_answers_for_a_store_that_broke, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_snapshot_outlives_a_reload_but_not_its_age, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_store_over_the_limit_has_no_snapshot, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			no_answer_is_lost_while_stores_are_replaced, setup, teardown),
 		cmocka_unit_test_setup_teardown(

@@ -135,6 +135,9 @@ what_is_written_is_read(void **state)
 		.trips_sigbus = 7,
 		.trips_sigsegv = 8,
 		.trips_assert = 9,
+		.snapshot_revision = 10,
+		.snapshot_size = 11,
+		.snapshot_ms = 12,
 		.foreign = 5,
 		.workers = 6,
 		.zone_count = 2,
@@ -163,6 +166,9 @@ what_is_written_is_read(void **state)
 	assert_int_equal(seen.last.trips_sigbus, 7);
 	assert_int_equal(seen.last.trips_sigsegv, 8);
 	assert_int_equal(seen.last.trips_assert, 9);
+	assert_int_equal(seen.last.snapshot_revision, 10);
+	assert_int_equal(seen.last.snapshot_size, 11);
+	assert_int_equal(seen.last.snapshot_ms, 12);
 	assert_int_equal(seen.last.foreign, 5);
 	assert_int_equal(seen.last.workers, 6);
 	assert_int_equal(seen.last.zone_count, 2);

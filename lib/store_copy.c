@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * Copies of serve. LMDB opens paths only, so that the memory has one for a moment:
+ * /proc/self/fd of a memfd, or, in a chroot without /proc, a file in serve that is
+ * unlinked while it is still almost empty.
+ */
+#include "lib/store_copy.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "lib/mdb.h"
+#include "lib/status.h"
+#include "lib/store_txn.h"
+
+/* A commit may come between the begin of a transaction and the look at its meta page. */
+#define TRIES 5
+
+/* Through all keys in order. */
+struct walk {
+	struct store_txn *txn;
+	size_t page_size;
+	size_t count;
+	MDB_val key, value;
+	int code; /* of LMDB, for key and value */
+};
+
+static int copy_commit(struct store_reader *from, uint64_t limit, size_t slots,
+	struct store_reader **out, uint64_t *out_size, struct reason *reason);
+static int open_memory(const struct mdb_commit *commit, size_t slots,
+	struct store_reader **out, int *out_fd, struct reason *reason);
+static int open_file(const struct mdb_commit *commit, const char *dir, size_t slots,
+	struct store_reader **out, int *out_fd, struct reason *reason);
+static int open_at(const struct mdb_commit *commit, int fd, const char *path, size_t slots,
+	struct store_reader **out, struct reason *reason);
+static int walk_step(struct walk *walk);
+static int check_value(const MDB_val *key, const MDB_val *value);
+static int look_for(const struct walk *walk, const MDB_val *key);
+static int compare(const MDB_val *a, const MDB_val *b);
+static uintptr_t page_of(const struct walk *walk, const MDB_val *key);
+
+int
+store_copy_make(struct store_reader *from, uint64_t limit, size_t slots,
+	struct store_reader **out, uint64_t *out_size, struct reason *reason)
+{
+	struct store_txn *txn = store_reader_slot(from, 0);
+	int status = STATUS_UNAVAILABLE;
+
+	for (unsigned i = 0; i < TRIES && status == STATUS_UNAVAILABLE; i++) {
+		status = store_reader_begin(txn);
+		if (status != STATUS_OK)
+			return reason_set(reason, status, "cannot begin a transaction");
+		status = copy_commit(from, limit, slots, out, out_size, reason);
+		store_reader_end(txn);
+	}
+	return status;
+}
+
+/* Inside the transaction: its pages are not reused. */
+static int
+copy_commit(struct store_reader *from, uint64_t limit, size_t slots,
+	struct store_reader **out, uint64_t *out_size, struct reason *reason)
+{
+	struct store_txn *txn = store_reader_slot(from, 0);
+	MDB_env *env = mdb_txn_env(txn->txn);
+	struct store_reader *copy = NULL;
+	struct mdb_commit commit;
+	const char *dir;
+	int live, fd = -1, status;
+
+	mdb_env_get_fd(env, &live);
+	mdb_env_get_path(env, &dir);
+	status = mdb_commit_read(live, mdb_txn_id(txn->txn), &commit, reason);
+	if (status != STATUS_OK)
+		return status;
+	if (commit.size > limit)
+		return reason_set(reason, STATUS_TOO_LARGE,
+			"serve is bigger than store.snapshot-limit");
+	status = open_memory(&commit, slots, &copy, &fd, reason);
+	if (status != STATUS_OK)
+		status = open_file(&commit, dir, slots, &copy, &fd, reason);
+	if (status != STATUS_OK)
+		return status;
+	status = mdb_commit_copy(&commit, live, fd, reason);
+	close(fd);
+	if (status != STATUS_OK) {
+		store_reader_close(copy);
+		return status;
+	}
+	*out = copy;
+	*out_size = commit.size;
+	return STATUS_OK;
+}
+
+static int
+open_memory(const struct mdb_commit *commit, size_t slots, struct store_reader **out,
+	int *out_fd, struct reason *reason)
+{
+	char path[32];
+	int fd = memfd_create("livezone-snapshot", MFD_CLOEXEC);
+	int status;
+
+	if (fd < 0)
+		return reason_set(reason, STATUS_IO, "memfd: %s", strerror(errno));
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	status = open_at(commit, fd, path, slots, out, reason);
+	if (status == STATUS_OK)
+		*out_fd = fd;
+	else
+		close(fd);
+	return status;
+}
+
+static int
+open_file(const struct mdb_commit *commit, const char *dir, size_t slots,
+	struct store_reader **out, int *out_fd, struct reason *reason)
+{
+	char path[PATH_MAX];
+	int fd, status;
+
+	if (snprintf(path, sizeof(path), "%s/unbound-%d.snapshot", dir, (int)getpid())
+		>= (int)sizeof(path))
+		return reason_set(reason, STATUS_INVALID, "%s: path too long", dir);
+	unlink(path); /* of a process that had this pid and was killed */
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return reason_set(reason, STATUS_IO, "%s: %s", path, strerror(errno));
+	status = open_at(commit, fd, path, slots, out, reason);
+	unlink(path);
+	if (status == STATUS_OK)
+		*out_fd = fd;
+	else
+		close(fd);
+	return status;
+}
+
+static int
+open_at(const struct mdb_commit *commit, int fd, const char *path, size_t slots,
+	struct store_reader **out, struct reason *reason)
+{
+	int status = mdb_commit_write_meta(commit, fd, reason);
+
+	return status == STATUS_OK
+		? store_reader_open_private(path, commit->size, slots, out, reason)
+		: status;
+}
+
+int
+store_verify(struct store_reader *reader, struct store_meta *out_meta, struct reason *reason)
+{
+	struct store_txn *txn = store_reader_slot(reader, 0);
+	struct walk walk = { .txn = txn };
+	MDB_stat stat;
+	int status = store_reader_begin(txn);
+
+	if (status != STATUS_OK)
+		return reason_set(reason, status, "cannot begin a transaction");
+	status = store_read_meta(txn, out_meta, reason);
+	mdb_stat(txn->txn, txn->dbi, &stat);
+	walk.page_size = stat.ms_psize;
+	walk.code = mdb_cursor_get(txn->cursor, &walk.key, &walk.value, MDB_FIRST);
+	while (status == STATUS_OK && walk.code == 0)
+		status = walk_step(&walk);
+	store_reader_end(txn);
+	if (status == STATUS_OK
+		&& (walk.code != MDB_NOTFOUND || walk.count != stat.ms_entries))
+		status = STATUS_CORRUPT;
+	return status == STATUS_OK
+		? status
+		: reason_set(reason, STATUS_CORRUPT, "serve is damaged at value %zu of %zu",
+			  walk.count, stat.ms_entries);
+}
+
+/* Branch pages have been read by the descent only: where the walk comes to another leaf,
+ * the last key of the one and the first of the other are looked for from the root. */
+static int
+walk_step(struct walk *walk)
+{
+	MDB_val before = walk->key;
+	bool is_first = walk->count++ == 0;
+	int status = check_value(&walk->key, &walk->value);
+
+	if (status == STATUS_OK && is_first)
+		status = look_for(walk, &before);
+	if (status != STATUS_OK)
+		return status;
+	walk->code = mdb_cursor_get(
+		walk->txn->cursor, &walk->key, &walk->value, MDB_NEXT);
+	if (walk->code != 0)
+		return look_for(walk, &before);
+	if (compare(&before, &walk->key) >= 0)
+		return STATUS_CORRUPT;
+	if (page_of(walk, &before) == page_of(walk, &walk->key))
+		return STATUS_OK;
+	status = look_for(walk, &before);
+	return status == STATUS_OK ? look_for(walk, &walk->key) : status;
+}
+
+static int
+check_value(const MDB_val *key, const MDB_val *value)
+{
+	const uint8_t *bytes = key->mv_data;
+	struct name_key name;
+	struct node node;
+
+	if (key->mv_size == 1 && !memcmp(bytes, STORE_META_KEY, 1))
+		return STATUS_OK;
+	if (key->mv_size < 1 || key->mv_size > STORE_KEY_MAX || bytes[0] != 'N')
+		return STATUS_CORRUPT;
+	name.len = (uint8_t)(key->mv_size - 1);
+	memcpy(name.bytes, bytes + 1, name.len);
+	return node_open(value->mv_data, value->mv_size, &name, &node);
+}
+
+static int
+look_for(const struct walk *walk, const MDB_val *key)
+{
+	MDB_val wanted = *key, value;
+
+	return mdb_get(walk->txn->txn, walk->txn->dbi, &wanted, &value) == 0
+		? STATUS_OK
+		: STATUS_CORRUPT;
+}
+
+/* LMDB's own order. */
+static int
+compare(const MDB_val *a, const MDB_val *b)
+{
+	size_t len = a->mv_size < b->mv_size ? a->mv_size : b->mv_size;
+	int order = memcmp(a->mv_data, b->mv_data, len);
+
+	return order != 0 ? order : (a->mv_size > b->mv_size) - (a->mv_size < b->mv_size);
+}
+
+static uintptr_t
+page_of(const struct walk *walk, const MDB_val *key)
+{
+	return (uintptr_t)key->mv_data / walk->page_size;
+}

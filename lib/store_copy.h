@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * A copy of one commit of serve in this process's own memory, opened as an environment of
+ * its own: the module's snapshot. The files of serve may go or break afterwards; the copy
+ * has no file that anybody else could reach and no locks that a writer would have to see.
+ *
+ * Made by hand and not with mdb_env_copy, which waits for the writer's mutex and with it
+ * for a livezoned that was stopped (H26). The keeper's thread calls it, in the fault guard.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/reason.h"
+#include "lib/store_reader.h"
+
+/* Copies what slot 0 of `from` sees, and claims `slots` transactions on the copy.
+ * STATUS_TOO_LARGE when it has more than `limit` bytes. The copy is not verified yet. Free
+ * it with store_reader_close. */
+int store_copy_make(struct store_reader *from, uint64_t limit, size_t slots,
+	struct store_reader **out, uint64_t *out_size, struct reason *reason);
+
+/* Reads all of a store, copy or live: every value passes its checks and is found under its
+ * key, and there are as many as there shall be. LMDB has no checksums of its own, and
+ * nobody else would see that a damaged page hides a name. 0.2 s for a million names. */
+int store_verify(struct store_reader *reader, struct store_meta *out_meta,
+	struct reason *reason);

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * When a snapshot is made and who reads it. Every touch of a map is guarded.
+ */
+#include "module/snapshot.h"
+
+#include <string.h>
+
+#include "lib/clock.h"
+#include "lib/status.h"
+#include "lib/store_copy.h"
+#include "module/guard.h"
+#include "module/stats.h"
+
+/* With the keeper's looks in between: at least once a second while the store changes. */
+#define PAUSE_MS 700
+/* At most 1 % of the time is spent on copies. */
+#define PAUSE_TIMES 99
+
+/* For guard_run. */
+struct work {
+	const struct snapshot_order *order;
+	struct store_reader *copy;
+	uint64_t txn_id;
+	struct store_meta meta;
+	uint64_t size;
+	int status;
+	struct reason *reason;
+};
+
+static int renew(struct snapshot *snapshot, struct work *work);
+static enum guard_trip run(const struct work *work, guard_fn fn);
+static void read_txn_id(void *context);
+static void make(void *context);
+static void verify(void *context);
+static void claim(void *context);
+static void free_copy(void *context);
+static void replace(struct snapshot *snapshot, const struct snapshot_order *order,
+	struct store_reader *copy);
+static void free_retired(struct snapshot *snapshot, const struct snapshot_order *order);
+
+int
+snapshot_follow(struct snapshot *snapshot, const struct snapshot_order *order,
+	struct reason *reason)
+{
+	struct work work = { .order = order, .reason = reason, .copy = snapshot->current };
+	uint64_t now = clock_boot_ms();
+	int status;
+
+	free_retired(snapshot, order);
+	if (order->limit == 0 || (snapshot->current && store_reader_poisoned(snapshot->current)))
+		replace(snapshot, order, NULL);
+	if (order->limit == 0)
+		return STATUS_OK;
+	if (run(&work, &read_txn_id) != GUARD_NONE || work.status != STATUS_OK)
+		return STATUS_OK; /* the keeper sees to that */
+	if (snapshot->source == store_reader_id(order->live)
+		&& snapshot->txn_id == work.txn_id) {
+		if (snapshot->is_equal) {
+			(void)run(&work, &claim);
+			atomic_store(&order->workers->snapshot_ms, now);
+		}
+		return STATUS_OK;
+	}
+	if (now < snapshot->next_ms || snapshot->retired)
+		return STATUS_OK;
+	status = renew(snapshot, &work);
+	snapshot->next_ms = clock_boot_ms() + PAUSE_TIMES * (clock_boot_ms() - now) + PAUSE_MS;
+	if (status == STATUS_OK)
+		atomic_store(&order->workers->snapshot_ms, now);
+	return status;
+}
+
+
+static int
+renew(struct snapshot *snapshot, struct work *work)
+{
+	const struct snapshot_order *order = work->order;
+	enum guard_trip trip;
+
+	snapshot->source = store_reader_id(order->live);
+	snapshot->txn_id = work->txn_id;
+	snapshot->is_equal = false;
+	work->copy = NULL;
+	trip = run(work, &make);
+	if (trip != GUARD_NONE) {
+		store_reader_poison(order->live, (int)trip);
+		return reason_set(work->reason, STATUS_CORRUPT, "%s while it was copied",
+			guard_name(trip));
+	}
+	if (work->status != STATUS_OK)
+		return work->status;
+	trip = run(work, &verify);
+	if (trip != GUARD_NONE)
+		work->status = reason_set(work->reason, STATUS_CORRUPT,
+			"serve is damaged: %s in its copy", guard_name(trip));
+	if (work->status != STATUS_OK) {
+		/* nobody else knows it, so that even after a trip it may be freed */
+		(void)run(work, &free_copy);
+		return work->status;
+	}
+	snapshot->is_equal = true;
+	snapshot->size = work->size;
+	snapshot->revision = work->meta.revision;
+	replace(snapshot, order, work->copy);
+	return STATUS_OK;
+}
+
+static enum guard_trip
+run(const struct work *work, guard_fn fn)
+{
+	enum guard_trip trip = guard_run(fn, (void *)(uintptr_t)work);
+
+	stats_add_trip(trip, work->order->report);
+	return trip;
+}
+
+static void
+read_txn_id(void *context)
+{
+	struct work *work = context;
+	struct store_txn *txn = store_reader_slot(work->order->live, 0);
+
+	work->status = store_reader_begin(txn);
+	if (work->status != STATUS_OK)
+		return;
+	work->txn_id = store_txn_id(txn);
+	store_reader_end(txn);
+}
+
+static void
+make(void *context)
+{
+	struct work *work = context;
+
+	work->status = store_copy_make(work->order->live, work->order->limit,
+		work->order->slots, &work->copy, &work->size, work->reason);
+}
+
+static void
+verify(void *context)
+{
+	struct work *work = context;
+
+	work->status = store_verify(work->copy, &work->meta, work->reason);
+}
+
+static void
+claim(void *context)
+{
+	const struct work *work = context;
+
+	(void)store_reader_claim(work->copy, work->order->slots, NULL);
+}
+
+static void
+free_copy(void *context)
+{
+	const struct work *work = context;
+
+	store_reader_close(work->copy);
+}
+
+static void
+replace(struct snapshot *snapshot, const struct snapshot_order *order,
+	struct store_reader *copy)
+{
+	if (snapshot->current && snapshot->retired)
+		return; /* a worker is still in the last but one; next time */
+	atomic_store(&order->workers->snapshot, copy);
+	if (snapshot->current)
+		snapshot->retired = snapshot->current;
+	snapshot->current = copy;
+	if (!copy) {
+		snapshot->source = 0;
+		snapshot->is_equal = false;
+	}
+	free_retired(snapshot, order);
+}
+
+static void
+free_retired(struct snapshot *snapshot, const struct snapshot_order *order)
+{
+	struct work work = { .order = order, .copy = snapshot->retired };
+
+	if (!work.copy || workers_use(order->workers, work.copy))
+		return;
+	snapshot->retired = NULL;
+	(void)run(&work, &free_copy);
+}
+
+void
+snapshot_forget(struct snapshot *snapshot, struct workers *workers)
+{
+	atomic_store(&workers->snapshot, NULL);
+	*snapshot = (struct snapshot){ 0 };
+}
+
+void
+snapshot_report(const struct snapshot *snapshot, const struct workers *workers,
+	struct report *report)
+{
+	uint64_t age_ms = clock_boot_ms() - atomic_load(&workers->snapshot_ms);
+
+	if (!snapshot->current)
+		return;
+	report->snapshot_revision = snapshot->revision;
+	report->snapshot_size = snapshot->size;
+	report->snapshot_ms = clock_wall_ms() - age_ms;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * The stale snapshot: a verified copy of serve in memory (lib/store_copy.h), from which
+ * the workers answer when the store itself cannot be read. The keeper's thread makes a
+ * new one when the store has changed, hands it to the workers as it hands them a store,
+ * and frees the one before when they have left it; so there are two for a moment.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/reason.h"
+#include "lib/report.h"
+#include "module/worker.h"
+
+/* Owned by the keeper's thread; starts zeroed. */
+struct snapshot {
+	struct store_reader *current; /* what workers->snapshot says */
+	struct store_reader *retired;
+	uint64_t source, txn_id;      /* store_reader_id and commit that it was tried of */
+	bool is_equal;                /* current is a copy of that commit */
+	uint64_t size, revision;      /* of current */
+	uint64_t next_ms;             /* boot clock: not tried before */
+};
+
+struct snapshot_order {
+	struct workers *workers;
+	struct store_reader *live; /* sound, and open in this process */
+	uint64_t limit;            /* bytes of one; 0: none */
+	size_t slots;
+	struct report *report;     /* trips of the guard are counted here */
+};
+
+/* Brings the snapshot up to the store as far as it is time to, or notes that they are
+ * equal. On failure the old one stays, and another try waits for the next change. */
+int snapshot_follow(struct snapshot *snapshot, const struct snapshot_order *order,
+	struct reason *reason);
+
+/* Leaves all to the parent, after a fork. */
+void snapshot_forget(struct snapshot *snapshot, struct workers *workers);
+
+/* Adds what it is to the report. */
+void snapshot_report(const struct snapshot *snapshot, const struct workers *workers,
+	struct report *report);
