@@ -211,7 +211,8 @@ take_step(struct search *search)
 	switch (store_find(search->txn, &search->key, &node)) {
 	case STORE_EXACT:
 		/* a name whose leases have all run out is gone */
-		if (is_apex || find_any(search, &node, &any) != STATUS_NOT_FOUND) {
+		if (is_apex || !(node.flags & NODE_HAS_LEASES)
+			|| find_any(search, &node, &any) != STATUS_NOT_FOUND) {
 			note(search, LOOKUP_NODE, search->key.len);
 			return answer_from_node(search, &node);
 		}

@@ -154,6 +154,9 @@ node_encode(const struct name_key *key, uint64_t revision, uint32_t flags,
 	cursor_put_u32(&cursor, 0);
 	cursor_put_u8(&cursor, MAGIC);
 	cursor_put_u8(&cursor, VERSION);
+	for (i = 0; i < count; i++)
+		if (rrsets[i].expires_ms != 0)
+			flags |= NODE_HAS_LEASES;
 	cursor_put_u8(&cursor, (uint8_t)flags);
 	cursor_put_u8(&cursor, (uint8_t)count);
 	cursor_put_u32(&cursor, (uint32_t)size);

@@ -37,10 +37,11 @@
 #define NODE_RRSETS_MAX 255        /* types at one name */
 #define NODE_SIZE_MAX (1024 * 1024) /* a value longer than this is not ours */
 
-/* What an apex says of its whole zone, so that a look-up can leave steps out. */
+/* So that a look-up can leave steps out. The first two are said by an apex of its zone. */
 enum node_flags {
 	NODE_HAS_WILDCARDS = 1, /* a "*" label leads some owner name */
 	NODE_HAS_CUTS = 2,      /* NS below the apex, or a DNAME anywhere */
+	NODE_HAS_LEASES = 4,    /* an RRset of this node expires; set by node_encode */
 };
 
 /* One RRset of a node; rdata points into the value. */
@@ -58,7 +59,7 @@ struct node {
 	const uint8_t *value;
 	uint32_t length;
 	uint64_t revision;
-	uint32_t flags;  /* enum node_flags; only an apex has any */
+	uint32_t flags;  /* enum node_flags */
 	uint16_t count;  /* RRsets */
 };
 
