@@ -70,6 +70,7 @@ static const cyaml_schema_field_t zone_fields[] = {
 	STRING("delegation", struct config_raw_zone, delegation),
 	STRING("soa-serial", struct config_raw_zone, soa_serial),
 	STRING("any", struct config_raw_zone, any),
+	STRING("auto-ptr", struct config_raw_zone, auto_ptr),
 	STRING("contact", struct config_raw_zone, contact),
 	CYAML_FIELD_SEQUENCE("ns", OPTIONAL, struct config_raw_zone, ns, &string_value, 0,
 		ZONE_NS_MAX),

@@ -26,6 +26,7 @@ struct config_raw_zone {
 	char *delegation;
 	char *soa_serial;
 	char *any;
+	char *auto_ptr;
 	char *contact;
 	char **ns;
 	unsigned ns_count;

@@ -47,6 +47,11 @@ static const struct config_value_choice any_choices[] = {
 	{ "full", ZONE_ANY_FULL },
 	{ 0 },
 };
+static const struct config_value_choice auto_ptr_choices[] = {
+	{ "false", false },
+	{ "true", true },
+	{ 0 },
+};
 
 static int
 read_name(const struct config_source *source, const struct config_raw_zone *raw,
@@ -79,7 +84,7 @@ read_policies(const struct config_source *source, const struct config_raw_zone *
 {
 	int on_miss = ZONE_MISS_NXDOMAIN, on_failure = ZONE_FAILURE_SERVFAIL;
 	int delegation = ZONE_DELEGATION_REFER, soa_serial = ZONE_SERIAL_AUTO;
-	int any = ZONE_ANY_MINIMAL;
+	int any = ZONE_ANY_MINIMAL, auto_ptr = false;
 	const struct {
 		const char *key;
 		const char *text;
@@ -91,6 +96,7 @@ read_policies(const struct config_source *source, const struct config_raw_zone *
 		{ "delegation", raw->delegation, delegation_choices, &delegation },
 		{ "soa-serial", raw->soa_serial, soa_serial_choices, &soa_serial },
 		{ "any", raw->any, any_choices, &any },
+		{ "auto-ptr", raw->auto_ptr, auto_ptr_choices, &auto_ptr },
 	};
 	int status;
 
@@ -109,6 +115,7 @@ read_policies(const struct config_source *source, const struct config_raw_zone *
 	zone->delegation = (enum zone_delegation)delegation;
 	zone->soa_serial = (enum zone_soa_serial)soa_serial;
 	zone->any = (enum zone_any)any;
+	zone->auto_ptr = auto_ptr;
 	status = config_value_ttl(raw->ttl, &zone->ttl, source->reason);
 	if (status)
 		return config_source_fail(source, status, "zones[%zu].ttl", index);

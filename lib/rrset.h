@@ -26,6 +26,7 @@ enum rrset_type {
 	RRSET_NS = 2,
 	RRSET_CNAME = 5,
 	RRSET_SOA = 6,
+	RRSET_PTR = 12,
 	RRSET_MX = 15,
 	RRSET_AAAA = 28,
 	RRSET_SRV = 33,

@@ -14,6 +14,7 @@
  *	  'S' | source              source record
  *	  'O' | len u8 | source | N | 00 | T   empty: RRset belongs to source
  *	  'L' | expires u64 BE | N | 00 | T    empty: lease ends (wall clock, ms)
+ *	  'P' | V | 00 | N | 00 | T     empty: an address of that RRset has reverse name V
  *	  'Z' | N                   zone record, N = apex
  *	  'C' | R                   change log: what revision R touched
  *
@@ -24,15 +25,18 @@
  *	RRset   crc32c u32 | ttl u32 | revision u64 | expires u64 | lease u32 |
  *	        records u16 | source_len u8 | 0 u8 | source | rdata block (rrset.h)
  *	source  crc32c u32 | rrsets u32 | revision u64 | written u64 | heartbeat u64
- *	zone    crc32c u32 | rrsets u32 | revision u64 | wildcards u32 | cuts u32
+ *	zone    crc32c u32 | rrsets u32 | revision u64 | wildcards u32 | cuts u32 |
+ *	        pointers u32 | pointless u32
  *	change  crc32c u32 | flags u32 | n x { verb u8 | key_len u8 | type u16 | key }
  *
- * zones is a checksum over the apexes that the zone records were counted for; log first
- * is the oldest revision in the log, log bytes the size of its values. Flag 1 of a change
- * is "reset"; verb 0 is a put, 1 a delete.
+ * zones is a checksum over the zones (apex, auto-ptr) for which zone records were counted and
+ * P entries made; P has the addresses of zones with auto-ptr whose reverse names lie in a
+ * live zone. log first is the oldest revision in the log, log bytes the size of its values.
+ * Flag 1 of a change is "reset"; verb 0 is a put, 1 a delete.
  *
  * A failed check is STATUS_CORRUPT and names the table. Callbacks of the walks below
- * may read meta, source and zone records of their transaction, and nothing else of it.
+ * may read meta, source and zone records and pointers of their transaction, and nothing
+ * else of it.
  */
 #pragma once
 
@@ -84,6 +88,8 @@ struct state_zone {
 	uint32_t rrsets;
 	uint32_t wildcards; /* of these, under an owner name with a "*" label */
 	uint32_t cuts;      /* NS below the apex, and DNAME */
+	uint32_t pointers;  /* auto-ptr: addresses with a reverse name in a live zone */
+	uint32_t pointless; /* and without */
 	uint64_t revision; /* of the last change that touched it: the SOA serial */
 };
 
@@ -167,8 +173,30 @@ int state_walk_sources(struct state_txn *txn, state_source_fn fn, void *context,
 int state_get_zone(struct state_txn *txn, const struct name_key *apex,
 	struct state_zone *out, struct reason *reason);
 
-/* Counts the RRsets of each zone anew when the set of live zones is not the one that they
- * were counted for; *out_changed says so. */
+/* A change of other zones touched what this one serves: its serial moves. */
+int state_touch_zone(struct state_txn *txn, const struct name_key *apex, uint64_t revision,
+	struct reason *reason);
+
+typedef int (*state_name_fn)(void *context, const struct name_key *name,
+	struct reason *reason);
+
+/* Brings the index of addresses, and the counts of the zone, from what an RRset of type A
+ * or AAAA was to what it is; NULL for none. Only for what reverse.h wants. `fn` (may be
+ * NULL) is called for the reverse names in live zones of all addresses, also of those that
+ * stay. Both RRsets are the caller's memory. */
+int state_point(struct state_txn *txn, const struct zones *zones, const struct rrset *before,
+	const struct rrset *after, state_name_fn fn, void *context, struct reason *reason);
+
+/* The RRsets that have an address with this reverse name. */
+int state_walk_pointers(struct state_txn *txn, const struct name_key *reverse,
+	state_record_fn fn, void *context, struct reason *reason);
+
+/* All reverse names of the index, in key order. */
+int state_walk_reverse_names(struct state_txn *txn, state_name_fn fn, void *context,
+	struct reason *reason);
+
+/* Counts the RRsets of each zone anew, and makes the index of addresses, when the live
+ * zones or their auto-ptr are not those that they were counted for; *out_changed says so. */
 int state_recount_zones(struct state_txn *txn, const struct zones *zones,
 	bool *out_changed, struct reason *reason);
 

@@ -12,12 +12,13 @@
 #include "lib/checksum.h"
 #include "lib/cursor.h"
 #include "lib/mdb.h"
+#include "lib/reverse.h"
 #include "lib/state_txn.h"
 #include "lib/status.h"
 #include "lib/zones.h"
 
 #define SOURCE_SIZE 32
-#define ZONE_SIZE 24
+#define ZONE_SIZE 32
 
 /* --- records --- */
 
@@ -64,6 +65,8 @@ decode_zone(const MDB_val *value, struct state_zone *out, struct reason *reason)
 	out->revision = cursor_u64(&cursor);
 	out->wildcards = cursor_u32(&cursor);
 	out->cuts = cursor_u32(&cursor);
+	out->pointers = cursor_u32(&cursor);
+	out->pointless = cursor_u32(&cursor);
 	return STATUS_OK;
 }
 
@@ -136,6 +139,8 @@ write_zone(struct state_txn *txn, const struct state_zone_counter *counter,
 	cursor_put_u64(&cursor, counter->record.revision);
 	cursor_put_u32(&cursor, counter->record.wildcards);
 	cursor_put_u32(&cursor, counter->record.cuts);
+	cursor_put_u32(&cursor, counter->record.pointers);
+	cursor_put_u32(&cursor, counter->record.pointless);
 	state_seal(data, sizeof(data));
 	return status_from_mdb_reason(mdb_put(txn->txn, txn->dbi, &key, &value, 0), "state",
 		reason);
@@ -292,18 +297,16 @@ count_rrset(struct state_zone *zone, const struct name_key *apex,
 		zone->cuts = add(zone->cuts, delta->delta);
 }
 
-int
-state_count_zone(struct state_txn *txn, const struct name_key *apex,
-	const struct state_delta *delta, uint64_t revision, struct reason *reason)
+/* The counter of a zone, read from its record when it is new here. */
+static int
+load_zone(struct state_txn *txn, const struct name_key *apex,
+	struct state_zone_counter **out, struct reason *reason)
 {
-	struct state_zone_counter *counter;
-	int status;
+	struct state_zone_counter *counter = find_zone(txn, apex);
 
-	if (!apex)
-		return STATUS_OK;
-	counter = find_zone(txn, apex);
 	if (!counter) {
-		status = make_room(txn, reason);
+		int status = make_room(txn, reason);
+
 		if (status != STATUS_OK)
 			return status;
 		counter = &txn->zone[txn->zone_count];
@@ -313,9 +316,52 @@ state_count_zone(struct state_txn *txn, const struct name_key *apex,
 			return status;
 		txn->zone_last = txn->zone_count++;
 	}
+	*out = counter;
+	return STATUS_OK;
+}
+
+int
+state_touch_zone(struct state_txn *txn, const struct name_key *apex, uint64_t revision,
+	struct reason *reason)
+{
+	struct state_zone_counter *counter;
+	int status = load_zone(txn, apex, &counter, reason);
+
+	if (status == STATUS_OK && revision > counter->record.revision)
+		counter->record.revision = revision;
+	return status;
+}
+
+int
+state_count_zone(struct state_txn *txn, const struct name_key *apex,
+	const struct state_delta *delta, uint64_t revision, struct reason *reason)
+{
+	struct state_zone_counter *counter;
+	int status;
+
+	if (!apex)
+		return STATUS_OK;
+	status = load_zone(txn, apex, &counter, reason);
+	if (status != STATUS_OK)
+		return status;
 	count_rrset(&counter->record, apex, delta);
 	if (revision > counter->record.revision)
 		counter->record.revision = revision;
+	return STATUS_OK;
+}
+
+int
+state_count_pointer(struct state_txn *txn, const struct name_key *apex, bool is_live,
+	int delta, struct reason *reason)
+{
+	struct state_zone_counter *counter;
+	uint32_t *count;
+	int status = load_zone(txn, apex, &counter, reason);
+
+	if (status != STATUS_OK)
+		return status;
+	count = is_live ? &counter->record.pointers : &counter->record.pointless;
+	*count = add(*count, delta);
 	return STATUS_OK;
 }
 
@@ -397,6 +443,13 @@ state_get_zone(struct state_txn *txn, const struct name_key *apex, struct state_
 
 /* --- counting anew --- */
 
+struct pointing {
+	struct state_txn *txn;
+	const struct zones *zones;
+	const struct zone *zone; /* whose names are looked at; not those of zones inside it */
+	uint8_t block[REVERSE_BLOCK_MAX];
+};
+
 static uint32_t
 checksum_zones(const struct zones *zones)
 {
@@ -405,14 +458,51 @@ checksum_zones(const struct zones *zones)
 
 	for (i = 0; i < zones->count; i++) {
 		const struct name_key *apex = &zones->zone[i].key;
-		uint8_t bytes[5 + NAME_KEY_MAX];
+		uint8_t bytes[6 + NAME_KEY_MAX];
+		size_t len = 5u + apex->len;
 
 		memcpy(bytes, &checksum, sizeof(checksum));
 		bytes[4] = apex->len;
 		memcpy(bytes + 5, apex->bytes, apex->len);
-		checksum = checksum_crc32c(bytes, 5u + apex->len);
+		if (zones->zone[i].auto_ptr)
+			bytes[len++] = STATE_TABLE_POINTER;
+		checksum = checksum_crc32c(bytes, len);
 	}
 	return checksum;
+}
+
+/* What zones with auto-ptr want of the index; the walk reads table R and this writes table P,
+ * so that the addresses are copied first. */
+static int
+point_record(void *context, const struct state_record *record, struct reason *reason)
+{
+	struct pointing *pointing = context;
+	struct rrset rrset = record->rrset;
+	const struct zone *zone = zones_match(pointing->zones, &rrset.owner);
+
+	if (zone != pointing->zone || !reverse_is_wanted(zone, &rrset.owner, rrset.type)
+		|| rrset.rdata_len > sizeof(pointing->block))
+		return STATUS_OK;
+	memcpy(pointing->block, rrset.rdata, rrset.rdata_len);
+	rrset.rdata = pointing->block;
+	return state_point(pointing->txn, pointing->zones, NULL, &rrset, NULL, NULL, reason);
+}
+
+/* Makes the index for these zones, whose counts are 0. */
+static int
+make_pointers(struct state_txn *txn, const struct zones *zones, struct reason *reason)
+{
+	struct pointing pointing = { .txn = txn, .zones = zones };
+	int status = state_clear_pointers(txn, reason);
+	size_t i;
+
+	for (i = 0; status == STATUS_OK && i < zones->count; i++) {
+		pointing.zone = &zones->zone[i];
+		if (pointing.zone->auto_ptr)
+			status = state_walk_below(txn, &pointing.zone->key, point_record,
+				&pointing, reason);
+	}
+	return status;
 }
 
 /* Sets the count of every zone record to 0; revisions stay, they are serials. */
@@ -511,6 +601,8 @@ state_recount_zones(struct state_txn *txn, const struct zones *zones, bool *out_
 		status = state_walk_below(txn, &root, tally_record, &tally, reason);
 	if (status == STATUS_OK)
 		status = write_tally(txn, &tally, reason);
+	if (status == STATUS_OK)
+		status = make_pointers(txn, zones, reason);
 	free(tally.zone);
 	txn->zones_checksum = checksum;
 	txn->is_meta_dirty = true;

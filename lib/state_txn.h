@@ -2,8 +2,8 @@
  * Copyright (c) 2026, the livezone authors */
 /*
  * What the files of the state environment share: state.c (environment, transactions,
- * meta), state_rrset.c (RRsets and their indexes), state_count.c (sources and zones),
- * state_log.c (change log). For lib/state*.c only.
+ * meta), state_rrset.c (RRsets and their indexes), state_pointer.c (index of addresses),
+ * state_count.c (sources and zones), state_log.c (change log). For lib/state*.c only.
  */
 #pragma once
 
@@ -20,12 +20,14 @@
 #define STATE_TABLE_LEASE 'L'
 #define STATE_TABLE_META 'M'
 #define STATE_TABLE_OWNER 'O'
+#define STATE_TABLE_POINTER 'P'
 #define STATE_TABLE_RRSET 'R'
 #define STATE_TABLE_SOURCE 'S'
 #define STATE_TABLE_ZONE 'Z'
 
-/* prefix, length, source, name, 00, type: the longest of all keys */
-#define STATE_KEY_MAX (2 + STATE_SOURCE_MAX + NAME_KEY_MAX + 3)
+/* prefix, reverse name, 00, name, 00, type: the longest of all keys */
+#define STATE_REVERSE_MAX 80 /* arpa, ip6 and 32 nibbles are 73 */
+#define STATE_KEY_MAX (2 + STATE_REVERSE_MAX + NAME_KEY_MAX + 3)
 #define STATE_RRSET_HEAD 32
 #define STATE_RRSET_VALUE_MAX (STATE_RRSET_HEAD + STATE_SOURCE_MAX + RRSET_RDATA_MAX)
 
@@ -109,6 +111,14 @@ struct state_delta {
 };
 int state_count_zone(struct state_txn *txn, const struct name_key *apex,
 	const struct state_delta *delta, uint64_t revision, struct reason *reason);
+
+/* Counts an address of the zone: with a pointer, or without one for want of a live reverse
+ * zone. */
+int state_count_pointer(struct state_txn *txn, const struct name_key *apex, bool is_live,
+	int delta, struct reason *reason);
+
+/* Empties the index of addresses. */
+int state_clear_pointers(struct state_txn *txn, struct reason *reason);
 
 /* Writes the changed source and zone records and forgets them. */
 int state_flush_counters(struct state_txn *txn, struct reason *reason);

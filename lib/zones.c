@@ -77,6 +77,7 @@ zones_finish(struct zones *zones, struct reason *reason)
 			return reason_set(reason, STATUS_INVALID,
 				"zone %s is given twice: merge the two entries", text);
 		}
+		zones->has_auto_ptr = zones->has_auto_ptr || zone->auto_ptr;
 		zone->parent = match_from(zones, i == 0 ? ZONES_NONE : i - 1, &zone->key);
 	}
 	return STATUS_OK;

@@ -57,6 +57,7 @@ struct zone {
 	enum zone_delegation delegation;
 	enum zone_soa_serial soa_serial;
 	enum zone_any any;
+	bool auto_ptr;         /* its addresses have PTR records in live reverse zones */
 	uint64_t stale_ms;     /* how old a snapshot may answer */
 	struct name contact;   /* SOA RNAME; len 0: hostmaster.<zone> */
 	struct name ns[ZONE_NS_MAX];
@@ -73,6 +74,7 @@ struct zone {
 struct zones {
 	struct zone *zone; /* sorted by key */
 	size_t count;
+	bool has_auto_ptr; /* some zone has; set by zones_finish */
 };
 
 /* Sorts, links parents, refuses doubles (STATUS_INVALID, names the zone). Call once

@@ -290,6 +290,10 @@ emit_facts(struct api_call *call, struct emit *emit, const struct zone *zone,
 	emit_member_number(emit, "count", facts->rrsets);
 	emit_member_number(emit, "revision", facts->revision);
 	emit_member_number(emit, "serial", soa_serial(&soa));
+	if (zone->auto_ptr) {
+		emit_member_number(emit, "auto-ptr", facts->pointers);
+		emit_member_number(emit, "auto-ptr-skipped", facts->pointless);
+	}
 	emit_policy(emit, zone);
 	return true;
 }
@@ -316,6 +320,7 @@ emit_policy(struct emit *emit, const struct zone *zone)
 	emit_member(emit, "delegation", delegation_names[zone->delegation]);
 	emit_member(emit, "soa-serial", soa_serial_names[zone->soa_serial]);
 	emit_member(emit, "any", any_names[zone->any]);
+	emit_member_bool(emit, "auto-ptr", zone->auto_ptr);
 	emit_key(emit, "ns");
 	emit_begin(emit, '[');
 	for (size_t i = 0; i < zone->ns_count; i++)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "lib/clock.h"
+#include "lib/reverse.h"
 #include "lib/status.h"
 
 /* The end of a lease on the boot clock. A lease never has more left than its own length,
@@ -155,15 +156,78 @@ complete_ns(struct compile *compile, const struct zone *zone)
 	insert(compile, at, &ns);
 }
 
+/* The PTR RRset of a reverse name while it is gathered. */
+struct gather {
+	struct compile *compile;
+	struct node_rrset ptr;
+	bool is_lasting; /* some record has no lease */
+};
+
+/* One TTL for all: the shortest. The set ends with the last of the leases; livezoned takes
+ * each name out at its own end, and a name that stays must not go with one that ends. */
+static int
+add_pointer(void *context, const struct state_record *record, struct reason *reason)
+{
+	struct gather *gather = context;
+	struct compile *compile = gather->compile;
+	struct node_rrset *ptr = &gather->ptr;
+	const struct name_key *owner = &record->rrset.owner;
+	uint64_t end = end_of_lease(compile, record);
+	struct name name;
+
+	(void)reason;
+	if (!reverse_is_wanted(zones_match(compile->zones, owner), owner, record->rrset.type)
+		|| name_from_key(owner->bytes, owner->len, &name) != STATUS_OK
+		|| ptr->count == RRSET_RECORDS_MAX
+		|| ptr->rdata_len + 2 + name.len > sizeof(compile->ptr))
+		return STATUS_OK;
+	compile->ptr[ptr->rdata_len] = 0;
+	compile->ptr[ptr->rdata_len + 1] = name.len;
+	memcpy(compile->ptr + ptr->rdata_len + 2, name.wire, name.len);
+	ptr->rdata_len += 2u + name.len;
+	if (ptr->count++ == 0 || record->rrset.ttl < ptr->ttl)
+		ptr->ttl = record->rrset.ttl;
+	if (end == 0)
+		gather->is_lasting = true;
+	else if (end > ptr->expires_ms)
+		ptr->expires_ms = end;
+	if (record->revision > compile->revision)
+		compile->revision = record->revision;
+	return STATUS_OK;
+}
+
+/* What somebody wrote at the name wins: a PTR RRset, or a CNAME (RFC 2317), which is alone. */
+static int
+complete_ptr(struct compile *compile, struct state_txn *txn, struct reason *reason)
+{
+	struct gather gather = { .compile = compile,
+		.ptr = { .type = RRSET_PTR, .rdata = compile->ptr } };
+	size_t at = find_type(compile, RRSET_PTR);
+	int status;
+
+	if (!compile->zones->has_auto_ptr || !reverse_is_below(&compile->owner)
+		|| has_type(compile, at, RRSET_PTR)
+		|| has_type(compile, find_type(compile, RRSET_CNAME), RRSET_CNAME)
+		|| !zones_match(compile->zones, &compile->owner))
+		return STATUS_OK;
+	status = state_walk_pointers(txn, &compile->owner, add_pointer, &gather, reason);
+	if (status != STATUS_OK || gather.ptr.count == 0)
+		return status;
+	if (gather.is_lasting)
+		gather.ptr.expires_ms = 0;
+	insert(compile, at, &gather.ptr);
+	return STATUS_OK;
+}
+
 int
 compile_finish(struct compile *compile, struct state_txn *txn, struct reason *reason)
 {
 	const struct zone *zone = zones_find(compile->zones, &compile->owner);
 	struct state_zone record = { 0 };
-	int status;
+	int status = complete_ptr(compile, txn, reason);
 
-	if (!zone)
-		return STATUS_OK;
+	if (status != STATUS_OK || !zone)
+		return status;
 	status = state_get_zone(txn, &zone->key, &record, reason);
 	if (status != STATUS_OK && status != STATUS_NOT_FOUND)
 		return status;
@@ -185,12 +249,18 @@ add_record(void *context, const struct state_record *record, struct reason *reas
 }
 
 int
+compile_begin_name(struct compile *compile, struct state_txn *txn,
+	const struct name_key *owner, struct reason *reason)
+{
+	compile_begin(compile, owner);
+	return state_walk_name(txn, owner, add_record, compile, reason);
+}
+
+int
 compile_name(struct compile *compile, struct state_txn *txn, const struct name_key *owner,
 	struct reason *reason)
 {
-	int status;
+	int status = compile_begin_name(compile, txn, owner, reason);
 
-	compile_begin(compile, owner);
-	status = state_walk_name(txn, owner, add_record, compile, reason);
 	return status == STATUS_OK ? compile_finish(compile, txn, reason) : status;
 }

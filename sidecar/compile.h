@@ -2,8 +2,8 @@
  * Copyright (c) 2026, the livezone authors */
 /*
  * From the truth to what is served: the RRsets of one name as a node (node.h). An apex
- * gets the SOA and NS RRset that nobody wrote, and the serial of its zone; wall-clock
- * leases become ends on the boot clock. Used by the writer thread; what it makes points
+ * gets the SOA and NS RRset that nobody wrote, and the serial of its zone; a reverse name gets
+ * the PTR records that zones with auto-ptr make, unless somebody wrote one; wall-clock leases become ends on the boot clock. Used by the writer thread; what it makes points
  * into the state's transaction.
  */
 #pragma once
@@ -27,10 +27,15 @@ struct compile {
 	struct node_rrset rrset[NODE_RRSETS_MAX];
 	uint8_t soa[ZONE_SOA_MAX];
 	uint8_t ns[ZONE_NS_MAX * (2 + NAME_WIRE_MAX)];
+	uint8_t ptr[RRSET_RDATA_MAX];
 };
 
 /* Reads the name's RRsets and makes its node in *compile. */
 int compile_name(struct compile *compile, struct state_txn *txn,
+	const struct name_key *owner, struct reason *reason);
+
+/* Its first half: the node is to be finished. */
+int compile_begin_name(struct compile *compile, struct state_txn *txn,
 	const struct name_key *owner, struct reason *reason);
 
 /* The same in steps, for a walk over many names: begin, add each RRset in order of types,

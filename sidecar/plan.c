@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "lib/node.h"
+#include "lib/reverse.h"
 #include "lib/status.h"
 
 #define SOURCE_RULE_MIN 10 /* a source with up to so many RRsets may lose them all */
@@ -667,11 +668,80 @@ append_log(const struct plan *plan, struct state_txn *txn, uint64_t revision,
 	return status;
 }
 
+/* An address RRset of a zone with auto-ptr, on its way through a step. */
+struct pointing {
+	struct plan *plan;
+	struct state_txn *txn;
+	const struct zones *zones;
+	struct plan_touched *touched;
+	uint64_t revision;  /* 0: of a renewal, which makes none */
+	const struct zone *last;
+	struct rrset before; /* count 0: none */
+	uint8_t block[REVERSE_BLOCK_MAX];
+};
+
+/* Notes what is stored before the step. */
+static int
+note_addresses(struct pointing *pointing, const struct plan_step *step,
+	struct reason *reason)
+{
+	struct state_record record;
+	int status = state_get(pointing->txn, step->owner, step->type, &record, reason);
+
+	pointing->before = (struct rrset){ .count = 0 };
+	if (status == STATUS_NOT_FOUND)
+		return STATUS_OK;
+	if (status != STATUS_OK || record.rrset.rdata_len > sizeof(pointing->block))
+		return status;
+	pointing->before = record.rrset;
+	pointing->before.rdata = pointing->block;
+	memcpy(pointing->block, record.rrset.rdata, record.rrset.rdata_len);
+	return STATUS_OK;
+}
+
+static int
+touch_reverse(void *context, const struct name_key *name, struct reason *reason)
+{
+	struct pointing *pointing = context;
+	const struct zone *zone = zones_match(pointing->zones, name);
+	const struct name_key *copy = arena_copy(&pointing->plan->arena, name, sizeof(*name));
+	int status = copy ? plan_names_add(&pointing->touched->reverse, copy)
+			  : STATUS_NO_MEMORY;
+
+	if (status != STATUS_OK)
+		return reason_set(reason, status, "out of memory");
+	if (pointing->revision == 0 || !zone || zone == pointing->last)
+		return STATUS_OK;
+	pointing->last = zone;
+	status = plan_names_add(&pointing->touched->apexes, &zone->key);
+	return status == STATUS_OK
+		? state_touch_zone(pointing->txn, &zone->key, pointing->revision, reason)
+		: status;
+}
+
+static int
+follow_addresses(struct pointing *pointing, const struct plan_step *step,
+	const struct change *change, uint64_t revision, struct reason *reason)
+{
+	const struct rrset *before = pointing->before.count > 0 ? &pointing->before : NULL;
+	const struct rrset *after = step->verb == PLAN_PUT ? &change->items[step->item].rrset
+		: step->verb == PLAN_RENEW		   ? before
+							   : NULL;
+
+	pointing->revision = step->verb == PLAN_RENEW ? 0 : revision;
+	if (!before && !after)
+		return STATUS_OK;
+	return state_point(pointing->txn, pointing->zones, before, after, touch_reverse,
+		pointing, reason);
+}
+
 int
-plan_apply(const struct plan *plan, const struct change *change, struct state_txn *txn,
+plan_apply(struct plan *plan, const struct change *change, struct state_txn *txn,
 	const struct zones *zones, uint64_t revision, uint64_t now_ms,
 	struct plan_touched *touched, bool *out_is_clean, struct reason *reason)
 {
+	struct pointing pointing = { .plan = plan, .txn = txn, .zones = zones,
+		.touched = touched };
 	const struct zone *zone, *last = NULL;
 	int status = STATUS_OK;
 	size_t i;
@@ -679,14 +749,22 @@ plan_apply(const struct plan *plan, const struct change *change, struct state_tx
 	*out_is_clean = false;
 	for (i = 0; status == STATUS_OK && i < plan->count; i++) {
 		const struct plan_step *step = &plan->step[i];
+		bool has_pointers;
 
 		zone = zones_match(zones, step->owner);
+		has_pointers = reverse_is_wanted(zone, step->owner, step->type);
+		if (has_pointers)
+			status = note_addresses(&pointing, step, reason);
+		if (status != STATUS_OK)
+			break;
 		status = apply_step(step, change, txn, zone ? &zone->key : NULL, revision,
 			now_ms, reason);
 		if (status == STATUS_OK)
 			status = plan_names_add(&touched->names, step->owner);
 		else if (status == STATUS_FULL && i == 0)
 			*out_is_clean = true;
+		if (status == STATUS_OK && has_pointers)
+			status = follow_addresses(&pointing, step, change, revision, reason);
 		/* the serial moves with the data, not with a lease */
 		if (status == STATUS_OK && zone && zone != last && step->verb != PLAN_RENEW) {
 			status = plan_names_add(&touched->apexes, &zone->key);
@@ -737,6 +815,20 @@ plan_names_sort(struct plan_names *names)
 		if (kept == 0 || compare_names(names->name[kept - 1], names->name[i]) != 0)
 			names->name[kept++] = names->name[i];
 	names->count = kept;
+}
+
+void
+plan_touched_clear(struct plan_touched *touched)
+{
+	touched->names.count = touched->reverse.count = touched->apexes.count = 0;
+}
+
+void
+plan_touched_done(struct plan_touched *touched)
+{
+	plan_names_done(&touched->names);
+	plan_names_done(&touched->reverse);
+	plan_names_done(&touched->apexes);
 }
 
 void

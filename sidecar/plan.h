@@ -43,11 +43,14 @@ struct plan_names {
 	size_t count, room;
 };
 
-/* What must be compiled anew. Apexes are apart, because the names of a bulk change are in
- * order and stay so. */
+/* What must be compiled anew. Apexes and reverse names (auto-ptr) are apart, because the
+ * names of a bulk change are in order and stay so. */
 struct plan_touched {
-	struct plan_names names, apexes;
+	struct plan_names names, reverse, apexes;
 };
+
+void plan_touched_clear(struct plan_touched *touched);
+void plan_touched_done(struct plan_touched *touched);
 
 void plan_done(struct plan *plan);
 
@@ -60,7 +63,7 @@ int plan_make(struct plan *plan, struct change *change, struct state_txn *txn,
 /* Carries the steps out as `revision`, appends to the change log, and notes the names
  * touched, which live as long as plan and change. STATUS_FULL with *out_is_clean: nothing
  * was written; any other failure: the transaction is to be aborted. */
-int plan_apply(const struct plan *plan, const struct change *change, struct state_txn *txn,
+int plan_apply(struct plan *plan, const struct change *change, struct state_txn *txn,
 	const struct zones *zones, uint64_t revision, uint64_t now_ms,
 	struct plan_touched *touched, bool *out_is_clean, struct reason *reason);
 

@@ -16,6 +16,7 @@
 
 #include "lib/clock.h"
 #include "lib/node.h"
+#include "lib/reverse.h"
 #include "lib/status.h"
 
 #define LOOK_MS  1000        /* R9 */
@@ -115,6 +116,16 @@ rebuild_record(void *context, const struct state_record *record, struct reason *
 	return compile_add(compile, record, reason);
 }
 
+/* A reverse name of auto-ptr; one that has records of its own is written once more. */
+static int
+rebuild_reverse_name(void *context, const struct name_key *name, struct reason *reason)
+{
+	struct rebuild *rebuild = context;
+	int status = compile_begin_name(&rebuild->serving->compile, rebuild->from, name, reason);
+
+	return status == STATUS_OK ? finish_name(rebuild, reason) : status;
+}
+
 /* Apexes at which nothing is stored have an SOA all the same. */
 static int
 rebuild_apexes(struct rebuild *rebuild, struct reason *reason)
@@ -146,6 +157,9 @@ fill(struct rebuild *rebuild, struct store_meta *out_meta, struct reason *reason
 			reason);
 	if (status == STATUS_OK && rebuild->has_name)
 		status = finish_name(rebuild, reason);
+	if (status == STATUS_OK)
+		status = state_walk_reverse_names(rebuild->from, rebuild_reverse_name, rebuild,
+			reason);
 	if (status == STATUS_OK)
 		status = rebuild_apexes(rebuild, reason);
 	if (status != STATUS_OK)
@@ -243,9 +257,12 @@ update(struct serving *serving, struct plan_touched *touched, uint64_t revision)
 		return status;
 	}
 	plan_names_sort(&touched->names);
+	plan_names_sort(&touched->reverse);
 	plan_names_sort(&touched->apexes);
 	meta.revision = revision;
 	status = write_names(serving, &touched->names, from, to);
+	if (status == STATUS_OK)
+		status = write_names(serving, &touched->reverse, from, to);
 	if (status == STATUS_OK)
 		status = write_names(serving, &touched->apexes, from, to);
 	if (status == STATUS_OK)
@@ -388,6 +405,7 @@ read_meta(struct serving *serving, struct store_meta *out)
 
 /* Names to catch up with; owners are copied into the arena. */
 struct catch_up {
+	struct serving *serving;
 	struct plan_touched touched;
 	struct arena arena;
 };
@@ -403,17 +421,31 @@ catch_up_name(struct catch_up *catch_up, const struct name_key *owner)
 	return copy ? plan_names_add(&catch_up->touched.names, copy) : STATUS_NO_MEMORY;
 }
 
+static bool
+has_pointers(const struct catch_up *catch_up, const struct name_key *owner, uint16_t type)
+{
+	const struct zones *zones = catch_up->serving->compile.zones;
+
+	return zones->has_auto_ptr && reverse_is_wanted(zones_match(zones, owner), owner, type);
+}
+
 static int
 catch_up_entry(void *context, uint64_t revision, bool reset,
 	const struct state_log_item *items, size_t count, struct reason *reason)
 {
+	const struct catch_up *catch_up = context;
 	int status = reset ? STATUS_TOO_LARGE : STATUS_OK;
 	size_t i;
 
 	(void)revision;
 	(void)reason;
-	for (i = 0; status == STATUS_OK && i < count; i++)
-		status = catch_up_name(context, &items[i].owner);
+	for (i = 0; status == STATUS_OK && i < count; i++) {
+		/* nobody knows which addresses it had before: rebuild */
+		if (has_pointers(catch_up, &items[i].owner, items[i].type))
+			status = STATUS_TOO_LARGE;
+		else
+			status = catch_up_name(context, &items[i].owner);
+	}
 	return status;
 }
 
@@ -421,8 +453,20 @@ catch_up_entry(void *context, uint64_t revision, bool reset,
 static int
 catch_up_lease(void *context, const struct state_record *record, struct reason *reason)
 {
+	const struct rrset *rrset = &record->rrset;
+	bool points = has_pointers(context, &rrset->owner, rrset->type);
+	size_t at, len;
+	int status = catch_up_name(context, &rrset->owner);
+
 	(void)reason;
-	return catch_up_name(context, &record->rrset.owner);
+	for (at = 0; points && status == STATUS_OK && at < rrset->rdata_len; at += 2 + len) {
+		struct name_key reverse;
+
+		len = (size_t)rrset->rdata[at] << 8 | rrset->rdata[at + 1];
+		if (reverse_key(rrset->type, rrset->rdata + at + 2, len, &reverse) == STATUS_OK)
+			status = catch_up_name(context, &reverse);
+	}
+	return status;
 }
 
 static int
@@ -454,7 +498,7 @@ collect_catch_up(struct serving *serving, struct catch_up *catch_up, uint64_t si
 static int
 catch_up(struct serving *serving)
 {
-	struct catch_up catch_up = { 0 };
+	struct catch_up catch_up = { .serving = serving };
 	struct store_meta found;
 	struct state_meta meta;
 	int status = store_writer_open(serving->dir, serving->size_limit, &serving->store,
@@ -478,8 +522,7 @@ catch_up(struct serving *serving)
 		status = update(serving, &catch_up.touched, meta.revision);
 		serving->catch_ups += found.revision != meta.revision;
 	}
-	plan_names_done(&catch_up.touched.names);
-	plan_names_done(&catch_up.touched.apexes);
+	plan_touched_done(&catch_up.touched);
 	arena_done(&catch_up.arena);
 	return status;
 }

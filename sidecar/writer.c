@@ -211,7 +211,7 @@ run_all(struct writer *writer, struct request *group, bool *out_wrote, bool *out
 	int status = begin_group(writer, &txn, &revision, reason);
 
 	*out_wrote = *out_spoilt = false;
-	writer->touched.names.count = writer->touched.apexes.count = 0;
+	plan_touched_clear(&writer->touched);
 	if (status != STATUS_OK) {
 		for (request = group; request; request = request->next)
 			if (!request->is_final)
@@ -477,10 +477,11 @@ static void
 use_config(struct writer *writer, const struct config *config)
 {
 	struct plan_touched *touched = &writer->touched;
-	bool changed;
+	bool has_pointers = writer->config->zones.has_auto_ptr || config->zones.has_auto_ptr;
+	bool changed = true;
 	int status;
 
-	touched->names.count = touched->apexes.count = 0;
+	plan_touched_clear(touched);
 	status = add_apexes(touched, &writer->config->zones);
 	writer->config = config;
 	writer->serving.compile.zones = &config->zones;
@@ -490,8 +491,11 @@ use_config(struct writer *writer, const struct config *config)
 		writer->serving.is_current = false; /* out of memory: all, later */
 	/* counts are for people: a full disk must not keep the new zones from being served */
 	recount(writer, &changed, &writer->serving.reason);
+	/* PTR records come and go with the zones of both sides */
+	if (changed && has_pointers)
+		writer->serving.is_current = false;
 	serving_update(&writer->serving, touched, writer->revision);
-	touched->names.count = touched->apexes.count = 0;
+	plan_touched_clear(touched);
 }
 
 /* --- the thread --- */
@@ -644,8 +648,7 @@ writer_stop(struct writer *writer)
 	pthread_cond_broadcast(&writer->published);
 	pthread_mutex_unlock(&writer->lock);
 	serving_stop(&writer->serving);
-	plan_names_done(&writer->touched.names);
-	plan_names_done(&writer->touched.apexes);
+	plan_touched_done(&writer->touched);
 	change_free(writer->expire);
 	pthread_cond_destroy(&writer->published);
 	pthread_cond_destroy(&writer->work);

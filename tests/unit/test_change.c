@@ -9,7 +9,7 @@
 #include "sidecar/change.h"
 
 static struct zone zone[2];
-static struct zones zones = { zone, 2 };
+static struct zones zones = { .zone = zone, .count = 2 };
 static uint8_t rdata[70000];
 
 static int

@@ -15,7 +15,7 @@
 static char dir[64];
 static struct state *truth;
 static struct zone zone[2];
-static struct zones zones = { zone, 2 };
+static struct zones zones = { .zone = zone, .count = 2 };
 static struct compile compile;
 static struct reason reason;
 

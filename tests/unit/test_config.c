@@ -106,6 +106,8 @@ a_zone_has_defaults(void **state)
 	assert_int_equal(zone->delegation, ZONE_DELEGATION_REFER);
 	assert_int_equal(zone->soa_serial, ZONE_SERIAL_AUTO);
 	assert_int_equal(zone->any, ZONE_ANY_MINIMAL);
+	assert_false(zone->auto_ptr);
+	assert_false(config->zones.has_auto_ptr);
 	assert_int_equal(zone->stale_ms, 24u * 3600 * 1000);
 	assert_int_equal(zone->contact.len, 0);
 	assert_int_equal(zone->ns_count, 0);
@@ -140,6 +142,7 @@ every_key_is_taken(void **state)
 		"    delegation: recurse\n"
 		"    soa-serial: stored\n"
 		"    any: full\n"
+		"    auto-ptr: true\n"
 		"    ns: [ns1.a, ns2.a.]\n"
 		"    contact: first.last@a\n"
 		"    fallback:\n"
@@ -176,6 +179,8 @@ every_key_is_taken(void **state)
 	assert_int_equal(zone->on_failure, ZONE_FAILURE_RECURSE);
 	assert_int_equal(zone->delegation, ZONE_DELEGATION_RECURSE);
 	assert_int_equal(zone->any, ZONE_ANY_FULL);
+	assert_true(zone->auto_ptr);
+	assert_true(config->zones.has_auto_ptr);
 	assert_int_equal(zone->soa_serial, ZONE_SERIAL_STORED);
 	assert_int_equal(zone->stale_ms, 0);
 	assert_int_equal(zone->ns_count, 2);

@@ -339,6 +339,108 @@ test_zones_are_counted_anew_when_their_set_changes(void **state)
 	assert_counts("api", 3, "sub.live", 0);
 }
 
+/* Owners that an address points to, as list_record has them. */
+static void
+assert_pointers(struct state_txn *txn, const char *reverse, const char *expected)
+{
+	struct name_key key = unit_key(reverse);
+	char text[256] = "";
+
+	assert_int_equal(state_walk_pointers(txn, &key, list_record, text, &reason), STATUS_OK);
+	assert_string_equal(text, expected);
+}
+
+static void
+assert_pointer_counts(struct state_txn *txn, const char *apex, uint32_t pointers,
+	uint32_t pointless)
+{
+	struct name_key key = unit_key(apex);
+	struct state_zone zone = { 0 };
+
+	state_get_zone(txn, &key, &zone, &reason);
+	assert_int_equal(zone.pointers, pointers);
+	assert_int_equal(zone.pointless, pointless);
+}
+
+static int
+count_name(void *context, const struct name_key *name, struct reason *why)
+{
+	(void)name;
+	(void)why;
+	++*(size_t *)context;
+	return STATUS_OK;
+}
+
+static void
+test_addresses_are_indexed_for_zones_that_want_it(void **state)
+{
+	const struct row rows[] = {
+		{ "a.live", 1, "api", 9, 0 },
+		{ "a.sub.live", 1, "api", 9, 0 },
+		{ "*.sub.live", 1, "api", 9, 0 },
+		{ "b.sub.live", 1, "api", 9, 0 },
+	};
+	static const uint8_t other[] = { 0, 4, 10, 0, 0, 5, 0, 4, 10, 0, 0, 6, 0, 4, 11, 0, 0, 1 };
+	struct zone zone[3] = {
+		{ .name = unit_name("live"), .key = unit_key("live"), .auto_ptr = true },
+		{ .name = unit_name("sub.live"), .key = unit_key("sub.live"), .auto_ptr = true },
+		{ .name = unit_name("10.in-addr.arpa"), .key = unit_key("10.in-addr.arpa") },
+	};
+	struct zones zones = { .zone = zone, .count = 3 };
+	struct rrset after = { .owner = unit_key("c.live"), .type = 1, .count = 3,
+		.rdata = other, .rdata_len = sizeof(other) };
+	struct rrset before = after;
+	struct state_txn *txn;
+	size_t names = 0;
+	bool changed;
+
+	(void)state;
+	put_all("live", rows, 1);
+	put_all("sub.live", rows + 1, 3);
+	assert_int_equal(zones_finish(&zones, &reason), STATUS_OK);
+	txn = begin();
+	assert_int_equal(state_recount_zones(txn, &zones, &changed, &reason), STATUS_OK);
+	assert_pointers(txn, "5.0.0.10.in-addr.arpa",
+		"live.a/1 live.sub.a/1 live.sub.b/1 ");
+	assert_pointer_counts(txn, "live", 1, 0);
+	assert_pointer_counts(txn, "sub.live", 2, 0);
+	/* an RRset comes, changes and goes; the index alone, so that its walk leaves it out */
+	assert_int_equal(
+		state_point(txn, &zones, NULL, &after, count_name, &names, &reason), STATUS_OK);
+	assert_int_equal(names, 2);
+	assert_pointer_counts(txn, "live", 3, 1);
+	assert_pointers(txn, "6.0.0.10.in-addr.arpa", "");
+	after.count = 1;
+	after.rdata_len = 6;
+	assert_int_equal(
+		state_point(txn, &zones, &before, &after, count_name, &names, &reason), STATUS_OK);
+	assert_int_equal(names, 4);
+	assert_pointer_counts(txn, "live", 2, 0);
+	assert_int_equal(
+		state_point(txn, &zones, &after, NULL, count_name, &names, &reason), STATUS_OK);
+	assert_pointer_counts(txn, "live", 1, 0);
+	names = 0;
+	assert_int_equal(state_walk_reverse_names(txn, count_name, &names, &reason), STATUS_OK);
+	assert_int_equal(names, 1);
+	assert_int_equal(state_commit(txn, &reason), STATUS_OK);
+	/* a zone loses the policy, then the reverse zone goes */
+	for (size_t i = 0; i < zones.count; i++)
+		if (zone[i].key.len == unit_key("sub.live").len)
+			zone[i].auto_ptr = false;
+	txn = begin();
+	assert_int_equal(state_recount_zones(txn, &zones, &changed, &reason), STATUS_OK);
+	assert_true(changed);
+	assert_pointers(txn, "5.0.0.10.in-addr.arpa", "live.a/1 ");
+	assert_pointer_counts(txn, "sub.live", 0, 0);
+	for (size_t i = 0; i < zones.count; i++)
+		if (zone[i].key.bytes[1] == 'a')
+			zone[i].key = unit_key("11.in-addr.arpa");
+	assert_int_equal(state_recount_zones(txn, &zones, &changed, &reason), STATUS_OK);
+	assert_pointers(txn, "5.0.0.10.in-addr.arpa", "");
+	assert_pointer_counts(txn, "live", 0, 1);
+	assert_int_equal(state_commit(txn, &reason), STATUS_OK);
+}
+
 struct log_text {
 	char text[512];
 };
@@ -612,6 +714,7 @@ main(void)
 		TEST(test_walks_go_in_key_order_and_stay_in_their_range),
 		TEST(test_counts_follow_puts_takeovers_and_deletes),
 		TEST(test_zones_are_counted_anew_when_their_set_changes),
+		TEST(test_addresses_are_indexed_for_zones_that_want_it),
 		TEST(test_the_log_tells_what_changed_and_where_it_ends),
 		TEST(test_puts_stop_at_their_quota_and_deletes_go_on),
 		TEST(test_a_second_livezoned_is_refused_with_the_pid_of_the_first),

@@ -643,6 +643,84 @@ test_serve_is_caught_up_at_a_start(void **state)
 }
 
 static void
+assert_pointers(const char *reverse, size_t names)
+{
+	struct seen seen = look(reverse);
+	size_t len = 0;
+
+	if (names == 0) {
+		assert_int_not_equal(seen.status, STORE_EXACT);
+		return;
+	}
+	assert_int_equal(seen.status, STORE_EXACT);
+	assert_int_equal(seen.count, 1);
+	assert_int_equal(seen.rrset[0].type, RRSET_PTR);
+	for (; len < seen.rrset[0].rdata_len; names--)
+		len += 2u + seen.rrset[0].rdata[len + 1];
+	assert_int_equal(names, 0);
+}
+
+static void
+test_pointers_are_right_when_serve_was_behind(void **state)
+{
+	struct change *change = change_new(CHANGE_ITEMS);
+	struct zone mine[2];
+	char command[512];
+	uint64_t end;
+
+	(void)state;
+	mine[0] = *zones_find(&config.zones, &(struct name_key){ 5, "\4live" });
+	mine[0].auto_ptr = true;
+	mine[1] = (struct zone){ .name = unit_name("10.in-addr.arpa"),
+		.key = unit_key("10.in-addr.arpa"), .negative_ttl = 5 };
+	stop();
+	config.zones = (struct zones){ .zone = mine, .count = 2 };
+	assert_int_equal(zones_finish(&config.zones, &reason), STATUS_OK);
+	start();
+	put("a.live", 1, one);
+	put("b.live", 1, one);
+	add(change, "long.live", 1, two)->lease_ms = 60000;
+	submit(change);
+	assert_pointers("1.0.0.10.in-addr.arpa", 2);
+	end = look("2.0.0.10.in-addr.arpa").rrset[0].expires_ms;
+	assert_int_not_equal(end, 0);
+	stop();
+	snprintf(command, sizeof(command), "cp -a %s %s.old", serve_dir, serve_dir);
+	assert_int_equal(system(command), 0);
+	/* first a renewal only, which makes no revision, then a change of addresses */
+	start();
+	change = change_new(CHANGE_ITEMS);
+	add(change, "long.live", 1, two)->lease_ms = 60000;
+	submit(change);
+	stop();
+	snprintf(command, sizeof(command), "rm -r %s && cp -a %s.old %s", serve_dir, serve_dir,
+		serve_dir);
+	assert_int_equal(system(command), 0);
+	start();
+	assert_int_equal(status_of().rebuilds, 0);
+	assert_true(look("2.0.0.10.in-addr.arpa").rrset[0].expires_ms
+		== look("long.live").rrset[0].expires_ms);
+	put("b.live", 1, NULL);
+	put("c.live", 1, one);
+	put("a.live", 1, two);
+	stop();
+	assert_int_equal(system(command), 0);
+	assert_pointers("1.0.0.10.in-addr.arpa", 2);
+	start();
+	assert_pointers("1.0.0.10.in-addr.arpa", 1);
+	assert_pointers("2.0.0.10.in-addr.arpa", 2);
+	assert_int_equal(look("2.0.0.10.in-addr.arpa").rrset[0].expires_ms, 0);
+	put("a.live", 1, NULL);
+	put("c.live", 1, NULL);
+	assert_pointers("1.0.0.10.in-addr.arpa", 0);
+	assert_int_equal(serial_of("10.in-addr.arpa"), 8);
+	stop();
+	/* what tear_down stops */
+	config.zones = (struct zones){ .zone = zone, .count = 3 };
+	start();
+}
+
+static void
 break_serve(const char *how)
 {
 	char command[256];
@@ -807,7 +885,7 @@ test_a_reload_changes_the_apexes_and_keeps_the_data(void **state)
 	put("a.other", 1, one);
 	fewer[0] = zone[0];
 	fewer[0].ns_count = 0;
-	next.zones = (struct zones){ fewer, 1 };
+	next.zones = (struct zones){ .zone = fewer, .count = 1 };
 	assert_int_equal(zones_finish(&next.zones, &reason), STATUS_OK);
 	writer_reload(writer, &next);
 	assert_int_equal(look("live").count, 1);
@@ -1017,6 +1095,7 @@ main(void)
 		TEST(test_a_restore_replaces_all_and_goes_on_above_the_backup),
 		TEST(test_a_lease_ends_or_is_renewed),
 		TEST(test_serve_is_caught_up_at_a_start),
+		TEST(test_pointers_are_right_when_serve_was_behind),
 		TEST(test_a_lost_or_damaged_serve_is_rebuilt),
 		TEST(test_a_write_waits_for_the_unbounds_to_open_a_new_serve),
 		TEST(test_a_write_that_an_unbound_does_not_see_is_not_called_served),
