@@ -30,7 +30,8 @@ cmd_explain(const struct command_line *line)
 	struct target target;
 
 	/* ANY can be asked, not stored */
-	result = target_read(line->argument[0], is_any ? NULL : line->argument[1], &target);
+	result = target_read(
+		line->argument[0], is_any ? NULL : line->argument[1], &target);
 	if (result)
 		return result;
 	target_escape(target.name, escaped);
@@ -91,7 +92,8 @@ print_step(struct json_object *step)
 	if (*output_text(step, "source")) {
 		fputs(" (source ", stdout);
 		output_safe(stdout, output_text(step, "source"));
-		printf(", revision %llu", (unsigned long long)output_number(step, "revision"));
+		printf(", revision %llu",
+			(unsigned long long)output_number(step, "revision"));
 		if (*output_text(step, "lease-left")) {
 			fputs(", lease left ", stdout);
 			output_safe(stdout, output_text(step, "lease-left"));
@@ -119,7 +121,8 @@ print_message(struct json_object *reply, struct json_object *message)
 			json_object_get_string(json_object_array_get_idx(flags, i)));
 	}
 	printf("; QUERY: 1, ANSWER: %zu, AUTHORITY: %zu, ADDITIONAL: %zu\n",
-		count_records(answer), count_records(authority), count_records(additional));
+		count_records(answer), count_records(authority),
+		count_records(additional));
 	fputs("\n;; QUESTION SECTION:\n;", stdout);
 	output_safe(stdout, output_text(reply, "name"));
 	fputs("\tIN\t", stdout);
@@ -142,8 +145,8 @@ print_section(const char *title, struct json_object *rrsets)
 		size_t count = records ? json_object_array_length(records) : 0;
 
 		for (size_t k = 0; k < count; k++) {
-			const char *record =
-				json_object_get_string(json_object_array_get_idx(records, k));
+			const char *record = json_object_get_string(
+				json_object_array_get_idx(records, k));
 
 			output_safe(stdout, output_text(rrset, "name"));
 			printf("\t%llu\tIN\t",

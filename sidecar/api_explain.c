@@ -57,7 +57,8 @@ static const struct {
 	[LOOKUP_RULE] = { "rule", " matches a rule of the zone" },
 	[LOOKUP_ENCLOSER] = { "encloser", " is the closest encloser" },
 	[LOOKUP_WILDCARD] = { "wildcard", " is the source of synthesis" },
-	[LOOKUP_NO_WILDCARD] = { "no-wildcard", ", which would stand for it, is not stored" },
+	[LOOKUP_NO_WILDCARD] = { "no-wildcard",
+		", which would stand for it, is not stored" },
 	[LOOKUP_RRSET] = { "rrset", " is the answer" },
 	[LOOKUP_NO_RRSET] = { "no-rrset", " does not exist" },
 	[LOOKUP_CNAME] = { "cname", " is followed" },
@@ -66,7 +67,8 @@ static const struct {
 	[LOOKUP_CUT] = { "cut", " delegates it" },
 	[LOOKUP_MISSING] = { "missing", " does not exist" },
 	[LOOKUP_SOA] = { "soa", " goes with the negative answer" },
-	[LOOKUP_OUTSIDE] = { "outside", " is in no live zone: the rest of the resolver looks for it" },
+	[LOOKUP_OUTSIDE] = { "outside",
+		" is in no live zone: the rest of the resolver looks for it" },
 	[LOOKUP_LOOP] = { "loop", " leads back into the chain, which ends here" },
 	[LOOKUP_CAP] = { "cap", " is where the chain is as long as it may be, and ends" },
 	[LOOKUP_BROKEN] = { "broken", " cannot be read from the store" },
@@ -80,14 +82,14 @@ static void emit_all(struct api_call *call, const struct explain *explain);
 static void write_type(uint16_t type, char out[PRESENTATION_TYPE_MAX]);
 static bool is_passed_on(const struct explain *explain);
 static const char *stage_of(const struct explain *explain);
-static void emit_steps(struct api_call *call, struct emit *emit,
-	const struct explain *explain);
+static void
+emit_steps(struct api_call *call, struct emit *emit, const struct explain *explain);
 static void emit_step(struct api_call *call, struct emit *emit,
 	const struct explain *explain, size_t index);
-static void emit_text(struct emit *emit, const struct lookup_step *step,
-	const struct name *name);
-static void emit_policy(struct emit *emit, const struct lookup_step *step,
-	const struct origin *origin);
+static void
+emit_text(struct emit *emit, const struct lookup_step *step, const struct name *name);
+static void emit_policy(
+	struct emit *emit, const struct lookup_step *step, const struct origin *origin);
 static void emit_origin(struct emit *emit, const struct origin *origin, uint64_t now_ms);
 static void emit_answer(struct emit *emit, const struct answer *answer);
 static void emit_section(struct emit *emit, const char *key, const struct answer *answer,
@@ -261,8 +263,8 @@ is_passed_on(const struct explain *explain)
 	const struct answer *answer = &explain->answer;
 
 	return (answer->kind == ANSWER_ELSEWHERE && answer->rrset_count == 0)
-		|| (answer->kind == ANSWER_FAILED
-			&& explain->zone->on_failure == ZONE_FAILURE_RECURSE);
+	       || (answer->kind == ANSWER_FAILED
+		       && explain->zone->on_failure == ZONE_FAILURE_RECURSE);
 }
 
 static const char *
@@ -310,7 +312,8 @@ emit_step(struct api_call *call, struct emit *emit, const struct explain *explai
 	}
 	emit_text(emit, step, &name);
 	emit_policy(emit, step, &explain->origin[index]);
-	/* a chain may lead into a zone whose answers the caller sees, but not its books */
+	/* a chain may lead into a zone whose answers the caller sees, but not its books
+	 */
 	if (explain->origin[index].is_stored
 		&& auth_may(&call->identity, CREDENTIALS_READ, &step->name, 0, &reason))
 		emit_origin(emit, &explain->origin[index],
@@ -336,7 +339,8 @@ emit_text(struct emit *emit, const struct lookup_step *step, const struct name *
 
 /* What the zone's configuration had to say in this step. */
 static void
-emit_policy(struct emit *emit, const struct lookup_step *step, const struct origin *origin)
+emit_policy(
+	struct emit *emit, const struct lookup_step *step, const struct origin *origin)
 {
 	const struct zone *zone = step->zone;
 	const char *key = NULL, *value = NULL;
@@ -423,7 +427,8 @@ emit_section(struct emit *emit, const char *key, const struct answer *answer,
 		struct name owner;
 
 		if (from->section != section
-			|| name_from_wire(from->owner, from->owner_len, &owner) != STATUS_OK)
+			|| name_from_wire(from->owner, from->owner_len, &owner)
+				   != STATUS_OK)
 			continue;
 		emit_begin(emit, '{');
 		emit_name(emit, "name", &owner);

@@ -6,6 +6,8 @@ DNS's own."""
 import hashlib
 import json
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import dns.flags
 import pytest
@@ -184,3 +186,34 @@ def test_people_read_steps_and_a_message_like_digs(daemon):
     shown = json.loads(daemon.ctl("explain", "www.live.test", "A", "--json").stdout)
     assert shown["outcome"] == "found"
     assert daemon.ctl("explain", "www.live.test", "AXFR", check=False).returncode == 2
+
+
+def test_explain_under_writes_is_never_torn(daemon):
+    """Records that carry their number, and revisions, agree in each of many explanations."""
+    written = {}  # revision -> number
+    ended = threading.Event()
+
+    def write_on():
+        for number in range(300):
+            text = f'"{number}"'
+            written[daemon.api.put("count.live.test", "TXT", text).revision] = text
+        ended.set()
+
+    def ask_on():
+        seen = []
+        while not ended.is_set():
+            reply = explain(daemon.api, "count.live.test", "TXT")
+            if reply["outcome"] == "found":
+                records = reply["message"]["answer"][0]["records"]
+                seen.append((step(reply, "rrset")["revision"], records[0], reply["revision"]))
+        return seen
+
+    daemon.api.put("count.live.test", "TXT", '"first"')
+    with ThreadPoolExecutor(5) as pool:
+        asking = [pool.submit(ask_on) for _ in range(4)]
+        pool.submit(write_on).result()
+        seen = [one for asked in asking for one in asked.result()]
+    assert seen
+    for revision, text, served in seen:
+        assert revision == served, "one writer writes one name"
+        assert written.get(revision, '"first"') == text
