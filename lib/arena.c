@@ -76,15 +76,6 @@ arena_copy(struct arena *arena, const void *data, size_t size)
 }
 
 void
-arena_shrink(struct arena *arena, size_t size)
-{
-	/* whole units only: the next allocation stays aligned */
-	size &= ~(size_t)(ALIGNMENT - 1);
-	if (size <= arena->used)
-		arena->used -= size;
-}
-
-void
 arena_done(struct arena *arena)
 {
 	struct arena_chunk *chunk = arena->chunk;

@@ -23,7 +23,4 @@ void *arena_alloc(struct arena *arena, size_t size);
 /* Copies; NULL when out of memory. */
 void *arena_copy(struct arena *arena, const void *data, size_t size);
 
-/* Gives the last `size` bytes of the newest allocation back: after a pessimistic alloc. */
-void arena_shrink(struct arena *arena, size_t size);
-
 void arena_done(struct arena *arena);

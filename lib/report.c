@@ -72,6 +72,7 @@ static const struct field fields[] = {
 #define FIELD_COUNT (sizeof(fields) / sizeof(*fields))
 
 static int open_directory(const char *dir, int *out, struct reason *reason);
+static void free_zones(struct report *report);
 static void name_file(pid_t pid, const char *suffix, char out[FILE_NAME_MAX]);
 static int write_file(int directory, const char *name, const struct report *report);
 static void print_field(FILE *file, const struct field *field, const struct report *report);
@@ -137,33 +138,10 @@ report_read_all(const char *dir, report_fn fn, void *context, struct reason *rea
 			unlinkat(directory, entry->d_name, 0);
 		else if (!is_temporary && read_one(directory, entry->d_name, &report) == 0)
 			fn(context, &report);
-		report_done(&report);
+		free_zones(&report);
 	}
 	closedir(list);
 	return 0;
-}
-
-void
-report_remove(const char *dir)
-{
-	char name[FILE_NAME_MAX];
-	int directory = -1;
-
-	if (open_directory(dir, &directory, NULL))
-		return;
-	name_file(getpid(), "", name);
-	unlinkat(directory, name, 0);
-	name_file(getpid(), ".new", name);
-	unlinkat(directory, name, 0);
-	close(directory);
-}
-
-void
-report_done(struct report *report)
-{
-	free(report->zone);
-	report->zone = NULL;
-	report->zone_count = 0;
 }
 
 static int
@@ -176,6 +154,14 @@ open_directory(const char *dir, int *out, struct reason *reason)
 			"%s: %s", dir, strerror(errno));
 	*out = fd;
 	return 0;
+}
+
+static void
+free_zones(struct report *report)
+{
+	free(report->zone);
+	report->zone = NULL;
+	report->zone_count = 0;
 }
 
 static void

@@ -65,8 +65,3 @@ typedef void (*report_fn)(void *context, const struct report *report);
 
 /* Reads all reports in `dir` and removes those of processes that are gone. */
 int report_read_all(const char *dir, report_fn fn, void *context, struct reason *reason);
-
-/* Removes the file of this process; for a clean end. */
-void report_remove(const char *dir);
-
-void report_done(struct report *report);

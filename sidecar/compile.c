@@ -55,19 +55,6 @@ compile_add(struct compile *compile, const struct state_record *record,
 	return STATUS_OK;
 }
 
-int
-compile_serial(struct state_txn *txn, const struct zone *zone, uint32_t *out,
-	struct reason *reason)
-{
-	struct state_zone record = { 0 };
-	int status = state_get_zone(txn, &zone->key, &record, reason);
-
-	if (status != STATUS_OK && status != STATUS_NOT_FOUND)
-		return status;
-	*out = (uint32_t)record.revision;
-	return STATUS_OK;
-}
-
 /* The place of a type in the node, or where it belongs. */
 static size_t
 find_type(const struct compile *compile, uint16_t type)

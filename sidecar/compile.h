@@ -44,7 +44,3 @@ void compile_begin(struct compile *compile, const struct name_key *owner);
 int compile_add(struct compile *compile, const struct state_record *record,
 	struct reason *reason);
 int compile_finish(struct compile *compile, struct state_txn *txn, struct reason *reason);
-
-/* The serial that the SOA of a zone has (soa-serial: auto, or none stored). */
-int compile_serial(struct state_txn *txn, const struct zone *zone, uint32_t *out,
-	struct reason *reason);

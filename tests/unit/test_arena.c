@@ -40,30 +40,12 @@ test_what_is_larger_than_a_chunk_fits(void **state)
 	arena_done(&arena);
 }
 
-static void
-test_shrinking_gives_the_end_back(void **state)
-{
-	struct arena arena = { 0 };
-	uint8_t *first = arena_alloc(&arena, 1000);
-	uint8_t *second;
-
-	(void)state;
-	memset(first, 7, 1000);
-	arena_shrink(&arena, 1000 - 21);
-	second = arena_alloc(&arena, 100);
-	memset(second, 9, 100);
-	assert_true(second >= first + 21 && second < first + 40);
-	assert_int_equal(first[20], 7);
-	arena_done(&arena);
-}
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_memory_is_aligned_and_kept),
 		cmocka_unit_test(test_what_is_larger_than_a_chunk_fits),
-		cmocka_unit_test(test_shrinking_gives_the_end_back),
 	};
 
 	return cmocka_run_group_tests_name("arena", tests, NULL, NULL);
