@@ -78,8 +78,7 @@ query_operate(const struct query_context *context, struct module_qstate *q,
 	look_up(context, q, id, zone, &key);
 }
 
-/* Zones are of class IN, which a question for all classes means too; passed on, such a
- * question would come back as one for IN, and the host would store what we say. */
+/* Zones are of class IN, which a question for all classes means too. */
 static bool
 is_class_of_zones(uint16_t class)
 {
@@ -137,10 +136,14 @@ answer(struct module_qstate *q, int id, const struct zone *zone,
 		reply_error(q, LDNS_RCODE_REFUSED);
 		return REPORT_LIVE;
 	case ANSWER_ELSEWHERE:
-		return found->rrset_count == 0 ? pass_on(q, id)
-					       : answer_chain(q, id, found);
+		/* of a question for all classes the iterator makes one for each, behind us,
+		 * and stores what it hears; as a sub-query the one for IN comes by here */
+		return found->rrset_count == 0 && q->qinfo.qclass == LDNS_RR_CLASS_IN
+			? pass_on(q, id)
+			: answer_chain(q, id, found);
 	case ANSWER_FAILED:
-		if (zone->on_failure == ZONE_FAILURE_RECURSE)
+		if (zone->on_failure == ZONE_FAILURE_RECURSE
+			&& q->qinfo.qclass == LDNS_RR_CLASS_IN)
 			return pass_on(q, id);
 		break;
 	}

@@ -20,6 +20,8 @@ from zonegen import make_query, make_zone
 
 _FACTOR = 20 if build.LONG else 1
 
+pytestmark = pytest.mark.timeout(900)
+
 
 def _settings(examples):
     return settings(

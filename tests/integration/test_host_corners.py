@@ -156,6 +156,18 @@ def test_class_any_has_the_data_of_in_and_is_never_an_authoritys(livezone):
     assert "name.live.test" not in whole.unbound.cached()
 
 
+def test_class_any_of_a_missing_name_is_passed_on_where_the_zone_says_so(livezone, upstream):
+    upstream.add("public.open.test. 300 IN A 192.0.2.1")
+    whole = livezone(zones=[{"name": "open.test", "on-miss": "recurse"}], upstream=upstream.port)
+    query = dns.message.make_query("public.open.test", "A", rdclass="ANY")
+    assert records_of(send(whole, query), "A") == ["192.0.2.1"]
+    whole.api.put("public.open.test", "A", "10.0.0.1")
+    assert records_of(send(whole, query), "A") == ["10.0.0.1"]
+    assert whole.answers("public.open.test") == ["10.0.0.1"]
+    whole.api.delete("public.open.test", "A")
+    assert records_of(send(whole, query), "A") == ["192.0.2.1"]
+
+
 def test_other_classes_are_not_ours(livezone, upstream):
     whole = livezone(upstream=upstream.port)
     whole.api.put("name.live.test", "A", "10.0.0.1")
@@ -206,7 +218,10 @@ def test_meta_types_are_not_answered_with_data(livezone, rdtype):
 def test_dns64_makes_aaaa_of_our_a(livezone, upstream):
     """RFC 6147 section 5.1.6: with dns64 in front, a name that has A alone gets an AAAA made
     from it; real AAAA stay. dns64 stores by itself, but nothing of ours."""
-    upstream.add("into.example. 3600 IN CNAME four.live.test.")
+    upstream.add(
+        "into.example. 3600 IN CNAME four.live.test.",
+        "outside.example. 3600 IN A 192.0.2.1",
+    )
     extra = '\nserver:\n    module-config: "dns64 dynlib validator iterator"\n'
     whole = livezone(
         zones=["live.test", {"name": "open.test", "on-miss": "recurse"}],
@@ -225,6 +240,10 @@ def test_dns64_makes_aaaa_of_our_a(livezone, upstream):
                 assert whole.answers(name, "AAAA") == [f"64:ff9b::a00:{number}"]
         assert whole.query("four.live.test").answer[0].ttl == 3600
     assert whole.answers("both.live.test", "AAAA") == ["2001:db8::1"]
+    whole.api.put("out.live.test", "CNAME", "outside.example.", ttl=3600)
+    assert whole.answers("out.live.test", "AAAA") == ["64:ff9b::c000:201"]
+    whole.api.put("out.live.test", "CNAME", "both.live.test.", ttl=3600)
+    assert whole.answers("out.live.test", "AAAA") == ["2001:db8::1"]
     for rdtype in ("A", "AAAA"):
         assert rcode_of(whole.query("absent.live.test", rdtype)) == "NXDOMAIN"
         assert rcode_of(whole.query("absent.open.test", rdtype)) == "NXDOMAIN"

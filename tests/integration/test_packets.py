@@ -34,6 +34,8 @@ _FORMERR, _NOTIMP = 1, 4
 _SENTINEL = 0xFFFF
 _SHOWN = 10
 
+pytestmark = pytest.mark.timeout(900)
+
 # Names elsewhere are answered at once too, so that no answer has to be waited for.
 _NOWHERE = '    local-zone: "." static\n    access-control: 127.0.0.0/8 allow_setrd'
 _AS_LOCAL_DATA = (
