@@ -10,6 +10,7 @@
  */
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/config.h"
 #include "module/abi.h"
@@ -35,10 +36,12 @@ static struct config *config; /* changes in init() only */
 static struct keeper *keeper;
 static struct workers workers;
 static int keeper_thread_number; /* in the host's log lines */
+static bool sends_additional; /* changes in init() only */
 
 static int read_settings(struct module_env *env);
 static void forget_new_zones(struct module_env *env, const struct config *before);
 static size_t host_threads(struct module_env *env);
+static bool host_sends_additional(struct module_env *env);
 static void say(enum keeper_level level, const char *text);
 static struct worker_state *state_of(struct module_qstate *q, int id);
 static struct worker_state *make_state(struct module_qstate *q, int id);
@@ -69,6 +72,7 @@ init(struct module_env *env, int id)
 		keeper = keeper_new();
 	settings.config = config;
 	settings.threads = host_threads(env);
+	sends_additional = host_sends_additional(env);
 	keeper_thread_number = (int)settings.threads;
 	if (!keeper || keeper_start(keeper, &settings, &reason))
 		/* what is open stays readable; without a store on-failure decides */
@@ -120,6 +124,19 @@ host_threads(struct module_env *env)
 	return threads > 0 && threads < WORKERS_MAX ? threads : 1;
 }
 
+/* With minimal-responses the host leaves additional records out, so that looking for them
+ * would be in vain. */
+static bool
+host_sends_additional(struct module_env *env)
+{
+	char *text = NULL;
+	bool is_minimal = config_get_option_collate(env->cfg, "minimal-responses", &text) != 0
+		|| strcmp(text, "no") != 0;
+
+	free(text);
+	return !is_minimal;
+}
+
 /* On the keeper's thread. */
 static void
 say(enum keeper_level level, const char *text)
@@ -155,6 +172,7 @@ operate(struct module_qstate *q, enum module_ev event, int id,
 		.zones = &config->zones,
 		.workers = &workers,
 		.state = state_of(q, id),
+		.wants_additional = sends_additional,
 	};
 
 	(void)outbound;

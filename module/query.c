@@ -92,6 +92,9 @@ look_up(const struct query_context *context, struct module_qstate *q, int id,
 	struct lookup_query query = {
 		.name = q->qinfo.qname,
 		.type = q->qinfo.qtype,
+		/* NS answers keep it even where responses are minimal */
+		.wants_additional = context->wants_additional
+			|| q->qinfo.qtype == LDNS_RR_TYPE_NS,
 		.now_ms = clock_boot_ms(),
 	};
 

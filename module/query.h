@@ -20,6 +20,7 @@ struct query_context {
 	const struct zones *zones;
 	struct workers *workers;
 	struct worker_state *state; /* of this thread; NULL: out of memory */
+	bool wants_additional;      /* the host would send it */
 };
 
 /* operate(): sets the next state of the query for module `id`. */

@@ -176,3 +176,19 @@ def test_any_gets_one_rrset_or_all_as_the_zone_says(livezone):
         assert [rrset.to_text() for rrset in reply.answer] == [
             "alias.name.full.test. 5 IN CNAME name.full.test."
         ]
+
+
+@pytest.mark.parametrize("minimal", ["yes", "no"])
+def test_addresses_of_targets_come_along_where_responses_are_not_minimal(livezone, minimal):
+    whole = livezone(server=f"    minimal-responses: {minimal}\n")
+    whole.api.put("_http._tcp.live.test", "SRV", "0 0 80 web.live.test.")
+    whole.api.put("live.test", "MX", "10 web.live.test.")
+    whole.api.put("live.test", "NS", "web.live.test.")
+    whole.api.put("web.live.test", "A", "10.0.0.1")
+    whole.api.put("web.live.test", "AAAA", "fd00::1")
+    for name, rdtype in (("_http._tcp.live.test", "SRV"), ("live.test", "MX"), ("live.test", "NS")):
+        additional = whole.query(name, rdtype).additional
+        wanted = minimal == "no" or rdtype == "NS"
+        assert sorted(str(rrset[0]) for rrset in additional) == (
+            ["10.0.0.1", "fd00::1"] if wanted else []
+        ), (name, rdtype)
