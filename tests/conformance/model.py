@@ -4,9 +4,6 @@
 all of it. RFC 1034 section 4.3.2 with RFC 4592 and RFC 6672; the step in the comments."""
 
 import dns.name
-import dns.rdata
-import dns.rdataclass
-import dns.rdatatype
 
 _CHAIN_MAX = 8  # as livezone; other servers have their own
 _STAR = dns.name.Name([b"*"])

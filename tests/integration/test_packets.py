@@ -7,10 +7,12 @@ LIVEZONE_PACKETS_SEED repeats a run."""
 
 import os
 import random
+import re
 import select
 import socket
 import struct
 import time
+from pathlib import Path
 
 import dns.exception
 import dns.message
@@ -360,14 +362,11 @@ def test_broken_packets_get_formerr_or_silence_as_from_plain_unbound(servers):
 
 def _resident(server):
     """KiB that the kernel counts, without the store's own map."""
-    fields = dict(
-        line.split(":", 1)
-        for line in open(f"/proc/{server.process.pid}/status", encoding="ascii")
-        if ":" in line
-    )
-    return int(fields["RssAnon"].split()[0])
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(re.search(r"^RssAnon:\s+(\d+) kB", status, re.M).group(1))
 
 
+@pytest.mark.skipif(build.is_instrumented(), reason="a sanitizer keeps what was freed")
 def test_a_flood_of_missing_names_takes_no_memory(servers):
     """Random names below a zone: nothing of them is kept anywhere."""
     server, _ = servers

@@ -6,7 +6,6 @@ at the limits of RFC 1035 section 2.3.4 with octets of any value (RFC 2181 secti
 import dns.flags
 import dns.message
 import dns.name
-import dns.rdatatype
 import pytest
 
 from support.resolver import flags_of, rcode_of
