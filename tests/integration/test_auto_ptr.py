@@ -8,6 +8,7 @@ import signal
 
 import pytest
 
+from support import explained
 from support.resolver import flags_of, rcode_of, soa_of
 from support.wait import wait_until
 
@@ -113,6 +114,18 @@ def test_what_was_written_at_the_name_wins(livezone):
     whole.api.put("1.sub.10.in-addr.arpa", "PTR", "other.plain.test.")
     assert "other.plain.test." in whole.answers(V4, "PTR")
     assert len(whole.query(V4, "PTR").answer) == 2
+
+
+def test_explain_and_lists_say_that_nobody_stored_it(livezone):
+    whole = livezone(zones=ZONES)
+    whole.api.put("a.hosts.test", "A", "10.0.0.1", source="ci")
+    told = explained.message(whole.api, V4, "PTR")
+    assert explained.facts(told) == explained.facts(whole.query(V4, "PTR"))
+    steps = whole.api.get("/v1/explain", name=V4, type="PTR").json["steps"]
+    assert all("source" not in step for step in steps)
+    assert whole.api.request("GET", f"/v1/rrsets/{V4}/PTR").status == 404
+    assert whole.api.get("/v1/zones/10.in-addr.arpa").json["rrsets"] == []
+    assert whole.api.get("/v1/zones/10.in-addr.arpa").json["count"] == 0
 
 
 def test_the_serial_of_the_reverse_zone_moves_with_its_pointers(livezone):

@@ -8,6 +8,7 @@ import signal
 
 import pytest
 
+from support import explained
 from support.resolver import flags_of, rcode_of, soa_of
 from support.wait import wait_until
 
@@ -100,6 +101,25 @@ def test_stored_names_go_first_and_wildcards_last(livezone):
     assert rcode_of(reply) == "NOERROR" and not reply.answer
     whole.api.delete("ip-10-1-2-3.node.test", "TXT")
     assert whole.answers("ip-10-1-2-3.node.test") == ["10.1.2.3"]
+
+
+def test_explain_tells_what_dns_answers(livezone):
+    whole = livezone(zones=[FORWARD, REVERSE, REVERSE6])
+    whole.api.put("*.node.test", "A", "10.0.0.99")
+    for name, rdtype, rule in (
+        ("ip-10-1-2-3.node.test", "A", True),
+        ("ip-10-1-2-3.node.test", "TXT", True),
+        ("ip-10-1-2-3.alias.node.test", "A", True),
+        ("ip-10-1-2-999.node.test", "A", False),
+        ("3.2.1.10.in-addr.arpa", "PTR", True),
+        (NIBBLES, "PTR", True),
+        ("999.2.1.10.in-addr.arpa", "PTR", True),
+        ("2.1.10.in-addr.arpa", "PTR", False),
+    ):
+        told = explained.message(whole.api, name, rdtype)
+        assert explained.facts(told) == explained.facts(whole.query(name, rdtype)), name
+        steps = whole.api.get("/v1/explain", name=name, type=rdtype).json["steps"]
+        assert ("rule" in [step["event"] for step in steps]) == rule, name
 
 
 def test_rules_change_at_a_reload_and_bad_ones_do_not(livezone):

@@ -72,7 +72,7 @@ set_up(void **state)
 	config = (struct config){ .store = { .state = state_dir,
 					  .serve = serve_dir,
 					  .size_limit = SIZE },
-		.zones = { zones, 3 } };
+		.zones = { .zone = zones, .count = 3 } };
 	assert_int_equal(zones_finish(&config.zones, &reason), STATUS_OK);
 	start();
 	return 0;
