@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "lib/fallback.h"
 #include "lib/rule.h"
 #include "lib/status.h"
 
@@ -40,6 +41,8 @@ static void record(const struct search *search, enum lookup_event event,
 static enum step take_step(struct search *search);
 static enum step look_above(struct search *search, bool has_cuts, size_t *out_encloser);
 static enum step try_rules(struct search *search);
+static enum step try_fallback(struct search *search);
+static enum step take_fallback_step(struct search *search);
 static enum step try_wildcard(struct search *search, size_t encloser);
 static enum step answer_from_node(struct search *search, const struct node *node);
 static enum step refer(struct search *search, size_t cut, const struct node_rrset *ns);
@@ -49,6 +52,7 @@ static enum step add_cname(struct search *search, const struct node_rrset *cname
 static enum step follow(struct search *search, const uint8_t *target);
 static enum step finish_found(struct search *search, const struct node_rrset *rrset);
 static enum step finish_missing(struct search *search);
+static enum step finish_nodata(struct search *search);
 static enum step finish_negative(struct search *search, enum answer_kind kind);
 static enum step finish_elsewhere(struct search *search);
 
@@ -83,11 +87,11 @@ lookup_answer(const struct zones *zones, const struct zone *zone,
 		.name = query->name,
 		.key = *key,
 	};
-	enum step step = txn ? STEP_FOLLOW : STEP_BROKEN;
+	enum step step = STEP_FOLLOW;
 
 	answer_reset(out);
 	while (step == STEP_FOLLOW)
-		step = take_step(&search);
+		step = txn ? take_step(&search) : take_fallback_step(&search);
 	if (step == STEP_BROKEN) {
 		note(&search, LOOKUP_BROKEN, search.key.len);
 		answer_reset(out);
@@ -112,7 +116,7 @@ record(const struct search *search, enum lookup_event event, const struct name_k
 		memcpy(step->name.bytes, key->bytes, len);
 	}
 	if (event == LOOKUP_NODE || event == LOOKUP_RULE || event == LOOKUP_MADE
-		|| event == LOOKUP_WILDCARD)
+		|| event == LOOKUP_WILDCARD || event == LOOKUP_FALLBACK)
 		trace->node = step->name;
 }
 
@@ -221,12 +225,12 @@ take_step(struct search *search)
 	case STORE_BELOW:
 		/* an empty non-terminal exists (RFC 4592 section 2.2.2) */
 		note(search, LOOKUP_EMPTY, search->key.len);
-		return finish_negative(search, ANSWER_NODATA);
+		return finish_nodata(search);
 	case STORE_NONE:
 		note(search, LOOKUP_ABSENT, search->key.len);
 		/* the apex exists even before anything was written */
 		if (is_apex)
-			return finish_negative(search, ANSWER_NODATA);
+			return finish_nodata(search);
 		break;
 	default:
 		return STEP_BROKEN;
@@ -349,7 +353,7 @@ try_rules(struct search *search)
 	if (!matched)
 		return STEP_ON;
 	note_rrset(search, LOOKUP_NO_RRSET, NULL, type);
-	return finish_negative(search, ANSWER_NODATA);
+	return finish_nodata(search);
 }
 
 /* The source of synthesis is "*" under the closest encloser and no other (RFC 4592
@@ -375,7 +379,7 @@ try_wildcard(struct search *search, size_t encloser)
 		return answer_from_node(search, &node);
 	case STORE_BELOW:
 		note_rrset(search, LOOKUP_EMPTY, &key, 0);
-		return finish_negative(search, ANSWER_NODATA);
+		return finish_nodata(search);
 	case STORE_NONE:
 		note_rrset(search, LOOKUP_NO_WILDCARD, &key, 0);
 		return finish_missing(search);
@@ -405,7 +409,7 @@ answer_whole_node(struct search *search, const struct node *node)
 		note_rrset(search, LOOKUP_RRSET, NULL, rrset.type);
 	}
 	if (search->answer->rrset_count == 0)
-		return finish_negative(search, ANSWER_NODATA);
+		return finish_nodata(search);
 	search->answer->kind = ANSWER_FOUND;
 	return STEP_DONE;
 }
@@ -436,7 +440,7 @@ answer_from_node(struct search *search, const struct node *node)
 		status = find_type(search, node, RRSET_CNAME, &rrset);
 	if (status == STATUS_NOT_FOUND) {
 		note_rrset(search, LOOKUP_NO_RRSET, NULL, type);
-		return finish_negative(search, ANSWER_NODATA);
+		return finish_nodata(search);
 	}
 	return status == STATUS_OK ? add_cname(search, &rrset) : STEP_BROKEN;
 }
@@ -595,15 +599,57 @@ finish_found(struct search *search, const struct node_rrset *rrset)
 	if (add(search, ANSWER_ANSWER, search->name, rrset) != STATUS_OK)
 		return STEP_BROKEN;
 	note_rrset(search, LOOKUP_RRSET, NULL, rrset->type);
-	if (search->query->wants_additional && has_target(rrset->type, &at))
+	if (search->query->wants_additional && search->txn && has_target(rrset->type, &at))
 		add_addresses(search, rrset, at);
 	search->answer->kind = ANSWER_FOUND;
 	return STEP_DONE;
 }
 
+/* What the configuration has where the data has nothing. STEP_ON: nothing either. */
+static enum step
+try_fallback(struct search *search)
+{
+	uint16_t type = search->query->type;
+	const struct rrset *set = NULL;
+	struct node_rrset rrset;
+
+	if (search->zone->fallback_count > 0)
+		set = fallback_find(search->zone, &search->key, type);
+	if (!set)
+		return STEP_ON;
+	note(search, LOOKUP_FALLBACK, search->key.len);
+	search->answer->is_fallback = true;
+	rrset = (struct node_rrset){
+		.type = set->type,
+		.count = set->count,
+		.ttl = set->ttl,
+		.rdata = set->rdata,
+		.rdata_len = set->rdata_len,
+	};
+	if (set->type == RRSET_CNAME && type != RRSET_CNAME && type != RRSET_ANY)
+		return add_cname(search, &rrset);
+	return finish_found(search, &rrset);
+}
+
+/* Without any data: what else there is at a name is unknown, so that only records that
+ * are there can be answered. */
+static enum step
+take_fallback_step(struct search *search)
+{
+	enum step step;
+
+	note(search, LOOKUP_ZONE, search->key.len);
+	step = try_fallback(search);
+	return step == STEP_ON ? STEP_BROKEN : step;
+}
+
 static enum step
 finish_missing(struct search *search)
 {
+	enum step step = try_fallback(search);
+
+	if (step != STEP_ON)
+		return step;
 	note(search, LOOKUP_MISSING, search->key.len);
 	switch (search->zone->on_miss) {
 	case ZONE_MISS_RECURSE:
@@ -617,7 +663,21 @@ finish_missing(struct search *search)
 	case ZONE_MISS_NXDOMAIN:
 		break;
 	}
+	if (search->zone->fallback_count > 0
+		&& fallback_has_name(search->zone, &search->key)) {
+		/* NXDOMAIN would deny the fallback records, too (RFC 8020) */
+		search->answer->is_fallback = true;
+		return finish_negative(search, ANSWER_NODATA);
+	}
 	return finish_negative(search, ANSWER_NXDOMAIN);
+}
+
+static enum step
+finish_nodata(struct search *search)
+{
+	enum step step = try_fallback(search);
+
+	return step == STEP_ON ? finish_negative(search, ANSWER_NODATA) : step;
 }
 
 /* The negative TTL is the smaller of the SOA's own TTL and its MINIMUM, the last four

@@ -42,6 +42,7 @@ enum lookup_event {
 	LOOKUP_DNAME,
 	LOOKUP_MADE,        /* the name's CNAME is made from it */
 	LOOKUP_CUT,         /* NS of a delegation, at or above the name */
+	LOOKUP_FALLBACK,    /* the data has nothing, but the zone's fallback records have */
 	LOOKUP_MISSING,     /* the name does not exist: on-miss decides */
 	LOOKUP_SOA,         /* the zone's, for a negative answer */
 	LOOKUP_OUTSIDE,     /* a target in no live zone */
@@ -51,8 +52,8 @@ enum lookup_event {
 	LOOKUP_EVENTS
 };
 
-/* A link of a chain makes seven at most. */
-#define LOOKUP_STEPS_MAX (7 * (LOOKUP_CHAIN_MAX + 1))
+/* A link of a chain makes eight at most. */
+#define LOOKUP_STEPS_MAX (8 * (LOOKUP_CHAIN_MAX + 1))
 
 struct lookup_step {
 	enum lookup_event event;
@@ -79,7 +80,8 @@ struct lookup_query {
 
 /* Answers a query whose name lies in `zone` (zones_match of its key). The outcome is
  * answer->kind; the function itself does not fail. `txn` is open; NULL means that there
- * is no readable store: ANSWER_FAILED, as for a zone that wants no data that old. */
+ * is no readable store: answered by the zone's fallback records or ANSWER_FAILED. The
+ * latter also for a zone that wants no data that old. */
 void lookup_answer(const struct zones *zones, const struct zone *zone,
 	const struct name_key *key, const struct lookup_query *query,
 	struct store_txn *txn, struct answer *out);

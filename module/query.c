@@ -118,6 +118,8 @@ look_up(const struct query_context *context, struct module_qstate *q, int id,
 		reply_mark(q, context->state->answer.kind == ANSWER_NXDOMAIN
 				? LDNS_EDE_STALE_NXDOMAIN_ANSWER
 				: LDNS_EDE_STALE_ANSWER, "");
+	else if (stage == REPORT_FALLBACK)
+		reply_mark(q, LDNS_EDE_OTHER, "fallback");
 	stats_count_answer(&context->state->stats,
 		(size_t)(zone - context->zones->zone), stage,
 		context->state->answer.kind);

@@ -25,6 +25,9 @@ struct read {
 	bool was_readable;
 };
 
+static void read_live(struct workers *workers, struct read *read, struct lookup_query *query);
+static void
+read_stale(struct workers *workers, struct read *read, struct lookup_query *query);
 static void
 read_from(_Atomic(struct store_reader *) *from, struct workers *workers, struct read *read);
 static uint64_t snapshot_age(const struct workers *workers, uint64_t now_ms);
@@ -74,16 +77,35 @@ worker_read(struct workers *workers, struct worker_state *state,
 		.query = query,
 	};
 	query->memory = state->memory;
+	read_live(workers, &read, query);
+	if (state->answer.kind == ANSWER_FAILED)
+		read_stale(workers, &read, query);
+	if (state->answer.kind == ANSWER_FAILED)
+		lookup_answer(zones, zone, key, query, NULL, &state->answer);
+	if (state->answer.is_fallback)
+		state->stage = REPORT_FALLBACK;
+}
+
+static void
+read_live(struct workers *workers, struct read *read, struct lookup_query *query)
+{
+	struct worker_state *state = read->state;
+
 	query->age_ms = 0;
 	state->stage = REPORT_LIVE;
-	read_from(&workers->live, workers, &read);
-	if (state->answer.kind != ANSWER_FAILED)
-		return;
-	if (read.was_readable) /* so it was a value */
-		stats_count(&state->stats.corrupt);
+	read_from(&workers->live, workers, read);
+	if (state->answer.kind == ANSWER_FAILED && read->was_readable)
+		stats_count(&state->stats.corrupt); /* so it was a value */
+}
+
+static void
+read_stale(struct workers *workers, struct read *read, struct lookup_query *query)
+{
+	struct worker_state *state = read->state;
+
 	query->age_ms = snapshot_age(workers, query->now_ms);
 	state->stage = REPORT_STALE;
-	read_from(&workers->snapshot, workers, &read);
+	read_from(&workers->snapshot, workers, read);
 	cap_ttls(&state->answer);
 }
 

@@ -39,7 +39,7 @@ struct worker_state {
 	struct answer answer; /* of the query in hand */
 	struct lookup_memory *memory; /* one for each zone, of the store `memory_of` */
 	uint64_t memory_of;
-	enum report_stage stage; /* of the answer: live or stale */
+	enum report_stage stage; /* of the answer: live, stale or fallback */
 	struct stats stats;
 	void *host; /* what entry.c allocated with it, freed by it */
 };
@@ -58,8 +58,8 @@ struct workers {
  * memory or too many threads. */
 struct worker_state *worker_new(struct workers *workers, size_t zone_count);
 
-/* Looks the query up in the current store, or in the snapshot when the store cannot be
- * read or fails for this name; the result is in state->answer and state->stage. Sets what
+/* Looks the query up in the current store; when that cannot be read or fails for this name,
+ * in the snapshot; then in the fallback records. The result is in state->answer and state->stage. Sets what
  * of the query is about the store. The read section: nothing points into a store after
  * it. */
 void worker_read(struct workers *workers, struct worker_state *state,

@@ -65,6 +65,7 @@ static const struct {
 	[LOOKUP_DNAME] = { "dname", " redirects what is below it" },
 	[LOOKUP_MADE] = { "made", " gets a CNAME from it" },
 	[LOOKUP_CUT] = { "cut", " delegates it" },
+	[LOOKUP_FALLBACK] = { "fallback", " has fallback records in the configuration" },
 	[LOOKUP_MISSING] = { "missing", " does not exist" },
 	[LOOKUP_SOA] = { "soa", " goes with the negative answer" },
 	[LOOKUP_OUTSIDE] = { "outside",
@@ -272,7 +273,9 @@ stage_of(const struct explain *explain)
 {
 	if (is_passed_on(explain))
 		return "next";
-	return explain->answer.kind == ANSWER_FAILED ? "failed" : "live";
+	if (explain->answer.kind == ANSWER_FAILED)
+		return "failed";
+	return explain->answer.is_fallback ? "fallback" : "live";
 }
 
 static void

@@ -193,3 +193,50 @@ def test_a_damaged_value_costs_that_name_alone(livezone):
     assert errors_of(message) == [(3, None)]
     assert errors_of(whole.query("name-78.live.test")) == []
     wait_until(lambda: report_of(whole).get("corrupt") == "1", 10, "it is counted")
+
+
+FALLBACK = [
+    "valkey.live.test. 5 IN A 192.0.2.66",
+    "name-1.live.test. 5 IN A 192.0.2.67",
+    "alias.live.test. 5 IN CNAME valkey.live.test.",
+]
+
+
+def fallback_zone(**policies):
+    return {"name": "live.test", "fallback": FALLBACK, **policies}
+
+
+def test_fallback_records_answer_what_the_data_has_not(livezone, livezoned):
+    whole = fill(livezone(daemon=livezoned(zones=[fallback_zone()])))
+    message = whole.query("valkey.live.test")
+    assert (message.answer[0].to_text(), errors_of(message)) == (
+        "valkey.live.test. 5 IN A 192.0.2.66",
+        [(0, "fallback")],
+    )
+    assert whole.answers("alias.live.test") == ["192.0.2.66"]
+    assert rcode_of(whole.query("valkey.live.test", "AAAA")) == "NOERROR"
+    assert whole.answers("name-1.live.test") == [TRUTH["name-1.live.test"]]
+    whole.api.put("valkey.live.test", "A", "10.9.9.9")
+    message = whole.query("valkey.live.test")
+    assert (message.answer[0][0].address, errors_of(message)) == ("10.9.9.9", [])
+    whole.api.delete("valkey.live.test", "A")
+    assert whole.answers("valkey.live.test") == ["192.0.2.66"]
+
+
+def test_unbound_alone_answers_from_the_fallback(livezone, livezoned, upstream):
+    """livezoned is dead, serve is gone, and Unbound was started anew."""
+    upstream.add("www.foreign.example. 3600 IN A 192.0.2.1")
+    whole = fill(
+        livezone(daemon=livezoned(zones=[fallback_zone()]), upstream=upstream.port, threads=2)
+    )
+    whole.daemon.kill()
+    shutil.rmtree(whole.daemon.serve)
+    whole.unbound.stop()
+    whole.unbound.start()
+    for name in ("valkey.live.test", "name-1.live.test", "alias.live.test"):
+        message = whole.query(name)
+        assert rcode_of(message) == "NOERROR"
+        assert errors_of(message) == [(0, "fallback")]
+    assert rcode_of(whole.query("name-2.live.test")) == "SERVFAIL"
+    assert whole.answers("www.foreign.example") == ["192.0.2.1"]
+    assert whole.unbound.process.is_running()

@@ -650,6 +650,93 @@ a_rule_answers_for_names_that_are_not_there(void **state)
 
 /* --- memory of a zone's flags --- */
 
+/* Fallback records of two zones, in the order of their keys; the zones own them. */
+static void
+set_fallback(void)
+{
+	static const struct {
+		const char *zone, *owner, *target; /* NULL: an address */
+	} rows[] = {
+		{ "live", "old.live", NULL },
+		{ "live", "www.live", NULL },
+		{ "live", "below.some.live", NULL },
+		{ "live", "turn.live", "first.live" },
+		{ "live", "first.live", NULL },
+		{ "open", "host.open", NULL },
+	};
+
+	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+		struct zone *zone = zone_of(rows[i].zone);
+		struct node_rrset set = a_set;
+		uint8_t *rdata;
+
+		if (rows[i].target)
+			set = name_rrset(RRSET_CNAME, rows[i].target);
+		rdata = malloc(set.rdata_len);
+		memcpy(rdata, set.rdata, set.rdata_len);
+		zone->fallback = realloc(zone->fallback,
+			(zone->fallback_count + 1) * sizeof(*zone->fallback));
+		zone->fallback[zone->fallback_count++] = (struct rrset){
+			.owner = unit_key(rows[i].owner),
+			.type = set.type,
+			.count = 1,
+			.ttl = 77,
+			.rdata = rdata,
+			.rdata_len = set.rdata_len,
+		};
+		if (rows[i].target)
+			free((void *)(uintptr_t)set.rdata);
+	}
+}
+
+static void
+fallback_records_stand_in_where_the_data_has_nothing(void **state)
+{
+	static const struct {
+		const char *name;
+		uint16_t type;
+		enum answer_kind kind;
+		size_t rrsets;
+		uint32_t ttl; /* of the last RRset */
+		bool is_fallback;
+		enum answer_kind kind_without_store;
+	} rows[] = {
+		{ "first.live", RRSET_A, ANSWER_FOUND, 1, 77, true, ANSWER_FOUND },
+		{ "first.live", RRSET_ANY, ANSWER_FOUND, 1, 77, true, ANSWER_FOUND },
+		{ "turn.live", RRSET_A, ANSWER_FOUND, 2, 77, true, ANSWER_FOUND },
+		{ "turn.live", RRSET_CNAME, ANSWER_FOUND, 1, 77, true, ANSWER_FOUND },
+		/* the live data comes first */
+		{ "www.live", RRSET_A, ANSWER_FOUND, 1, 5, false, ANSWER_FOUND },
+		/* a name of the fallback exists, and so does what is above it */
+		{ "first.live", RRSET_AAAA, ANSWER_NODATA, 1, 30, true, ANSWER_FAILED },
+		{ "some.live", RRSET_A, ANSWER_NODATA, 1, 30, true, ANSWER_FAILED },
+		{ "nothing.live", RRSET_A, ANSWER_NXDOMAIN, 1, 30, false, ANSWER_FAILED },
+		{ "www.live", RRSET_AAAA, ANSWER_NODATA, 1, 30, false, ANSWER_FAILED },
+		/* before the next module, which may know the other types */
+		{ "host.open", RRSET_A, ANSWER_FOUND, 1, 77, true, ANSWER_FOUND },
+		{ "host.open", RRSET_AAAA, ANSWER_ELSEWHERE, 0, 0, false, ANSWER_FAILED },
+	};
+
+	(void)state;
+	set_fallback();
+	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+		struct name name = unit_name(rows[i].name);
+		struct name_key key = unit_key(rows[i].name);
+		struct lookup_query query = { .name = name.wire, .type = rows[i].type };
+
+		ask(rows[i].name, rows[i].type);
+		assert_int_equal(answer.kind, rows[i].kind);
+		assert_int_equal(answer.rrset_count, rows[i].rrsets);
+		assert_int_equal(answer.is_fallback, rows[i].is_fallback);
+		if (rows[i].rrsets > 0)
+			assert_int_equal(answer.rrset[rows[i].rrsets - 1].ttl, rows[i].ttl);
+		lookup_answer(&zones, zones_match(&zones, &key), &key, &query, NULL,
+			&answer);
+		assert_int_equal(answer.kind, rows[i].kind_without_store);
+		assert_int_equal(answer.is_fallback, answer.kind == ANSWER_FOUND);
+	}
+}
+
 static void
 remembered_flags_end_with_the_transaction(void **state)
 {
@@ -800,6 +887,8 @@ main(void)
 		cmocka_unit_test(a_trace_tells_each_step),
 		cmocka_unit_test(the_longest_chain_fits_a_trace),
 		cmocka_unit_test(remembered_flags_end_with_the_transaction),
+		/* last: it changes the zones */
+		cmocka_unit_test(fallback_records_stand_in_where_the_data_has_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
