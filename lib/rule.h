@@ -34,7 +34,7 @@
 
 /* What one match may cost. Who asks chooses the name, so no pattern may be driven to work
  * without end; a match that comes to a limit is no match. */
-#define RULE_STEPS_MAX 20000
+#define RULE_STEPS_MAX 10000
 #define RULE_DEPTH_MAX 1000
 #define RULE_HEAP_KIB 256 /* without JIT; with it PCRE2 takes 32 KiB of the stack */
 
