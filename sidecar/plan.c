@@ -13,6 +13,7 @@
 #include "lib/node.h"
 #include "lib/reverse.h"
 #include "lib/status.h"
+#include "sidecar/pointing.h"
 
 #define SOURCE_RULE_MIN 10 /* a source with up to so many RRsets may lose them all */
 #define ITEM_NONE UINT32_MAX
@@ -668,73 +669,6 @@ append_log(const struct plan *plan, struct state_txn *txn, uint64_t revision,
 	return status;
 }
 
-/* An address RRset of a zone with auto-ptr, on its way through a step. */
-struct pointing {
-	struct plan *plan;
-	struct state_txn *txn;
-	const struct zones *zones;
-	struct plan_touched *touched;
-	uint64_t revision;  /* 0: of a renewal, which makes none */
-	const struct zone *last;
-	struct rrset before; /* count 0: none */
-	uint8_t block[REVERSE_BLOCK_MAX];
-};
-
-/* Notes what is stored before the step. */
-static int
-note_addresses(struct pointing *pointing, const struct plan_step *step,
-	struct reason *reason)
-{
-	struct state_record record;
-	int status = state_get(pointing->txn, step->owner, step->type, &record, reason);
-
-	pointing->before = (struct rrset){ .count = 0 };
-	if (status == STATUS_NOT_FOUND)
-		return STATUS_OK;
-	if (status != STATUS_OK || record.rrset.rdata_len > sizeof(pointing->block))
-		return status;
-	pointing->before = record.rrset;
-	pointing->before.rdata = pointing->block;
-	memcpy(pointing->block, record.rrset.rdata, record.rrset.rdata_len);
-	return STATUS_OK;
-}
-
-static int
-touch_reverse(void *context, const struct name_key *name, struct reason *reason)
-{
-	struct pointing *pointing = context;
-	const struct zone *zone = zones_match(pointing->zones, name);
-	const struct name_key *copy = arena_copy(&pointing->plan->arena, name, sizeof(*name));
-	int status = copy ? plan_names_add(&pointing->touched->reverse, copy)
-			  : STATUS_NO_MEMORY;
-
-	if (status != STATUS_OK)
-		return reason_set(reason, status, "out of memory");
-	if (pointing->revision == 0 || !zone || zone == pointing->last)
-		return STATUS_OK;
-	pointing->last = zone;
-	status = plan_names_add(&pointing->touched->apexes, &zone->key);
-	return status == STATUS_OK
-		? state_touch_zone(pointing->txn, &zone->key, pointing->revision, reason)
-		: status;
-}
-
-static int
-follow_addresses(struct pointing *pointing, const struct plan_step *step,
-	const struct change *change, uint64_t revision, struct reason *reason)
-{
-	const struct rrset *before = pointing->before.count > 0 ? &pointing->before : NULL;
-	const struct rrset *after = step->verb == PLAN_PUT ? &change->items[step->item].rrset
-		: step->verb == PLAN_RENEW		   ? before
-							   : NULL;
-
-	pointing->revision = step->verb == PLAN_RENEW ? 0 : revision;
-	if (!before && !after)
-		return STATUS_OK;
-	return state_point(pointing->txn, pointing->zones, before, after, touch_reverse,
-		pointing, reason);
-}
-
 int
 plan_apply(struct plan *plan, const struct change *change, struct state_txn *txn,
 	const struct zones *zones, uint64_t revision, uint64_t now_ms,
@@ -754,7 +688,7 @@ plan_apply(struct plan *plan, const struct change *change, struct state_txn *txn
 		zone = zones_match(zones, step->owner);
 		has_pointers = reverse_is_wanted(zone, step->owner, step->type);
 		if (has_pointers)
-			status = note_addresses(&pointing, step, reason);
+			status = pointing_note(&pointing, step, reason);
 		if (status != STATUS_OK)
 			break;
 		status = apply_step(step, change, txn, zone ? &zone->key : NULL, revision,
@@ -764,7 +698,7 @@ plan_apply(struct plan *plan, const struct change *change, struct state_txn *txn
 		else if (status == STATUS_FULL && i == 0)
 			*out_is_clean = true;
 		if (status == STATUS_OK && has_pointers)
-			status = follow_addresses(&pointing, step, change, revision, reason);
+			status = pointing_follow(&pointing, step, change, revision, reason);
 		/* the serial moves with the data, not with a lease */
 		if (status == STATUS_OK && zone && zone != last && step->verb != PLAN_RENEW) {
 			status = plan_names_add(&touched->apexes, &zone->key);
