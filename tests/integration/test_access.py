@@ -81,10 +81,10 @@ def test_tokens_that_may(guarded):
 @pytest.mark.parametrize(
     "token, status, says",
     [
-        (None, 401, "token"),
-        ("wrong", 401, "token"),
-        ("old", 401, "token"),
-        ("", 401, "token"),
+        (None, 401, "a token is needed"),
+        ("wrong", 401, "the token is wrong"),
+        ("old", 401, "the token has expired"),
+        ("", 401, "a token is needed"),
     ],
     ids=["missing", "wrong", "expired", "empty"],
 )

@@ -121,7 +121,8 @@ setup(void **state)
 		.name = unit_name("live"), .key = unit_key("live"), .parent = ZONES_NONE
 	};
 	atomic_store(&workers.snapshot, NULL); /* the last test's, forgotten */
-	config = (struct config){ .store.serve = serve.dir, .zones = { &zone, 1 } };
+	config = (struct config){ .store.serve = serve.dir,
+		.zones = { .zone = &zone, .count = 1 } };
 	said[0] = '\0';
 	if (!keeper)
 		keeper = keeper_new();
