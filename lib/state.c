@@ -474,6 +474,30 @@ state_cursor(struct state_txn *txn, MDB_cursor **cursor, struct reason *reason)
 		reason);
 }
 
+int
+state_walk_prefix(struct state_txn *txn, const uint8_t *prefix, size_t len,
+	state_entry_fn fn, void *context, struct reason *reason)
+{
+	MDB_cursor *cursor = NULL;
+	MDB_val key = { len, (void *)(uintptr_t)prefix }, value;
+	int status = state_cursor(txn, &cursor, reason);
+	int code;
+
+	if (status != STATUS_OK)
+		return status;
+	code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+	while (code == 0 && key.mv_size >= len && memcmp(key.mv_data, prefix, len) == 0) {
+		status = fn(context, &key, &value, reason);
+		if (status != STATUS_OK)
+			break;
+		code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+	}
+	mdb_cursor_close(cursor);
+	if (status == STATUS_OK && code != 0 && code != MDB_NOTFOUND)
+		status = status_from_mdb_reason(code, "state", reason);
+	return status;
+}
+
 /* --- values and quota --- */
 
 void

@@ -398,35 +398,35 @@ state_touch_source(struct state_txn *txn, const char *source, size_t source_len,
 	return STATUS_OK;
 }
 
+struct source_walk {
+	state_source_fn fn;
+	void *context;
+};
+
+static int
+visit_source(void *context, const MDB_val *key, const MDB_val *value, struct reason *reason)
+{
+	const struct source_walk *walk = context;
+	struct state_source record;
+	int status = decode_source(value, &record, reason);
+
+	if (status != STATUS_OK)
+		return status;
+	return walk->fn(walk->context, (const char *)key->mv_data + 1, key->mv_size - 1, &record,
+		reason);
+}
+
 int
 state_walk_sources(struct state_txn *txn, state_source_fn fn, void *context,
 	struct reason *reason)
 {
-	uint8_t prefix = STATE_TABLE_SOURCE;
-	MDB_val key = { 1, &prefix }, value;
-	MDB_cursor *cursor = NULL;
-	int code, status = state_flush_counters(txn, reason);
+	const uint8_t table = STATE_TABLE_SOURCE;
+	struct source_walk walk = { fn, context };
+	int status = state_flush_counters(txn, reason);
 
-	if (status == STATUS_OK)
-		status = state_cursor(txn, &cursor, reason);
 	if (status != STATUS_OK)
 		return status;
-	code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
-	while (code == 0 && *(const uint8_t *)key.mv_data == STATE_TABLE_SOURCE) {
-		struct state_source record;
-
-		status = decode_source(&value, &record, reason);
-		if (status == STATUS_OK)
-			status = fn(context, (const char *)key.mv_data + 1,
-				key.mv_size - 1, &record, reason);
-		if (status != STATUS_OK)
-			break;
-		code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
-	}
-	mdb_cursor_close(cursor);
-	if (status == STATUS_OK && code != 0 && code != MDB_NOTFOUND)
-		status = status_from_mdb_reason(code, "state", reason);
-	return status;
+	return state_walk_prefix(txn, &table, 1, visit_source, &walk, reason);
 }
 
 int
@@ -505,35 +505,28 @@ make_pointers(struct state_txn *txn, const struct zones *zones, struct reason *r
 	return status;
 }
 
-/* Sets the count of every zone record to 0; revisions stay, they are serials. */
+static int
+clear_zone(void *context, const MDB_val *key, const MDB_val *value, struct reason *reason)
+{
+	struct state_zone_counter counter = { .apex.len = 0 };
+	int status;
+
+	if (key->mv_size > 1 + NAME_KEY_MAX)
+		return reason_set(reason, STATUS_CORRUPT, "state: damaged key in table Z");
+	counter.apex.len = (uint8_t)(key->mv_size - 1);
+	memcpy(counter.apex.bytes, (const uint8_t *)key->mv_data + 1, counter.apex.len);
+	status = decode_zone(value, &counter.record, reason);
+	counter.record = (struct state_zone){ .revision = counter.record.revision };
+	return status == STATUS_OK ? write_zone(context, &counter, reason) : status;
+}
+
+/* Sets the counts of every zone record to 0; revisions stay, they are serials. */
 static int
 clear_zones(struct state_txn *txn, struct reason *reason)
 {
-	struct state_zone_counter counter = { .apex.len = 0 };
-	uint8_t bytes[STATE_KEY_MAX] = { STATE_TABLE_ZONE };
-	MDB_val key = { 1, bytes }, value;
-	MDB_cursor *cursor = NULL;
-	int code, status = state_cursor(txn, &cursor, reason);
+	const uint8_t table = STATE_TABLE_ZONE;
 
-	if (status != STATUS_OK)
-		return status;
-	code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
-	while (status == STATUS_OK && code == 0
-		&& *(const uint8_t *)key.mv_data == STATE_TABLE_ZONE
-		&& key.mv_size <= 1 + NAME_KEY_MAX) {
-		counter.apex.len = (uint8_t)(key.mv_size - 1);
-		memcpy(counter.apex.bytes, (const uint8_t *)key.mv_data + 1,
-			counter.apex.len);
-		status = decode_zone(&value, &counter.record, reason);
-		counter.record = (struct state_zone){ .revision = counter.record.revision };
-		if (status == STATUS_OK)
-			status = write_zone(txn, &counter, reason);
-		code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
-	}
-	mdb_cursor_close(cursor);
-	if (status == STATUS_OK && code != 0 && code != MDB_NOTFOUND)
-		status = status_from_mdb_reason(code, "state", reason);
-	return status;
+	return state_walk_prefix(txn, &table, 1, clear_zone, txn, reason);
 }
 
 struct tally {

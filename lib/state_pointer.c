@@ -127,42 +127,41 @@ state_point(struct state_txn *txn, const struct zones *zones, const struct rrset
 
 /* --- walks --- */
 
+struct pointer_walk {
+	struct state_txn *txn;
+	size_t prefix_len;
+	state_record_fn fn;
+	void *context;
+};
+
+static int
+visit_pointer(void *context, const MDB_val *key, const MDB_val *value, struct reason *reason)
+{
+	const struct pointer_walk *walk = context;
+	struct state_record record;
+	struct name_key owner;
+	uint16_t type;
+	int status = state_parse_rrset_key((const uint8_t *)key->mv_data + walk->prefix_len,
+		key->mv_size - walk->prefix_len, &owner, &type);
+
+	(void)value;
+	/* an entry without its RRset costs that PTR, not the whole of serve */
+	if (status == STATUS_OK)
+		status = state_get(walk->txn, &owner, type, &record, reason);
+	if (status == STATUS_NOT_FOUND)
+		return STATUS_OK;
+	return status == STATUS_OK ? walk->fn(walk->context, &record, reason) : status;
+}
+
 int
 state_walk_pointers(struct state_txn *txn, const struct name_key *reverse,
 	state_record_fn fn, void *context, struct reason *reason)
 {
 	uint8_t prefix[2 + NAME_KEY_MAX] = { STATE_TABLE_POINTER };
-	size_t len = 2u + reverse->len;
-	MDB_val key = { len, prefix }, value;
-	MDB_cursor *cursor = NULL;
-	int code, status = state_cursor(txn, &cursor, reason);
+	struct pointer_walk walk = { txn, 2u + reverse->len, fn, context };
 
-	if (status != STATUS_OK)
-		return status;
 	memcpy(prefix + 1, reverse->bytes, reverse->len);
-	code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
-	while (code == 0 && key.mv_size >= len && memcmp(key.mv_data, prefix, len) == 0) {
-		struct state_record record;
-		struct name_key owner;
-		uint16_t type;
-
-		status = state_parse_rrset_key((const uint8_t *)key.mv_data + len,
-			key.mv_size - len, &owner, &type);
-		/* an entry without its RRset costs that PTR, not the whole of serve */
-		if (status == STATUS_OK)
-			status = state_get(txn, &owner, type, &record, reason);
-		if (status == STATUS_OK)
-			status = fn(context, &record, reason);
-		else if (status == STATUS_NOT_FOUND)
-			status = STATUS_OK;
-		if (status != STATUS_OK)
-			break;
-		code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
-	}
-	mdb_cursor_close(cursor);
-	if (status == STATUS_OK && code != 0 && code != MDB_NOTFOUND)
-		status = status_from_mdb_reason(code, "state", reason);
-	return status;
+	return state_walk_prefix(txn, prefix, walk.prefix_len, visit_pointer, &walk, reason);
 }
 
 /* The reverse name in front of an entry's 00. */
@@ -181,36 +180,36 @@ parse_reverse(const MDB_val *key, struct name_key *out)
 	return STATUS_OK;
 }
 
+struct reverse_walk {
+	struct name_key last;
+	state_name_fn fn;
+	void *context;
+};
+
+static int
+visit_reverse(void *context, const MDB_val *key, const MDB_val *value, struct reason *reason)
+{
+	struct reverse_walk *walk = context;
+	struct name_key name;
+	int status = parse_reverse(key, &name);
+
+	(void)value;
+	if (status != STATUS_OK)
+		return reason_set(reason, status, "state: damaged key in table P");
+	if (name.len == walk->last.len && memcmp(name.bytes, walk->last.bytes, name.len) == 0)
+		return STATUS_OK;
+	walk->last = name;
+	return walk->fn(walk->context, &name, reason);
+}
+
 int
 state_walk_reverse_names(struct state_txn *txn, state_name_fn fn, void *context,
 	struct reason *reason)
 {
-	uint8_t table = STATE_TABLE_POINTER;
-	MDB_val key = { 1, &table }, value;
-	MDB_cursor *cursor = NULL;
-	struct name_key last = { .len = 0 }, name;
-	int code, status = state_cursor(txn, &cursor, reason);
+	const uint8_t table = STATE_TABLE_POINTER;
+	struct reverse_walk walk = { .fn = fn, .context = context };
 
-	if (status != STATUS_OK)
-		return status;
-	code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
-	while (code == 0 && *(const uint8_t *)key.mv_data == STATE_TABLE_POINTER) {
-		status = parse_reverse(&key, &name);
-		if (status != STATUS_OK) {
-			reason_set(reason, status, "state: damaged key in table P");
-			break;
-		}
-		if (name.len != last.len || memcmp(name.bytes, last.bytes, name.len) != 0)
-			status = fn(context, &name, reason);
-		if (status != STATUS_OK)
-			break;
-		last = name;
-		code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
-	}
-	mdb_cursor_close(cursor);
-	if (status == STATUS_OK && code != 0 && code != MDB_NOTFOUND)
-		status = status_from_mdb_reason(code, "state", reason);
-	return status;
+	return state_walk_prefix(txn, &table, 1, visit_reverse, &walk, reason);
 }
 
 int

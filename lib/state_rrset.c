@@ -339,34 +339,6 @@ state_delete(struct state_txn *txn, const struct name_key *apex,
 
 /* --- walks --- */
 
-/* One entry of a walk over a range of keys that begin with `prefix`. */
-typedef int (*entry_fn)(void *context, const MDB_val *key, const MDB_val *value,
-	struct reason *reason);
-
-static int
-walk_prefix(struct state_txn *txn, const uint8_t *prefix, size_t len, entry_fn fn,
-	void *context, struct reason *reason)
-{
-	MDB_cursor *cursor = NULL;
-	MDB_val key = { len, (void *)(uintptr_t)prefix }, value;
-	int status = state_cursor(txn, &cursor, reason);
-	int code;
-
-	if (status != STATUS_OK)
-		return status;
-	code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
-	while (code == 0 && key.mv_size >= len && memcmp(key.mv_data, prefix, len) == 0) {
-		status = fn(context, &key, &value, reason);
-		if (status != STATUS_OK)
-			break;
-		code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
-	}
-	mdb_cursor_close(cursor);
-	if (status == STATUS_OK && code != 0 && code != MDB_NOTFOUND)
-		status = status_from_mdb_reason(code, "state", reason);
-	return status;
-}
-
 struct record_walk {
 	struct state_txn *txn;
 	state_record_fn fn;
@@ -444,7 +416,7 @@ state_walk_below(struct state_txn *txn, const struct name_key *apex, state_recor
 	struct record_walk walk = { .txn = txn, .fn = fn, .context = context };
 
 	memcpy(prefix + 1, apex->bytes, apex->len);
-	return walk_prefix(txn, prefix, 1u + apex->len, visit_rrset, &walk, reason);
+	return state_walk_prefix(txn, prefix, 1u + apex->len, visit_rrset, &walk, reason);
 }
 
 int
@@ -457,7 +429,7 @@ state_walk_source(struct state_txn *txn, const char *source, size_t source_len,
 	if (source_len > STATE_SOURCE_MAX)
 		return STATUS_OK;
 	memcpy(prefix + 2, source, source_len);
-	return walk_prefix(txn, prefix, 2 + source_len, visit_index, &walk, reason);
+	return state_walk_prefix(txn, prefix, 2 + source_len, visit_index, &walk, reason);
 }
 
 struct expired_walk {
@@ -492,7 +464,7 @@ state_walk_expired(struct state_txn *txn, uint64_t wall_ms, state_record_fn fn, 
 {
 	static const uint8_t prefix[] = { STATE_TABLE_LEASE };
 	struct expired_walk walk = { { txn, fn, context, 9 }, wall_ms, false };
-	int status = walk_prefix(txn, prefix, 1, visit_expired, &walk, reason);
+	int status = state_walk_prefix(txn, prefix, 1, visit_expired, &walk, reason);
 
 	return walk.is_over ? STATUS_OK : status;
 }

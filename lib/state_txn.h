@@ -86,6 +86,13 @@ int state_load_meta(struct state_txn *txn, struct reason *reason);
 /* The cursor kept in *cursor, opened when it is not. */
 int state_cursor(struct state_txn *txn, MDB_cursor **cursor, struct reason *reason);
 
+/* Walks the entries whose keys begin with `prefix`, in order, until fn fails; what it returns
+ * is returned. fn may change the entry that it is shown. */
+typedef int (*state_entry_fn)(void *context, const MDB_val *key, const MDB_val *value,
+	struct reason *reason);
+int state_walk_prefix(struct state_txn *txn, const uint8_t *prefix, size_t len,
+	state_entry_fn fn, void *context, struct reason *reason);
+
 /* Appends N | 00 | T at `out`; returns the bytes. The reverse: STATUS_CORRUPT. */
 size_t state_append_rrset_key(const struct name_key *owner, uint16_t type, uint8_t *out);
 int state_parse_rrset_key(const uint8_t *key, size_t len, struct name_key *out_owner,
