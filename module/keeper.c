@@ -354,8 +354,11 @@ check_current(struct keeper *keeper)
 		set_store(keeper, "live", "");
 		return;
 	}
-	if (status == STATUS_CORRUPT)
+	if (status == STATUS_CORRUPT) {
 		withdraw(keeper);
+		/* said even when there is another store already: somebody broke this one */
+		set_store(keeper, "refused", why.text);
+	}
 	/* deleted: still mapped and whole, the best that there is until there is another
 	 */
 	if (open_store(keeper, &why_not))
