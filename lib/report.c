@@ -62,6 +62,7 @@ static const struct field fields[] = {
 	NUMBER(trips_sigbus),
 	NUMBER(trips_sigsegv),
 	NUMBER(trips_assert),
+	NUMBER(damaged_inode),
 	NUMBER(snapshot_revision),
 	NUMBER(snapshot_size),
 	NUMBER(snapshot_ms),

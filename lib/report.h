@@ -48,6 +48,7 @@ struct report {
 	uint64_t trips_sigbus;    /* reads that the fault guard ended, by kind */
 	uint64_t trips_sigsegv;
 	uint64_t trips_assert;
+	uint64_t damaged_inode;   /* of a data.mdb that was found damaged; 0: none */
 	uint64_t snapshot_revision; /* of the stale snapshot */
 	uint64_t snapshot_size;   /* bytes; 0: there is none */
 	uint64_t snapshot_ms;     /* wall clock: when it last was equal to the store */

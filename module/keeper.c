@@ -65,6 +65,7 @@ struct keeper {
 	/* the thread's own; main thread while none runs */
 	struct store_reader *current;
 	char *dir;     /* of current */
+	uint64_t damaged_inode; /* what livezoned is asked to build anew; 0: nothing */
 	bool is_sound; /* current may be read, and freed when it was replaced */
 	struct retired retired[RETIRED_MAX];
 	struct snapshot snapshot;
@@ -286,14 +287,18 @@ follow_with_snapshot(struct keeper *keeper)
 	};
 	struct reason why = { "" };
 	char line[REASON_MAX + 64];
+	int status;
 
 	if (!atomic_load(&order.workers->live) || store_reader_poisoned(keeper->current))
 		return;
-	if (snapshot_follow(&keeper->snapshot, &order, &why) == 0)
+	status = snapshot_follow(&keeper->snapshot, &order, &why);
+	if (status == STATUS_OK)
 		return;
+	if (status == STATUS_CORRUPT)
+		keeper->damaged_inode = store_reader_inode(keeper->current);
 	if (strcmp(keeper->snapshot_why.text, why.text)) {
 		keeper->snapshot_why = why;
-		snprintf(line, sizeof(line), "no new snapshot of the store: %s", why.text);
+		snprintf(line, sizeof(line), "no snapshot of the store as it is: %s", why.text);
 		keeper->settings.say(KEEPER_WARNING, line);
 	}
 }
@@ -445,6 +450,7 @@ switch_to(struct keeper *keeper, struct store_reader *reader, struct reason *why
 	keeper->dir = dir;
 	keeper->is_sound = true;
 	keeper->was_switched = true;
+	keeper->damaged_inode = 0;
 	keeper->report.opens++;
 	set_store(keeper, "live", "");
 	return 0;
@@ -456,6 +462,8 @@ withdraw(struct keeper *keeper)
 {
 	atomic_store(&keeper->settings.workers->live, NULL);
 	keeper->is_sound = false;
+	keeper->was_switched = true; /* livezoned must know at once: writes are not seen */
+	keeper->damaged_inode = store_reader_inode(keeper->current);
 	back_off(keeper);
 }
 
@@ -581,6 +589,7 @@ write_report(struct keeper *keeper)
 		return;
 	memcpy(report.zone, keeper->report.zone, bytes);
 	report.workers = (unsigned)workers_count(workers);
+	report.damaged_inode = keeper->damaged_inode;
 	for (size_t i = 0; i < report.workers; i++) {
 		struct worker_state *state = atomic_load(&workers->state[i]);
 

@@ -29,6 +29,7 @@ struct work {
 	struct reason *reason;
 };
 
+static int check_live(struct work *work);
 static int renew(struct snapshot *snapshot, struct work *work);
 static enum guard_trip run(const struct work *work, guard_fn fn);
 static void read_txn_id(void *context);
@@ -57,21 +58,38 @@ snapshot_follow(struct snapshot *snapshot, const struct snapshot_order *order,
 		return STATUS_OK; /* the keeper sees to that */
 	if (snapshot->source == store_reader_id(order->live)
 		&& snapshot->txn_id == work.txn_id) {
-		if (snapshot->is_equal) {
-			(void)run(&work, &claim);
-			atomic_store(&order->workers->snapshot_ms, now);
-		}
-		return STATUS_OK;
-	}
-	if (now < snapshot->next_ms || snapshot->retired)
-		return STATUS_OK;
-	status = renew(snapshot, &work);
-	snapshot->next_ms = clock_boot_ms() + PAUSE_TIMES * (clock_boot_ms() - now) + PAUSE_MS;
-	if (status == STATUS_OK)
+		if (!snapshot->is_equal)
+			return STATUS_OK;
+		(void)run(&work, &claim);
 		atomic_store(&order->workers->snapshot_ms, now);
+		if (now < snapshot->next_ms)
+			return STATUS_OK;
+		status = check_live(&work);
+	} else {
+		if (now < snapshot->next_ms || snapshot->retired)
+			return STATUS_OK;
+		status = renew(snapshot, &work);
+		if (status == STATUS_OK)
+			atomic_store(&order->workers->snapshot_ms, now);
+	}
+	snapshot->next_ms = clock_boot_ms() + PAUSE_TIMES * (clock_boot_ms() - now) + PAUSE_MS;
 	return status;
 }
 
+/* A damaged page may hide names, which no checksum of a value can tell. */
+static int
+check_live(struct work *work)
+{
+	enum guard_trip trip;
+
+	work->copy = work->order->live;
+	trip = run(work, &verify);
+	if (trip == GUARD_NONE)
+		return work->status;
+	store_reader_poison(work->order->live, (int)trip);
+	return reason_set(work->reason, STATUS_CORRUPT, "%s while it was checked",
+		guard_name(trip));
+}
 
 static int
 renew(struct snapshot *snapshot, struct work *work)

@@ -23,7 +23,7 @@ struct snapshot {
 	uint64_t source, txn_id;      /* store_reader_id and commit that it was tried of */
 	bool is_equal;                /* current is a copy of that commit */
 	uint64_t size, revision;      /* of current */
-	uint64_t next_ms;             /* boot clock: not tried before */
+	uint64_t next_ms;             /* boot clock: not tried, or the store checked, before */
 };
 
 struct snapshot_order {
@@ -35,7 +35,8 @@ struct snapshot_order {
 };
 
 /* Brings the snapshot up to the store as far as it is time to, or notes that they are
- * equal. On failure the old one stays, and another try waits for the next change. */
+ * equal and checks the store again. On failure the old one stays, and another try waits
+ * for the next change. STATUS_CORRUPT: the store is damaged. */
 int snapshot_follow(struct snapshot *snapshot, const struct snapshot_order *order,
 	struct reason *reason);
 

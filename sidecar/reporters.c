@@ -22,6 +22,7 @@ note(void *context, const struct report *report)
 		.pid = report->pid,
 		.written_ms = report->written_ms,
 		.serve_inode = report->serve_inode,
+		.damaged_inode = report->damaged_inode,
 	};
 	size_t i;
 
@@ -63,6 +64,17 @@ reporters_find_behind(const struct reporters *reporters, uint64_t serve_inode)
 
 	for (i = 0; i < reporters->count; i++)
 		if (reporters->reporter[i].serve_inode != serve_inode)
+			return &reporters->reporter[i];
+	return NULL;
+}
+
+const struct reporter *
+reporters_find_damaged(const struct reporters *reporters, uint64_t serve_inode)
+{
+	size_t i;
+
+	for (i = 0; i < reporters->count; i++)
+		if (reporters->reporter[i].damaged_inode == serve_inode)
 			return &reporters->reporter[i];
 	return NULL;
 }

@@ -18,6 +18,7 @@ struct reporter {
 	pid_t pid;
 	uint64_t written_ms;  /* wall clock, its own */
 	uint64_t serve_inode; /* of the data.mdb that it reads */
+	uint64_t damaged_inode; /* of one that it found damaged */
 };
 
 struct reporters {
@@ -30,6 +31,10 @@ void reporters_look(struct reporters *reporters, const char *dir);
 
 /* The first that reads another data.mdb than this one, or NULL. */
 const struct reporter *reporters_find_behind(const struct reporters *reporters,
+	uint64_t serve_inode);
+
+/* The first that found this data.mdb damaged, or NULL. */
+const struct reporter *reporters_find_damaged(const struct reporters *reporters,
 	uint64_t serve_inode);
 
 /* Looks again until nobody is behind; bounded, since a stopped one never will. */

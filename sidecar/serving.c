@@ -21,6 +21,7 @@
 
 #define LOOK_MS  1000        /* R9 */
 #define SWEEP_MS 5000        /* R11 */
+#define DAMAGE_MS 5000
 #define RETRY_FIRST_MS 1000
 #define RETRY_MAX_MS 60000
 #define CHUNK_NAMES 500000   /* names per commit of a rebuild: bounds dirty pages */
@@ -331,6 +332,21 @@ serving_begin_look(struct serving *serving, struct store_txn **out, struct reaso
 	return store_writer_begin(serving->store, out, reason);
 }
 
+/* Whoever reports is another process, and not believed more often than DAMAGE_MS. */
+static bool
+is_reported_damaged(struct serving *serving, uint64_t now)
+{
+	const struct reporter *reporter = reporters_find_damaged(
+		&serving->reporters, store_writer_inode(serving->store));
+
+	if (!reporter || now - serving->damaged_ms < DAMAGE_MS)
+		return false;
+	serving->damaged_ms = now;
+	reason_set(&serving->reason, STATUS_CORRUPT,
+		"Unbound with pid %ld found serve damaged", (long)reporter->pid);
+	return true;
+}
+
 void
 serving_tick(struct serving *serving)
 {
@@ -345,7 +361,7 @@ serving_tick(struct serving *serving)
 		return;
 	serving->looked_ms = now;
 	reporters_look(&serving->reporters, serving->dir);
-	if (check_files(serving) != STATUS_OK) {
+	if (check_files(serving) != STATUS_OK || is_reported_damaged(serving, now)) {
 		rebuild(serving);
 		return;
 	}

@@ -178,21 +178,46 @@ def test_flipped_bytes_never_make_a_wrong_address(livezone, cleanup, seed):
     wait_until(lambda: not errors_of(whole.query("name-7.live.test")), 10, "live again")
 
 
+def damage_address(whole, last):
+    """Changes the address 10.0.0.`last` wherever it is in the file."""
+    data = data_of(whole).read_bytes()
+    at = data.find(bytes([10, 0, 0, last]))
+    assert at > 0
+    with open(data_of(whole), "r+b") as file:
+        while at > 0:
+            file.seek(at)
+            file.write(bytes([10, 9, 9, 9]))
+            at = data.find(bytes([10, 0, 0, last]), at + 1)
+
+
 def test_a_damaged_value_costs_that_name_alone(livezone):
     whole = fill(livezone())
     whole.daemon.kill()
-    data = data_of(whole).read_bytes()
-    # the last of them is the one that is served: pages are written anew, not changed
-    places = [at for at in range(len(data)) if data.startswith(bytes([10, 0, 0, 77]), at)]
-    with open(data_of(whole), "r+b") as file:
-        for at in places:
-            file.seek(at)
-            file.write(bytes([10, 9, 9, 9]))
+    damage_address(whole, 77)
     message = whole.query("name-77.live.test")
     assert [rdata.address for rdata in message.answer[0]] == ["10.0.0.77"]
     assert errors_of(message) == [(3, None)]
     assert errors_of(whole.query("name-78.live.test")) == []
     wait_until(lambda: report_of(whole).get("corrupt") == "1", 10, "it is counted")
+
+
+def test_what_the_module_finds_damaged_is_rebuilt(livezone, cleanup, measured):
+    """Nobody asks for the name, and the file has the size that it should have."""
+    whole = fill(livezone())
+    truth = {name: address for name, address in TRUTH.items() if name != "name-77.live.test"}
+    probers = start_probers(whole, cleanup, truth)
+    damage_address(whole, 77)
+    damaged = time.monotonic()
+    wait_until(
+        lambda: whole.unbound.process.output().count("is live, revision") == 2, 10, "it is rebuilt"
+    )
+    measured(f"live again after {time.monotonic() - damaged:.2f} s")
+    for prober in probers:
+        prober.finish()
+        assert prober.faults == []
+    message = whole.query("name-77.live.test")
+    assert (message.answer[0][0].address, errors_of(message)) == ("10.0.0.77", [])
+    assert report_of(whole)["corrupt"] == "0"
 
 
 FALLBACK = [

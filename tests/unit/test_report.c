@@ -141,6 +141,7 @@ what_is_written_is_read(void **state)
 		.trips_sigbus = 7,
 		.trips_sigsegv = 8,
 		.trips_assert = 9,
+		.damaged_inode = 13,
 		.snapshot_revision = 10,
 		.snapshot_size = 11,
 		.snapshot_ms = 12,
@@ -172,6 +173,7 @@ what_is_written_is_read(void **state)
 	assert_int_equal(seen.last.trips_sigbus, 7);
 	assert_int_equal(seen.last.trips_sigsegv, 8);
 	assert_int_equal(seen.last.trips_assert, 9);
+	assert_int_equal(seen.last.damaged_inode, 13);
 	assert_int_equal(seen.last.snapshot_revision, 10);
 	assert_int_equal(seen.last.snapshot_size, 11);
 	assert_int_equal(seen.last.snapshot_ms, 12);
