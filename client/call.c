@@ -137,6 +137,21 @@ call_print_written(const struct command_line *line, struct json_object *reply,
 			output_text(reply, "reason"));
 }
 
+void
+call_print_replaced(const struct command_line *line, struct json_object *reply,
+	const char *prefix)
+{
+	char what[160];
+
+	snprintf(what, sizeof(what),
+		"%s%llu added, %llu changed, %llu deleted, %llu unchanged", prefix,
+		(unsigned long long)output_number(reply, "added"),
+		(unsigned long long)output_number(reply, "changed"),
+		(unsigned long long)output_number(reply, "deleted"),
+		(unsigned long long)output_number(reply, "unchanged"));
+	call_print_written(line, reply, what);
+}
+
 /* Malloced, or NULL with the reason. */
 static char *
 find_address(const struct command_line *line, struct reason *reason)

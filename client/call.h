@@ -36,3 +36,8 @@ struct json_object *call_make_batch(const char *verb, struct json_object *take_r
  * when DNS does not serve it yet. */
 void call_print_written(const struct command_line *line, struct json_object *reply,
 	const char *what);
+
+/* The same for a reply that counts what became of a zone or of everything: "<prefix>3
+ * added, ...". */
+void call_print_replaced(const struct command_line *line, struct json_object *reply,
+	const char *prefix);

@@ -9,14 +9,13 @@
 #include "client/call.h"
 #include "client/cmd.h"
 #include "client/content.h"
-#include "client/output.h"
 #include "client/target.h"
 
 enum command_exit
 cmd_import(const struct command_line *line)
 {
 	const char *source = command_value(line, "source");
-	char zone[TARGET_PATH_MAX], path[TARGET_PATH_MAX + 128], tag[32], what[128];
+	char zone[TARGET_PATH_MAX], path[TARGET_PATH_MAX + 128], tag[32];
 	struct api_request request = {
 		.method = "PUT",
 		.path = path,
@@ -47,12 +46,7 @@ cmd_import(const struct command_line *line)
 	fclose(request.body_file);
 	if (result)
 		return result;
-	snprintf(what, sizeof(what), "%llu added, %llu changed, %llu deleted, %llu unchanged",
-		(unsigned long long)output_number(reply, "added"),
-		(unsigned long long)output_number(reply, "changed"),
-		(unsigned long long)output_number(reply, "deleted"),
-		(unsigned long long)output_number(reply, "unchanged"));
-	call_print_written(line, reply, what);
+	call_print_replaced(line, reply, "");
 	json_object_put(reply);
 	return COMMAND_OK;
 }

@@ -9,7 +9,6 @@
 #include "client/call.h"
 #include "client/cmd.h"
 #include "client/content.h"
-#include "client/output.h"
 
 enum command_exit
 cmd_restore(const struct command_line *line)
@@ -23,7 +22,6 @@ cmd_restore(const struct command_line *line)
 	};
 	struct json_object *reply;
 	enum command_exit result;
-	char what[128];
 
 	request.body_file = content_open(line->argument[0]);
 	if (!request.body_file)
@@ -32,13 +30,7 @@ cmd_restore(const struct command_line *line)
 	fclose(request.body_file);
 	if (result)
 		return result;
-	snprintf(what, sizeof(what),
-		"restored: %llu added, %llu changed, %llu deleted, %llu unchanged",
-		(unsigned long long)output_number(reply, "added"),
-		(unsigned long long)output_number(reply, "changed"),
-		(unsigned long long)output_number(reply, "deleted"),
-		(unsigned long long)output_number(reply, "unchanged"));
-	call_print_written(line, reply, what);
+	call_print_replaced(line, reply, "restored: ");
 	json_object_put(reply);
 	return COMMAND_OK;
 }
