@@ -20,6 +20,7 @@ static struct sigaction previous[SIGNALS]; /* before ours; changes in guard_inst
 static __thread sigjmp_buf *volatile current
 	__attribute__((tls_model("initial-exec")));
 
+static enum guard_trip come_back(enum guard_trip trip);
 static void on_fault(int number, siginfo_t *info, void *context);
 static void pass_on(int number, siginfo_t *info, void *context);
 
@@ -66,15 +67,21 @@ guard_run(guard_fn fn, void *context)
 		current = NULL;
 		return GUARD_NONE;
 	case GUARD_SIGBUS:
-		current = NULL;
-		return GUARD_SIGBUS;
+		return come_back(GUARD_SIGBUS);
 	case GUARD_SIGSEGV:
-		current = NULL;
-		return GUARD_SIGSEGV;
+		return come_back(GUARD_SIGSEGV);
 	default:
-		current = NULL;
-		return GUARD_ASSERT;
+		return come_back(GUARD_ASSERT);
 	}
+}
+
+static enum guard_trip
+come_back(enum guard_trip trip)
+{
+	current = NULL;
+	/* a runtime that wraps handlers, as ThreadSanitizer's, blocks signals in them */
+	guard_unblock();
+	return trip;
 }
 
 void
