@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stddef.h>
+#include <ucontext.h>
 
 static const int signals[] = { SIGBUS, SIGSEGV };
 
@@ -20,7 +21,6 @@ static struct sigaction previous[SIGNALS]; /* before ours; changes in guard_inst
 static __thread sigjmp_buf *volatile current
 	__attribute__((tls_model("initial-exec")));
 
-static enum guard_trip come_back(enum guard_trip trip);
 static void on_fault(int number, siginfo_t *info, void *context);
 static void pass_on(int number, siginfo_t *info, void *context);
 
@@ -67,21 +67,15 @@ guard_run(guard_fn fn, void *context)
 		current = NULL;
 		return GUARD_NONE;
 	case GUARD_SIGBUS:
-		return come_back(GUARD_SIGBUS);
+		current = NULL;
+		return GUARD_SIGBUS;
 	case GUARD_SIGSEGV:
-		return come_back(GUARD_SIGSEGV);
+		current = NULL;
+		return GUARD_SIGSEGV;
 	default:
-		return come_back(GUARD_ASSERT);
+		current = NULL;
+		return GUARD_ASSERT;
 	}
-}
-
-static enum guard_trip
-come_back(enum guard_trip trip)
-{
-	current = NULL;
-	/* a runtime that wraps handlers, as ThreadSanitizer's, blocks signals in them */
-	guard_unblock();
-	return trip;
 }
 
 void
@@ -94,10 +88,16 @@ guard_on_assert(void)
 static void
 on_fault(int number, siginfo_t *info, void *context)
 {
+	const ucontext_t *interrupted = context;
+
 	/* a positive code is a fault of this thread; others were sent */
-	if (current && info->si_code > 0)
-		siglongjmp(*current, number == SIGBUS ? GUARD_SIGBUS : GUARD_SIGSEGV);
-	pass_on(number, info, context);
+	if (!current || info->si_code <= 0) {
+		pass_on(number, info, context);
+		return;
+	}
+	/* a runtime that wraps handlers, as ThreadSanitizer does, blocks all signals in them */
+	pthread_sigmask(SIG_SETMASK, &interrupted->uc_sigmask, NULL);
+	siglongjmp(*current, number == SIGBUS ? GUARD_SIGBUS : GUARD_SIGSEGV);
 }
 
 static void
