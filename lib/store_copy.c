@@ -22,6 +22,7 @@
 
 /* A commit may come between the begin of a transaction and the look at its meta page. */
 #define TRIES 5
+#define COMPARE_SIZE 65536
 
 /* Through all keys in order. */
 struct walk {
@@ -33,13 +34,13 @@ struct walk {
 };
 
 static int copy_commit(struct store_reader *from, uint64_t limit, size_t slots,
-	struct store_reader **out, uint64_t *out_size, struct reason *reason);
+	struct store_copy *out, struct reason *reason);
 static int open_memory(const struct mdb_commit *commit, size_t slots,
-	struct store_reader **out, int *out_fd, struct reason *reason);
+	struct store_copy *out, int *out_fd, struct reason *reason);
 static int open_file(const struct mdb_commit *commit, const char *dir, size_t slots,
-	struct store_reader **out, int *out_fd, struct reason *reason);
+	struct store_copy *out, int *out_fd, struct reason *reason);
 static int open_at(const struct mdb_commit *commit, int fd, const char *path, size_t slots,
-	struct store_reader **out, struct reason *reason);
+	struct store_copy *out, struct reason *reason);
 static int walk_step(struct walk *walk);
 static int check_value(const MDB_val *key, const MDB_val *value);
 static int look_for(const struct walk *walk, const MDB_val *key);
@@ -48,7 +49,7 @@ static uintptr_t page_of(const struct walk *walk, const MDB_val *key);
 
 int
 store_copy_make(struct store_reader *from, uint64_t limit, size_t slots,
-	struct store_reader **out, uint64_t *out_size, struct reason *reason)
+	struct store_copy *out, struct reason *reason)
 {
 	struct store_txn *txn = store_reader_slot(from, 0);
 	int status = STATUS_UNAVAILABLE;
@@ -57,7 +58,7 @@ store_copy_make(struct store_reader *from, uint64_t limit, size_t slots,
 		status = store_reader_begin(txn);
 		if (status != STATUS_OK)
 			return reason_set(reason, status, "cannot begin a transaction");
-		status = copy_commit(from, limit, slots, out, out_size, reason);
+		status = copy_commit(from, limit, slots, out, reason);
 		store_reader_end(txn);
 	}
 	return status;
@@ -66,11 +67,11 @@ store_copy_make(struct store_reader *from, uint64_t limit, size_t slots,
 /* Inside the transaction: its pages are not reused. */
 static int
 copy_commit(struct store_reader *from, uint64_t limit, size_t slots,
-	struct store_reader **out, uint64_t *out_size, struct reason *reason)
+	struct store_copy *out, struct reason *reason)
 {
 	struct store_txn *txn = store_reader_slot(from, 0);
 	MDB_env *env = mdb_txn_env(txn->txn);
-	struct store_reader *copy = NULL;
+	struct store_copy copy = { 0 };
 	struct mdb_commit commit;
 	const char *dir;
 	int live, fd = -1, status;
@@ -91,16 +92,17 @@ copy_commit(struct store_reader *from, uint64_t limit, size_t slots,
 	status = mdb_commit_copy(&commit, live, fd, reason);
 	close(fd);
 	if (status != STATUS_OK) {
-		store_reader_close(copy);
+		store_reader_close(copy.reader);
+		store_reader_close(copy.twin);
 		return status;
 	}
 	*out = copy;
-	*out_size = commit.size;
+	out->size = commit.size;
 	return STATUS_OK;
 }
 
 static int
-open_memory(const struct mdb_commit *commit, size_t slots, struct store_reader **out,
+open_memory(const struct mdb_commit *commit, size_t slots, struct store_copy *out,
 	int *out_fd, struct reason *reason)
 {
 	char path[32];
@@ -120,7 +122,7 @@ open_memory(const struct mdb_commit *commit, size_t slots, struct store_reader *
 
 static int
 open_file(const struct mdb_commit *commit, const char *dir, size_t slots,
-	struct store_reader **out, int *out_fd, struct reason *reason)
+	struct store_copy *out, int *out_fd, struct reason *reason)
 {
 	char path[PATH_MAX];
 	int fd, status;
@@ -143,13 +145,41 @@ open_file(const struct mdb_commit *commit, const char *dir, size_t slots,
 
 static int
 open_at(const struct mdb_commit *commit, int fd, const char *path, size_t slots,
-	struct store_reader **out, struct reason *reason)
+	struct store_copy *out, struct reason *reason)
 {
 	int status = mdb_commit_write_meta(commit, fd, reason);
 
-	return status == STATUS_OK
-		? store_reader_open_private(path, commit->size, slots, out, reason)
-		: status;
+	if (status == STATUS_OK)
+		status = store_reader_open_private(path, commit->size, slots, &out->reader,
+			reason);
+	if (status != STATUS_OK)
+		return status;
+	status = store_reader_open_private(path, commit->size, 1, &out->twin, reason);
+	if (status != STATUS_OK)
+		store_reader_close(out->reader);
+	return status;
+}
+
+bool
+store_copy_is_like(struct store_reader *live, struct store_reader *copy, uint64_t size)
+{
+	static uint8_t ours[COMPARE_SIZE], theirs[COMPARE_SIZE];
+	int live_fd, copy_fd;
+	MDB_stat stat;
+	uint64_t at;
+
+	mdb_env_get_fd(mdb_txn_env(store_reader_slot(live, 0)->txn), &live_fd);
+	mdb_env_get_fd(mdb_txn_env(store_reader_slot(copy, 0)->txn), &copy_fd);
+	mdb_env_stat(mdb_txn_env(store_reader_slot(copy, 0)->txn), &stat);
+	/* behind the meta pages, which differ */
+	for (at = 2 * (uint64_t)stat.ms_psize; at < size; at += COMPARE_SIZE) {
+		ssize_t len = pread(copy_fd, ours, COMPARE_SIZE, (off_t)at);
+
+		if (len <= 0 || pread(live_fd, theirs, (size_t)len, (off_t)at) != len
+			|| memcmp(ours, theirs, (size_t)len) != 0)
+			return false;
+	}
+	return true;
 }
 
 int

@@ -10,17 +10,29 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "lib/reason.h"
 #include "lib/store_reader.h"
 
+/* Two environments over the same memory: what is read through the twin, all of it once, is
+ * not counted as resident any more when that is closed. Both are closed by the caller. */
+struct store_copy {
+	struct store_reader *reader;
+	struct store_reader *twin; /* one slot */
+	uint64_t size;
+};
+
 /* Copies what slot 0 of `from` sees, and claims `slots` transactions on the copy.
- * STATUS_TOO_LARGE when it has more than `limit` bytes. The copy is not verified yet. Free
- * it with store_reader_close. */
+ * STATUS_TOO_LARGE when it has more than `limit` bytes. The copy is not verified yet. */
 int store_copy_make(struct store_reader *from, uint64_t limit, size_t slots,
-	struct store_reader **out, uint64_t *out_size, struct reason *reason);
+	struct store_copy *out, struct reason *reason);
+
+/* Has the store still the bytes of the copy, which was made of the same commit? Read, not
+ * mapped. Pages that a writer is about to use may differ without harm. One thread. */
+bool store_copy_is_like(struct store_reader *live, struct store_reader *copy, uint64_t size);
 
 /* Reads all of a store, copy or live: every value passes its checks and is found under its
  * key, and there are as many as there shall be. LMDB has no checksums of its own, and

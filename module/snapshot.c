@@ -21,10 +21,10 @@
 /* For guard_run. */
 struct work {
 	const struct snapshot_order *order;
-	struct store_reader *copy;
+	struct store_reader *copy; /* that the call is about */
+	struct store_copy made;
 	uint64_t txn_id;
 	struct store_meta meta;
-	uint64_t size;
 	int status;
 	struct reason *reason;
 };
@@ -64,7 +64,10 @@ snapshot_follow(struct snapshot *snapshot, const struct snapshot_order *order,
 		atomic_store(&order->workers->snapshot_ms, now);
 		if (now < snapshot->next_ms)
 			return STATUS_OK;
-		status = check_live(&work);
+		if (!store_copy_is_like(order->live, snapshot->current, snapshot->size))
+			status = check_live(&work);
+		else
+			status = STATUS_OK;
 	} else {
 		if (now < snapshot->next_ms || snapshot->retired)
 			return STATUS_OK;
@@ -100,7 +103,6 @@ renew(struct snapshot *snapshot, struct work *work)
 	snapshot->source = store_reader_id(order->live);
 	snapshot->txn_id = work->txn_id;
 	snapshot->is_equal = false;
-	work->copy = NULL;
 	trip = run(work, &make);
 	if (trip != GUARD_NONE) {
 		store_reader_poison(order->live, (int)trip);
@@ -109,17 +111,20 @@ renew(struct snapshot *snapshot, struct work *work)
 	}
 	if (work->status != STATUS_OK)
 		return work->status;
+	work->copy = work->made.twin;
 	trip = run(work, &verify);
+	/* nobody else knows it, so that even after a trip it may be closed */
+	(void)run(work, &free_copy);
+	work->copy = work->made.reader;
 	if (trip != GUARD_NONE)
 		work->status = reason_set(work->reason, STATUS_CORRUPT,
 			"serve is damaged: %s in its copy", guard_name(trip));
 	if (work->status != STATUS_OK) {
-		/* nobody else knows it, so that even after a trip it may be freed */
 		(void)run(work, &free_copy);
 		return work->status;
 	}
 	snapshot->is_equal = true;
-	snapshot->size = work->size;
+	snapshot->size = work->made.size;
 	snapshot->revision = work->meta.revision;
 	replace(snapshot, order, work->copy);
 	return STATUS_OK;
@@ -153,7 +158,7 @@ make(void *context)
 	struct work *work = context;
 
 	work->status = store_copy_make(work->order->live, work->order->limit,
-		work->order->slots, &work->copy, &work->size, work->reason);
+		work->order->slots, &work->made, work->reason);
 }
 
 static void
