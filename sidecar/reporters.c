@@ -62,9 +62,12 @@ reporters_find_behind(const struct reporters *reporters, uint64_t serve_inode)
 {
 	size_t i;
 
-	for (i = 0; i < reporters->count; i++)
-		if (reporters->reporter[i].serve_inode != serve_inode)
-			return &reporters->reporter[i];
+	for (i = 0; i < reporters->count; i++) {
+		const struct reporter *reporter = &reporters->reporter[i];
+
+		if (reporter->serve_inode != 0 && reporter->serve_inode != serve_inode)
+			return reporter;
+	}
 	return NULL;
 }
 

@@ -17,7 +17,7 @@
 struct reporter {
 	pid_t pid;
 	uint64_t written_ms;  /* wall clock, its own */
-	uint64_t serve_inode; /* of the data.mdb that it reads */
+	uint64_t serve_inode; /* of the data.mdb that it reads; 0: none */
 	uint64_t damaged_inode; /* of one that it found damaged */
 };
 
@@ -29,7 +29,8 @@ struct reporters {
 /* Reads the reports in `dir` and forgets those who have not reported for some seconds. */
 void reporters_look(struct reporters *reporters, const char *dir);
 
-/* The first that reads another data.mdb than this one, or NULL. */
+/* The first that reads another data.mdb than this one, or NULL. One that reads none has
+ * nothing old to answer from. */
 const struct reporter *reporters_find_behind(const struct reporters *reporters,
 	uint64_t serve_inode);
 
