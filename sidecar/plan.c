@@ -757,17 +757,17 @@ plan_touched_clear(struct plan_touched *touched)
 	touched->names.count = touched->reverse.count = touched->apexes.count = 0;
 }
 
-void
-plan_touched_done(struct plan_touched *touched)
-{
-	plan_names_done(&touched->names);
-	plan_names_done(&touched->reverse);
-	plan_names_done(&touched->apexes);
-}
-
-void
-plan_names_done(struct plan_names *names)
+static void
+names_done(struct plan_names *names)
 {
 	free(names->name);
 	*names = (struct plan_names){ 0 };
+}
+
+void
+plan_touched_done(struct plan_touched *touched)
+{
+	names_done(&touched->names);
+	names_done(&touched->reverse);
+	names_done(&touched->apexes);
 }

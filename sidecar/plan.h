@@ -72,4 +72,3 @@ int plan_names_add(struct plan_names *names, const struct name_key *name);
 
 /* Sorts by key and drops doubles. */
 void plan_names_sort(struct plan_names *names);
-void plan_names_done(struct plan_names *names);

@@ -4,7 +4,6 @@
 starts anew."""
 
 import shutil
-import subprocess
 
 from support.ports import HOST, Port
 from support.process import Process
@@ -115,16 +114,6 @@ class Bind(Peer):
     def command(self):
         return ["/usr/sbin/named", "-g", "-n", "1", "-c", self.directory / "named.conf"]
 
-    def load(self, zones):
-        super().load(zones)
-
 
 def installed():
     return [peer for peer in (Nsd, Knot, Bind) if peer.is_installed()]
-
-
-def check_versions():
-    """For the record of a run."""
-    for command in (["nsd", "-v"], ["knotd", "-V"], ["named", "-v"]):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        yield (done.stdout + done.stderr).strip().splitlines()[0]
