@@ -25,7 +25,7 @@ def value_of_address(text):
     return high << 16 | middle << 8 | low
 
 
-class _Load(threading.Thread):
+class Load(threading.Thread):
     def __init__(self):
         super().__init__(daemon=True)
         self._halt = threading.Event()
@@ -49,7 +49,7 @@ class _Load(threading.Thread):
         assert not self.is_alive()
 
 
-class Writer(_Load):
+class Writer(Load):
     """Writes pairs of names in one batch each: left.N and right.N get the same value.
 
     `acked[N]` is the last acknowledged value, `tried[N]` the last one that was sent.
@@ -95,7 +95,7 @@ class Writer(_Load):
             self.fault("write", status, body.decode(errors="replace"))
 
 
-class Prober(_Load):
+class Prober(Load):
     """Asks for the names of the writers all the time: nothing lost, no error, never a value
     older than the last acknowledged one or than one seen before."""
 
@@ -133,7 +133,7 @@ class Prober(_Load):
         self._seen[name] = value
 
 
-class FixedProber(_Load):
+class FixedProber(Load):
     """Asks for names whose answers do not change: `truth` maps a name to its address, or to
     None for NXDOMAIN. Every question is answered, and with that."""
 
