@@ -18,9 +18,10 @@
  *	  'Z' | N                   zone record, N = apex
  *	  'C' | R                   change log: what revision R touched
  *
- * Values, version 1, little-endian, crc32c over all that follows it:
+ * Values, version 2, little-endian, crc32c over the key and then all that follows it, so
+ * that a value under a wrong key is found out:
  *
- *	meta    crc32c u32 | "LZT1" | revision u64 | instance[16] |
+ *	meta    crc32c u32 | "LZT2" | revision u64 | instance[16] |
  *	        zones u32 | 0 u32 | log first u64 | log bytes u64
  *	RRset   crc32c u32 | ttl u32 | revision u64 | expires u64 | lease u32 |
  *	        records u16 | source_len u8 | 0 u8 | source | rdata block (rrset.h)

@@ -38,12 +38,13 @@ zone_key(const struct name_key *apex, uint8_t *out)
 	return (MDB_val){ 1u + apex->len, out };
 }
 
-static int
-decode_source(const MDB_val *value, struct state_source *out, struct reason *reason)
+int
+state_decode_source(const MDB_val *key, const MDB_val *value, struct state_source *out,
+	struct reason *reason)
 {
 	struct cursor cursor = cursor_init(value->mv_data, value->mv_size);
 
-	if (!state_is_sealed(value) || value->mv_size != SOURCE_SIZE)
+	if (!state_is_sealed(key, value) || value->mv_size != SOURCE_SIZE)
 		return reason_set(reason, STATUS_CORRUPT, "state: damaged value in table S");
 	cursor_u32(&cursor);
 	out->rrsets = cursor_u32(&cursor);
@@ -53,12 +54,13 @@ decode_source(const MDB_val *value, struct state_source *out, struct reason *rea
 	return STATUS_OK;
 }
 
-static int
-decode_zone(const MDB_val *value, struct state_zone *out, struct reason *reason)
+int
+state_decode_zone(const MDB_val *key, const MDB_val *value, struct state_zone *out,
+	struct reason *reason)
 {
 	struct cursor cursor = cursor_init(value->mv_data, value->mv_size);
 
-	if (!state_is_sealed(value) || value->mv_size != ZONE_SIZE)
+	if (!state_is_sealed(key, value) || value->mv_size != ZONE_SIZE)
 		return reason_set(reason, STATUS_CORRUPT, "state: damaged value in table Z");
 	cursor_u32(&cursor);
 	out->rrsets = cursor_u32(&cursor);
@@ -82,7 +84,7 @@ read_source(struct state_txn *txn, const char *source, size_t len, struct state_
 		return STATUS_NOT_FOUND;
 	if (code != 0)
 		return status_from_mdb_reason(code, "state", reason);
-	return decode_source(&value, out, reason);
+	return state_decode_source(&key, &value, out, reason);
 }
 
 static int
@@ -97,7 +99,7 @@ read_zone(struct state_txn *txn, const struct name_key *apex, struct state_zone 
 		return STATUS_NOT_FOUND;
 	if (code != 0)
 		return status_from_mdb_reason(code, "state", reason);
-	return decode_zone(&value, out, reason);
+	return state_decode_zone(&key, &value, out, reason);
 }
 
 static int
@@ -121,7 +123,7 @@ write_source(struct state_txn *txn, const struct state_source_counter *counter,
 	cursor_put_u64(&cursor, counter->record.revision);
 	cursor_put_u64(&cursor, counter->record.written_ms);
 	cursor_put_u64(&cursor, counter->record.heartbeat_ms);
-	state_seal(data, sizeof(data));
+	state_seal(&key, data, sizeof(data));
 	return status_from_mdb_reason(mdb_put(txn->txn, txn->dbi, &key, &value, 0), "state",
 		reason);
 }
@@ -141,7 +143,7 @@ write_zone(struct state_txn *txn, const struct state_zone_counter *counter,
 	cursor_put_u32(&cursor, counter->record.cuts);
 	cursor_put_u32(&cursor, counter->record.pointers);
 	cursor_put_u32(&cursor, counter->record.pointless);
-	state_seal(data, sizeof(data));
+	state_seal(&key, data, sizeof(data));
 	return status_from_mdb_reason(mdb_put(txn->txn, txn->dbi, &key, &value, 0), "state",
 		reason);
 }
@@ -408,7 +410,7 @@ visit_source(void *context, const MDB_val *key, const MDB_val *value, struct rea
 {
 	const struct source_walk *walk = context;
 	struct state_source record;
-	int status = decode_source(value, &record, reason);
+	int status = state_decode_source(key, value, &record, reason);
 
 	if (status != STATUS_OK)
 		return status;
@@ -515,7 +517,7 @@ clear_zone(void *context, const MDB_val *key, const MDB_val *value, struct reaso
 		return reason_set(reason, STATUS_CORRUPT, "state: damaged key in table Z");
 	counter.apex.len = (uint8_t)(key->mv_size - 1);
 	memcpy(counter.apex.bytes, (const uint8_t *)key->mv_data + 1, counter.apex.len);
-	status = decode_zone(value, &counter.record, reason);
+	status = state_decode_zone(key, value, &counter.record, reason);
 	counter.record = (struct state_zone){ .revision = counter.record.revision };
 	return status == STATUS_OK ? write_zone(context, &counter, reason) : status;
 }
@@ -580,8 +582,8 @@ state_recount_zones(struct state_txn *txn, const struct zones *zones, bool *out_
 	int status = state_load_meta(txn, reason);
 
 	if (status == STATUS_OK)
-		*out_changed = txn->zones_checksum != checksum;
-	if (status != STATUS_OK || txn->zones_checksum == checksum)
+		*out_changed = txn->meta.zones_checksum != checksum;
+	if (status != STATUS_OK || txn->meta.zones_checksum == checksum)
 		return status;
 	status = state_flush_counters(txn, reason);
 	if (status != STATUS_OK)
@@ -597,7 +599,7 @@ state_recount_zones(struct state_txn *txn, const struct zones *zones, bool *out_
 	if (status == STATUS_OK)
 		status = make_pointers(txn, zones, reason);
 	free(tally.zone);
-	txn->zones_checksum = checksum;
+	txn->meta.zones_checksum = checksum;
 	txn->is_meta_dirty = true;
 	return status;
 }

@@ -59,8 +59,8 @@ write_entry(struct state_txn *txn, uint64_t revision, const struct state_log_ite
 		cursor_put_u16(&cursor, items[i].type);
 		cursor_put(&cursor, items[i].owner.bytes, items[i].owner.len);
 	}
-	state_seal(value.mv_data, value.mv_size);
-	txn->log_bytes += value.mv_size;
+	state_seal(&key, value.mv_data, value.mv_size);
+	txn->meta.log_bytes += value.mv_size;
 	return STATUS_OK;
 }
 
@@ -82,11 +82,11 @@ trim(struct state_txn *txn, uint64_t revision, struct reason *reason)
 	MDB_cursor *cursor = NULL;
 	int code = 0, status = STATUS_OK;
 
-	while (code == 0 && txn->log_first < revision
-		&& (revision - txn->log_first >= STATE_LOG_REVISIONS
-			|| txn->log_bytes > STATE_LOG_BYTES)) {
+	while (code == 0 && txn->meta.log_first < revision
+		&& (revision - txn->meta.log_first >= STATE_LOG_REVISIONS
+			|| txn->meta.log_bytes > STATE_LOG_BYTES)) {
 		uint8_t name[9];
-		MDB_val key = log_key(txn->log_first, name), value;
+		MDB_val key = log_key(txn->meta.log_first, name), value;
 
 		status = state_cursor(txn, &cursor, reason);
 		if (status != STATUS_OK)
@@ -94,14 +94,14 @@ trim(struct state_txn *txn, uint64_t revision, struct reason *reason)
 		code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
 		if (code != 0)
 			break;
-		txn->log_first = revision_of_key(&key);
-		if (txn->log_first < revision
-			&& (revision - txn->log_first >= STATE_LOG_REVISIONS
-				|| txn->log_bytes > STATE_LOG_BYTES)) {
-			txn->log_bytes -= value.mv_size < txn->log_bytes
+		txn->meta.log_first = revision_of_key(&key);
+		if (txn->meta.log_first < revision
+			&& (revision - txn->meta.log_first >= STATE_LOG_REVISIONS
+				|| txn->meta.log_bytes > STATE_LOG_BYTES)) {
+			txn->meta.log_bytes -= value.mv_size < txn->meta.log_bytes
 				? value.mv_size
-				: txn->log_bytes;
-			txn->log_first++;
+				: txn->meta.log_bytes;
+			txn->meta.log_first++;
 			code = mdb_cursor_del(cursor, 0);
 		}
 	}
@@ -120,27 +120,19 @@ state_log_append(struct state_txn *txn, uint64_t revision, const struct state_lo
 		status = write_entry(txn, revision, items, count, reason);
 	if (status != STATUS_OK)
 		return status;
-	if (txn->log_first == 0)
-		txn->log_first = revision;
+	if (txn->meta.log_first == 0)
+		txn->meta.log_first = revision;
 	txn->is_meta_dirty = true;
 	return trim(txn, revision, reason);
 }
 
 /* --- read --- */
 
-struct entry {
-	struct state_log_item *items; /* STATE_LOG_ITEMS_MAX, malloced when first needed */
-	size_t count;
-	bool is_reset;
-};
-
 static int
-decode(const MDB_val *value, struct entry *entry)
+decode_items(const MDB_val *value, struct state_log_entry *entry)
 {
 	struct cursor cursor = cursor_init(value->mv_data, value->mv_size);
 
-	if (!state_is_sealed(value))
-		return STATUS_CORRUPT;
 	cursor_u32(&cursor);
 	entry->is_reset = cursor_u32(&cursor) & FLAG_RESET;
 	entry->count = 0;
@@ -160,11 +152,22 @@ decode(const MDB_val *value, struct entry *entry)
 	return cursor.failed ? STATUS_CORRUPT : STATUS_OK;
 }
 
+int
+state_decode_log(const MDB_val *key, const MDB_val *value, struct state_log_entry *entry,
+	struct reason *reason)
+{
+	entry->revision = revision_of_key(key);
+	if (key->mv_size != 9 || !state_is_sealed(key, value)
+		|| decode_items(value, entry) != STATUS_OK)
+		return reason_set(reason, STATUS_CORRUPT, "state: damaged value in table C");
+	return STATUS_OK;
+}
+
 static int
 walk_entries(struct state_txn *txn, uint64_t since, size_t limit, state_log_fn fn,
 	void *context, struct reason *reason)
 {
-	struct entry entry = {
+	struct state_log_entry entry = {
 		.items = malloc(STATE_LOG_ITEMS_MAX * sizeof(struct state_log_item)),
 	};
 	uint8_t name[9];
@@ -179,12 +182,10 @@ walk_entries(struct state_txn *txn, uint64_t since, size_t limit, state_log_fn f
 	for (; status == STATUS_OK && code == 0 && limit > 0; limit--) {
 		if (*(const uint8_t *)key.mv_data != STATE_TABLE_LOG)
 			break;
-		if (decode(&value, &entry) != STATUS_OK)
-			status = reason_set(reason, STATUS_CORRUPT,
-				"state: damaged value in table C");
-		else
-			status = fn(context, revision_of_key(&key), entry.is_reset,
-				entry.items, entry.count, reason);
+		status = state_decode_log(&key, &value, &entry, reason);
+		if (status == STATUS_OK)
+			status = fn(context, entry.revision, entry.is_reset, entry.items,
+				entry.count, reason);
 		if (status == STATUS_OK)
 			code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
 	}
@@ -202,9 +203,9 @@ state_walk_log(struct state_txn *txn, uint64_t since, size_t limit, state_log_fn
 {
 	int status = state_load_meta(txn, reason);
 
-	if (status != STATUS_OK || since == txn->meta.revision)
+	if (status != STATUS_OK || since == txn->meta.meta.revision)
 		return status;
-	if (since > txn->meta.revision || txn->log_first == 0 || since + 1 < txn->log_first)
+	if (since > txn->meta.meta.revision || txn->meta.log_first == 0 || since + 1 < txn->meta.log_first)
 		return reason_set(reason, STATUS_NOT_FOUND,
 			"the change log does not reach back to revision %llu",
 			(unsigned long long)since);

@@ -82,11 +82,12 @@ corrupt(struct reason *reason, const char *table)
 
 /* Fills all of *out but owner and type. */
 static int
-decode_rrset(const MDB_val *value, struct state_record *out, struct reason *reason)
+decode_value(const MDB_val *key, const MDB_val *value, struct state_record *out,
+	struct reason *reason)
 {
 	struct cursor cursor = cursor_init(value->mv_data, value->mv_size);
 
-	if (!state_is_sealed(value))
+	if (!state_is_sealed(key, value))
 		return corrupt(reason, "R");
 	cursor_u32(&cursor);
 	out->rrset.ttl = cursor_u32(&cursor);
@@ -105,6 +106,18 @@ decode_rrset(const MDB_val *value, struct state_record *out, struct reason *reas
 	return STATUS_OK;
 }
 
+int
+state_decode_rrset(const MDB_val *key, const MDB_val *value, struct state_record *out,
+	struct reason *reason)
+{
+	if (key->mv_size < 1
+		|| state_parse_rrset_key((const uint8_t *)key->mv_data + 1, key->mv_size - 1,
+			   &out->rrset.owner, &out->rrset.type)
+			!= STATUS_OK)
+		return corrupt(reason, "R");
+	return decode_value(key, value, out, reason);
+}
+
 static size_t
 value_size(const struct state_record *record)
 {
@@ -112,7 +125,7 @@ value_size(const struct state_record *record)
 }
 
 static void
-encode_rrset(const struct state_record *record, uint8_t *out)
+encode_rrset(const MDB_val *key, const struct state_record *record, uint8_t *out)
 {
 	struct cursor_out cursor = cursor_out_init(out, value_size(record));
 
@@ -126,7 +139,7 @@ encode_rrset(const struct state_record *record, uint8_t *out)
 	cursor_put_u8(&cursor, 0);
 	cursor_put(&cursor, record->source, record->source_len);
 	cursor_put(&cursor, record->rrset.rdata, record->rrset.rdata_len);
-	state_seal(out, value_size(record));
+	state_seal(key, out, value_size(record));
 }
 
 /* --- one RRset --- */
@@ -148,7 +161,7 @@ find(struct state_txn *txn, const struct name_key *owner, uint16_t type,
 	if (code != 0)
 		return status_from_mdb_reason(code, "state", reason);
 	out->rrset.type = type;
-	return decode_rrset(out_value, out, reason);
+	return decode_value(&key, out_value, out, reason);
 }
 
 int
@@ -243,7 +256,7 @@ put_value(struct state_txn *txn, const struct state_record *record, struct reaso
 
 	if (code != 0)
 		return status_from_mdb_reason(code, "state", reason);
-	encode_rrset(record, value.mv_data);
+	encode_rrset(&key, record, value.mv_data);
 	return STATUS_OK;
 }
 
@@ -299,11 +312,11 @@ state_renew(struct state_txn *txn, const struct name_key *owner, uint16_t type,
 		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
 	memcpy(txn->scratch, value.mv_data, value.mv_size);
 	memcpy(txn->scratch + EXPIRES_AT, &little, sizeof(little));
-	state_seal(txn->scratch, value.mv_size);
+	key = rrset_key(owner, type, bytes);
+	state_seal(&key, txn->scratch, value.mv_size);
 	status = move_lease(txn, owner, type, record.expires_ms, expires_ms, reason);
 	if (status != STATUS_OK)
 		return status;
-	key = rrset_key(owner, type, bytes);
 	value.mv_data = txn->scratch;
 	return status_from_mdb_reason(mdb_cursor_put(txn->rrsets, &key, &value, 0), "state",
 		reason);
@@ -352,13 +365,8 @@ visit_rrset(void *context, const MDB_val *key, const MDB_val *value, struct reas
 {
 	struct record_walk *walk = context;
 	struct state_record record;
-	int status;
+	int status = state_decode_rrset(key, value, &record, reason);
 
-	if (state_parse_rrset_key((const uint8_t *)key->mv_data + 1, key->mv_size - 1,
-		    &record.rrset.owner, &record.rrset.type)
-		!= STATUS_OK)
-		return corrupt(reason, "R");
-	status = decode_rrset(value, &record, reason);
 	return status == STATUS_OK ? walk->fn(walk->context, &record, reason) : status;
 }
 

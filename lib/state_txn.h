@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * What the files of the state environment share: state.c (environment, transactions,
- * meta), state_rrset.c (RRsets and their indexes), state_pointer.c (index of addresses),
+ * What the files of the state environment share: state_env.c (files), state.c
+ * (transactions, meta), state_rrset.c (RRsets and their indexes), state_pointer.c (index of addresses),
  * state_count.c (sources and zones), state_log.c (change log). For lib/state*.c only.
  */
 #pragma once
@@ -34,6 +34,13 @@
 /* Source and zone records that a writer changed; written at commit, so that a bulk change
  * touches each once. */
 #define STATE_COUNTERS_MAX 256 /* then all are written early */
+
+/* The whole of a meta record. */
+struct state_meta_record {
+	struct state_meta meta;
+	uint32_t zones_checksum;
+	uint64_t log_first, log_bytes;
+};
 
 struct state_source_counter {
 	uint8_t len;
@@ -69,9 +76,7 @@ struct state_txn {
 	uint64_t now_ms; /* wall clock at begin */
 	/* writers only */
 	bool has_meta, is_meta_dirty;
-	struct state_meta meta;
-	uint32_t zones_checksum;
-	uint64_t log_first, log_bytes;
+	struct state_meta_record meta;
 	struct state_source_counter *source;
 	struct state_zone_counter *zone;
 	size_t source_count, zone_count;
@@ -79,6 +84,11 @@ struct state_txn {
 	uint64_t quota_pages[2];       /* for puts, for deletes */
 	uint8_t *scratch;              /* STATE_RRSET_VALUE_MAX bytes */
 };
+
+/* Counts the caller in as a user of a healthy environment, which is opened anew for that
+ * when a write failed; and out again. */
+int state_enter(struct state *state, struct reason *reason);
+void state_leave(struct state *state, bool is_suspect);
 
 /* Reads the meta record into the transaction, once. */
 int state_load_meta(struct state_txn *txn, struct reason *reason);
@@ -98,9 +108,29 @@ size_t state_append_rrset_key(const struct name_key *owner, uint16_t type, uint8
 int state_parse_rrset_key(const uint8_t *key, size_t len, struct name_key *out_owner,
 	uint16_t *out_type);
 
-/* A value with its checksum in front: sets the first four bytes; checks them. */
-void state_seal(uint8_t *value, size_t len);
-bool state_is_sealed(const MDB_val *value);
+/* A value with its checksum in front, of its key and what follows: sets the first four
+ * bytes; checks them. */
+void state_seal(const MDB_val *key, uint8_t *value, size_t len);
+bool state_is_sealed(const MDB_val *key, const MDB_val *value);
+
+/* Entries as stored, checked. Pointers of a record point into the value; a log entry's items
+ * (STATE_LOG_ITEMS_MAX of them) are the caller's. STATUS_CORRUPT names the table. */
+int state_decode_meta(const MDB_val *key, const MDB_val *value, struct state_meta_record *out,
+	struct reason *reason);
+int state_decode_rrset(const MDB_val *key, const MDB_val *value, struct state_record *out,
+	struct reason *reason);
+int state_decode_source(const MDB_val *key, const MDB_val *value, struct state_source *out,
+	struct reason *reason);
+int state_decode_zone(const MDB_val *key, const MDB_val *value, struct state_zone *out,
+	struct reason *reason);
+struct state_log_entry {
+	uint64_t revision;
+	struct state_log_item *items;
+	size_t count;
+	bool is_reset;
+};
+int state_decode_log(const MDB_val *key, const MDB_val *value, struct state_log_entry *entry,
+	struct reason *reason);
 
 /* STATUS_FULL when the map is used above the quota of puts or deletes. */
 int state_check_quota(struct state_txn *txn, bool is_delete, struct reason *reason);

@@ -653,10 +653,10 @@ test_a_newer_schema_is_refused_with_what_is_needed(void **state)
 	fd = open(path, O_RDWR);
 	len = pread(fd, page, sizeof(page), 0);
 	for (i = 0; i + 4 <= len; i++)
-		if (memcmp(page + i, "LZT1", 4) == 0)
-			assert_int_equal(pwrite(fd, "LZT2", 4, i), 4);
+		if (memcmp(page + i, "LZT2", 4) == 0)
+			assert_int_equal(pwrite(fd, "LZT3", 4, i), 4);
 	close(fd);
-	assert_refused(STATUS_FOREIGN, "schema \"LZT2\" found, this program knows \"LZT1\"");
+	assert_refused(STATUS_FOREIGN, "schema \"LZT3\" found, this program knows \"LZT2\"");
 }
 
 /* LMDB does not write freed pages at the end of the file: is the length that

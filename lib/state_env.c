@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * The files of the state environment: one process by its lock file, made in "new" and moved
+ * into place, opened anew after a failed write.
+ */
+#include "lib/state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/mdb.h"
+#include "lib/state_txn.h"
+#include "lib/status.h"
+
+#define READERS_MAX 512     /* API threads hold one each (H12) */
+#define MAP_UNIT 65536      /* a multiple of every page size that LMDB has */
+#define REOPEN_WAIT_S 5     /* for running readers to end */
+
+/* --- the lock file --- */
+
+static int
+refuse_second(const char *path, int fd, struct reason *reason)
+{
+	char text[32] = "";
+	ssize_t len = pread(fd, text, sizeof(text) - 1, 0);
+	long pid = len > 0 ? strtol(text, NULL, 10) : 0;
+
+	if (pid > 0)
+		return reason_set(reason, STATUS_CONFLICT,
+			"%s: in use by livezoned with pid %ld", path, pid);
+	return reason_set(reason, STATUS_CONFLICT, "%s: in use by another livezoned", path);
+}
+
+static int
+take_lock(struct state *state, struct reason *reason)
+{
+	char path[PATH_MAX], text[32];
+	int fd, len;
+
+	if (snprintf(path, sizeof(path), "%s/livezoned.lock", state->dir)
+		>= (int)sizeof(path))
+		return reason_set(reason, STATUS_INVALID, "%s: path too long", state->dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return reason_set(reason, errno == ENOSPC ? STATUS_FULL : STATUS_IO,
+			"%s: %s", path, strerror(errno));
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		int status = errno == EWOULDBLOCK
+			? refuse_second(path, fd, reason)
+			: reason_set(reason, STATUS_IO, "%s: %s", path, strerror(errno));
+
+		close(fd);
+		return status;
+	}
+	/* the pid is for people: on a full disk it may be missing */
+	len = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+	if (ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)len, 0) != len)
+		(void)!ftruncate(fd, 0);
+	state->lock_fd = fd;
+	return STATUS_OK;
+}
+
+/* --- open --- */
+
+static int
+open_env(struct state *state, const char *dir, struct reason *reason)
+{
+	MDB_txn *txn = NULL;
+	MDB_env *env = NULL;
+	int code, status;
+
+	status = mdb_reserve_lock(state->dir, READERS_MAX, 0600, reason);
+	if (status != STATUS_OK)
+		return status;
+	code = mdb_env_create(&env);
+	if (code == 0)
+		code = mdb_env_set_mapsize(env, state->map_size);
+	if (code == 0)
+		code = mdb_env_set_maxreaders(env, READERS_MAX);
+	if (code == 0)
+		code = mdb_env_open(env, dir, MDB_NOTLS, 0600);
+	if (code == 0)
+		code = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn);
+	if (code == 0)
+		code = mdb_dbi_open(txn, NULL, 0, &state->dbi);
+	if (code == 0) {
+		/* committed, so that the handle stays valid */
+		code = mdb_txn_commit(txn);
+		txn = NULL;
+	}
+	if (txn)
+		mdb_txn_abort(txn);
+	if (code != 0) {
+		mdb_env_close(env);
+		return status_from_mdb_reason(code, dir, reason);
+	}
+	state->env = env;
+	return STATUS_OK;
+}
+
+static int
+sync_directory(const char *dir, struct reason *reason)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int failed = fd < 0 || fsync(fd) != 0;
+	int error = errno;
+
+	if (fd >= 0)
+		close(fd);
+	return failed ? reason_set(reason, STATUS_IO, "%s: %s", dir, strerror(error))
+		      : STATUS_OK;
+}
+
+/* Gives an environment without any entry its meta record. */
+static int
+make_meta(struct state *state, struct reason *reason)
+{
+	struct state_txn *txn;
+	int status = state_begin_write(state, &txn, reason);
+
+	if (status != STATUS_OK)
+		return status;
+	txn->has_meta = txn->is_meta_dirty = true;
+	if (getrandom(txn->meta.meta.instance, STATE_INSTANCE_SIZE, 0) != STATE_INSTANCE_SIZE) {
+		state_abort(txn);
+		return reason_set(reason, STATUS_IO, "no random bytes: %s",
+			strerror(errno));
+	}
+	return state_commit(txn, reason);
+}
+
+static void
+remove_new(const char *dir)
+{
+	char path[PATH_MAX + 16];
+
+	snprintf(path, sizeof(path), "%s/data.mdb", dir);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/lock.mdb", dir);
+	unlink(path);
+	rmdir(dir);
+}
+
+/* Makes the environment in "<dir>/new" and moves its file into place when it is whole: a
+ * data.mdb that is empty or cut off is damage, then, never a first start that was killed. */
+static int
+create(struct state *state, const char *path, struct reason *reason)
+{
+	char dir[PATH_MAX], file[PATH_MAX + 16];
+	int status;
+
+	if (snprintf(dir, sizeof(dir), "%s/new", state->dir) >= (int)sizeof(dir))
+		return reason_set(reason, STATUS_INVALID, "path too long");
+	snprintf(file, sizeof(file), "%s/data.mdb", dir);
+	remove_new(dir);
+	if (mkdir(dir, 0700) != 0)
+		return reason_set(reason, status_from_mdb(errno), "%s: %s", dir,
+			strerror(errno));
+	status = open_env(state, dir, reason);
+	if (status == STATUS_OK) {
+		status = make_meta(state, reason);
+		mdb_env_close(state->env);
+		state->env = NULL;
+	}
+	if (status == STATUS_OK && rename(file, path) != 0)
+		status = reason_set(reason, STATUS_IO, "%s: %s", path, strerror(errno));
+	remove_new(dir);
+	/* LMDB does not sync the directory that a new file stands in */
+	return status == STATUS_OK ? sync_directory(state->dir, reason) : status;
+}
+
+static int
+check_meta(struct state *state, struct reason *reason)
+{
+	struct state_txn *txn;
+	struct state_meta meta;
+	int status = state_begin_read(state, &txn, reason);
+
+	if (status != STATUS_OK)
+		return status;
+	status = state_read_meta(txn, &meta, reason);
+	state_abort(txn);
+	if (status == STATUS_NOT_FOUND)
+		return reason_set(reason, STATUS_FOREIGN,
+			"data.mdb has no record of livezone: it belongs to another program");
+	return status;
+}
+
+static int
+open_checked(struct state *state, struct reason *reason)
+{
+	char path[PATH_MAX];
+	int status = STATUS_OK;
+
+	snprintf(path, sizeof(path), "%s/data.mdb", state->dir);
+	if (access(path, F_OK) != 0 && errno == ENOENT)
+		status = create(state, path, reason);
+	/* before LMDB, which would change the lock file of another format */
+	if (status == STATUS_OK)
+		status = mdb_files_check(state->dir, reason);
+	if (status == STATUS_OK)
+		status = open_env(state, state->dir, reason);
+	return status == STATUS_OK ? check_meta(state, reason) : status;
+}
+
+int
+state_open(const char *dir, uint64_t size_limit, struct state **out, struct reason *reason)
+{
+	struct state *state = calloc(1, sizeof(*state));
+	pthread_condattr_t attributes;
+	int status;
+
+	if (!state)
+		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+	state->lock_fd = -1;
+	pthread_mutex_init(&state->lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&state->idle, &attributes);
+	pthread_condattr_destroy(&attributes);
+	state->map_size = (size_limit + MAP_UNIT - 1) / MAP_UNIT * MAP_UNIT;
+	state->dir = strdup(dir);
+	status = state->dir ? take_lock(state, reason)
+			    : reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+	if (status == STATUS_OK) {
+		status = open_checked(state, reason);
+		if (status != STATUS_OK)
+			reason_prefix(reason, status, "state in %s", dir);
+	}
+	if (status != STATUS_OK) {
+		state_close(state);
+		return status;
+	}
+	*out = state;
+	return STATUS_OK;
+}
+
+void
+state_close(struct state *state)
+{
+	if (!state)
+		return;
+	/* private to this process: closing is safe here (R13 speaks of serve) */
+	if (state->env)
+		mdb_env_close(state->env);
+	if (state->lock_fd >= 0)
+		close(state->lock_fd);
+	pthread_cond_destroy(&state->idle);
+	pthread_mutex_destroy(&state->lock);
+	free(state->dir);
+	free(state);
+}
+
+/* --- users --- */
+
+/* Closes the environment when the last transaction has ended, and opens it anew. Called
+ * with the lock held. */
+static int
+reopen(struct state *state, struct reason *reason)
+{
+	struct timespec deadline;
+	int status = STATUS_OK;
+
+	clock_gettime(CLOCK_MONOTONIC, &deadline);
+	deadline.tv_sec += REOPEN_WAIT_S;
+	state->is_reopening = true;
+	while (state->users > 0
+		&& pthread_cond_timedwait(&state->idle, &state->lock, &deadline) == 0)
+		;
+	if (state->users > 0) {
+		status = reason_set(reason, STATUS_UNAVAILABLE,
+			"state must be opened anew, but %u readers do not end",
+			state->users);
+	} else {
+		if (state->env)
+			mdb_env_close(state->env);
+		state->env = NULL;
+		status = mdb_files_check(state->dir, reason);
+		if (status == STATUS_OK)
+			status = open_env(state, state->dir, reason);
+		if (status == STATUS_OK) {
+			state->is_suspect = false;
+			state->reopens++;
+		}
+	}
+	state->is_reopening = false;
+	pthread_cond_broadcast(&state->idle);
+	return status;
+}
+
+int
+state_enter(struct state *state, struct reason *reason)
+{
+	int status = STATUS_OK;
+
+	pthread_mutex_lock(&state->lock);
+	while (state->is_reopening)
+		pthread_cond_wait(&state->idle, &state->lock);
+	if (state->is_suspect || !state->env)
+		status = reopen(state, reason);
+	if (status == STATUS_OK)
+		state->users++;
+	pthread_mutex_unlock(&state->lock);
+	return status;
+}
+
+void
+state_leave(struct state *state, bool is_suspect)
+{
+	pthread_mutex_lock(&state->lock);
+	state->users--;
+	if (is_suspect)
+		state->is_suspect = true;
+	if (state->users == 0)
+		pthread_cond_broadcast(&state->idle);
+	pthread_mutex_unlock(&state->lock);
+}
+
+uint64_t
+state_reopens(struct state *state)
+{
+	uint64_t reopens;
+
+	pthread_mutex_lock(&state->lock);
+	reopens = state->reopens;
+	pthread_mutex_unlock(&state->lock);
+	return reopens;
+}
