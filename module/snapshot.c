@@ -29,7 +29,6 @@ struct work {
 	struct reason *reason;
 };
 
-static int check_live(struct work *work);
 static int renew(struct snapshot *snapshot, struct work *work);
 static enum guard_trip run(const struct work *work, guard_fn fn);
 static void read_txn_id(void *context);
@@ -47,7 +46,7 @@ snapshot_follow(struct snapshot *snapshot, const struct snapshot_order *order,
 {
 	struct work work = { .order = order, .reason = reason, .copy = snapshot->current };
 	uint64_t now = clock_boot_ms();
-	int status;
+	int status = STATUS_OK;
 
 	free_retired(snapshot, order);
 	if (order->limit == 0 || (snapshot->current && store_reader_poisoned(snapshot->current)))
@@ -65,9 +64,8 @@ snapshot_follow(struct snapshot *snapshot, const struct snapshot_order *order,
 		if (now < snapshot->next_ms)
 			return STATUS_OK;
 		if (!store_copy_is_like(order->live, snapshot->current, snapshot->size))
-			status = check_live(&work);
-		else
-			status = STATUS_OK;
+			atomic_store(&order->workers->suspect,
+				store_reader_id(order->live));
 	} else {
 		if (now < snapshot->next_ms || snapshot->retired)
 			return STATUS_OK;
@@ -77,21 +75,6 @@ snapshot_follow(struct snapshot *snapshot, const struct snapshot_order *order,
 	}
 	snapshot->next_ms = clock_boot_ms() + PAUSE_TIMES * (clock_boot_ms() - now) + PAUSE_MS;
 	return status;
-}
-
-/* A damaged page may hide names, which no checksum of a value can tell. */
-static int
-check_live(struct work *work)
-{
-	enum guard_trip trip;
-
-	work->copy = work->order->live;
-	trip = run(work, &verify);
-	if (trip == GUARD_NONE)
-		return work->status;
-	store_reader_poison(work->order->live, (int)trip);
-	return reason_set(work->reason, STATUS_CORRUPT, "%s while it was checked",
-		guard_name(trip));
 }
 
 static int

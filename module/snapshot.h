@@ -35,8 +35,9 @@ struct snapshot_order {
 };
 
 /* Brings the snapshot up to the store as far as it is time to, or notes that they are
- * equal and checks the store again. On failure the old one stays, and another try waits
- * for the next change. STATUS_CORRUPT: the store is damaged. */
+ * equal; a store that became unlike its copy is made suspect. On failure the old one
+ * stays, and another try waits for the next change. STATUS_CORRUPT: the store is
+ * damaged. */
 int snapshot_follow(struct snapshot *snapshot, const struct snapshot_order *order,
 	struct reason *reason);
 

@@ -23,9 +23,12 @@ struct read {
 	const struct name_key *key;
 	const struct lookup_query *query;
 	bool was_readable;
+	uint64_t reader_id; /* of what was readable: the reader itself may be freed by now */
 };
 
 static void read_live(struct workers *workers, struct read *read, struct lookup_query *query);
+static void suspect(struct workers *workers, struct read *read);
+static void wake_keeper(struct workers *workers);
 static void
 read_stale(struct workers *workers, struct read *read, struct lookup_query *query);
 static void
@@ -95,7 +98,25 @@ read_live(struct workers *workers, struct read *read, struct lookup_query *query
 	state->stage = REPORT_LIVE;
 	read_from(&workers->live, workers, read);
 	if (state->answer.kind == ANSWER_FAILED && read->was_readable)
-		stats_count(&state->stats.corrupt); /* so it was a value */
+		suspect(workers, read); /* so it was a value, or what links them */
+}
+
+/* A name that fails may be asked for often: the keeper is woken once for each check. */
+static void
+suspect(struct workers *workers, struct read *read)
+{
+	stats_count(&read->state->stats.corrupt);
+	if (atomic_exchange(&workers->suspect, read->reader_id) != read->reader_id)
+		wake_keeper(workers);
+}
+
+static void
+wake_keeper(struct workers *workers)
+{
+	const uint64_t one = 1;
+
+	if (write(atomic_load(&workers->wake_fd), &one, sizeof(one)) < 0)
+		return; /* the keeper looks soon by itself */
 }
 
 static void
@@ -161,19 +182,17 @@ read_store(void *context)
 		&state->answer);
 	store_reader_end(txn);
 	read->was_readable = true;
+	read->reader_id = store_reader_id(read->reader);
 }
 
 /* Several workers may come here for one store. */
 static void
 trip(struct workers *workers, struct read *read, enum guard_trip why)
 {
-	const uint64_t one = 1;
-
 	store_reader_poison(read->reader, (int)why);
 	stats_count(&read->state->stats.trips[why]);
 	answer_reset(&read->state->answer);
-	if (write(atomic_load(&workers->wake_fd), &one, sizeof(one)) < 0)
-		return; /* the keeper looks soon by itself */
+	wake_keeper(workers);
 }
 
 static struct store_reader *

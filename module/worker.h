@@ -15,8 +15,10 @@
  * keeper sees `inside`. There is no host in this file.
  *
  * Reads run in the fault guard. A store that tripped it is poisoned: no worker reads it
- * again, nobody closes it, and the keeper is woken to look for another. The query itself
- * is read once more, from the snapshot.
+ * again, nobody closes it, and the keeper is woken to look for another. A store that fails
+ * for one name, because a value or the proof of an absence (store.h) is damaged, is
+ * suspect: the keeper is woken to read all of it. The query itself is read once more, from
+ * the snapshot.
  */
 #pragma once
 
@@ -49,6 +51,7 @@ struct workers {
 	_Atomic(struct store_reader *) live; /* NULL: no readable store */
 	_Atomic(struct store_reader *) snapshot; /* a copy in memory, or NULL */
 	_Atomic uint64_t snapshot_ms; /* boot clock: when it last was equal to live */
+	_Atomic uint64_t suspect; /* store_reader_id of a store that shall be checked; 0: none */
 	atomic_int wake_fd; /* eventfd of the keeper, when there is a store to read */
 	atomic_size_t count; /* may pass WORKERS_MAX: those get no state */
 	_Atomic(struct worker_state *) state[WORKERS_MAX];

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * Opening, watching, switching and checking the store. Every touch of a map is guarded.
+ */
+#include "module/live.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "lib/status.h"
+#include "lib/store_copy.h"
+#include "module/guard.h"
+#include "module/stats.h"
+
+/* So many stores may break in a row without a pause before the next is tried; then the
+ * pauses double. In a row: less than CALM_MS apart. */
+#define BROKEN_FREE 4
+#define CALM_MS 60000
+#define BACK_OFF_MAX_MS 60000
+/* At most 1 % of the time is spent on checks. */
+#define CHECK_PAUSE_MS 700
+#define CHECK_PAUSE_TIMES 99
+
+/* For guard_run. */
+struct opening {
+	const char *dir;
+	size_t slots;
+	struct store_reader *reader;
+	struct reason *why;
+	int status;
+};
+
+struct claim {
+	struct store_reader *reader;
+	size_t slots;
+};
+
+struct reading {
+	struct store_reader *reader;
+	struct store_meta meta;
+	struct reason why;
+	int status;
+};
+
+static void check_current(struct live *live, const struct live_order *order);
+static int
+open_store(struct live *live, const struct live_order *order, struct reason *why);
+static void open_guarded(void *context);
+static enum guard_trip run_guarded(const struct live_order *order,
+	struct store_reader *reader, guard_fn fn, void *context);
+static void back_off(struct live *live);
+static int switch_to(struct live *live, const struct live_order *order,
+	struct store_reader *reader, struct reason *why);
+static void withdraw(struct live *live, const struct live_order *order);
+static bool unpark(struct live *live, const struct live_order *order);
+static void retire(struct live *live, bool is_parked);
+static void free_retired(struct live *live, const struct live_order *order);
+static void free_guarded(void *context);
+static void claim_guarded(void *context);
+static void set_store(struct live *live, const struct live_order *order, const char *store,
+	const char *why);
+static void verify_guarded(void *context);
+static void read_meta_guarded(void *context);
+
+/* Is what the workers read still what lies in the directory? */
+void
+live_look(struct live *live, const struct live_order *order)
+{
+	struct reason why = { "" };
+
+	live->was_switched = false;
+	free_retired(live, order);
+	if (live->current && strcmp(live->dir, order->dir)) {
+		/* a reload named another directory; no worker runs yet */
+		atomic_store(&order->workers->live, NULL);
+		retire(live, true);
+	}
+	if (!live->current && !unpark(live, order)) {
+		int status = open_store(live, order, &why);
+
+		if (status)
+			set_store(live, order,
+				status == STATUS_NOT_FOUND ? "absent" : "refused",
+				why.text);
+		return;
+	}
+	if (live->is_sound)
+		check_current(live, order);
+	else /* on failure, what was said when it was withdrawn stands */
+		(void)open_store(live, order, NULL);
+}
+
+static void
+check_current(struct live *live, const struct live_order *order)
+{
+	struct reason why = { "" }, why_not = { "" };
+	struct claim claim = { .reader = live->current, .slots = order->slots };
+	int trip = store_reader_poisoned(live->current);
+	int status;
+
+	if (trip)
+		status = reason_set(&why, STATUS_CORRUPT, "%s while it was read",
+			guard_name((enum guard_trip)trip));
+	else
+		status = store_reader_check(live->current, &why);
+	if (status == 0) {
+		/* a reload may have raised the number of threads */
+		(void)run_guarded(order, live->current, &claim_guarded, &claim);
+		atomic_store(&order->workers->live, live->current);
+		set_store(live, order, "live", "");
+		return;
+	}
+	if (status == STATUS_CORRUPT) {
+		withdraw(live, order);
+		/* said even when there is another store already: somebody broke this one */
+		set_store(live, order, "refused", why.text);
+	}
+	/* deleted: still mapped and whole, the best that there is until there is another */
+	if (open_store(live, order, &why_not))
+		set_store(live, order, live->is_sound ? "deleted" : "refused",
+			status == STATUS_FOREIGN ? why_not.text : why.text);
+}
+
+static int
+open_store(struct live *live, const struct live_order *order, struct reason *why)
+{
+	struct opening opening = {
+		.dir = order->dir,
+		.slots = order->slots,
+		.why = why,
+	};
+	enum guard_trip trip;
+
+	if (clock_boot_ms() < live->retry_ms)
+		return reason_set(why, STATUS_CORRUPT,
+			"stores broke %u times in a row: waiting", live->broken);
+	trip = run_guarded(order, NULL, &open_guarded, &opening);
+	if (trip != GUARD_NONE) {
+		/* what was opened so far is abandoned, and known as open */
+		back_off(live);
+		return reason_set(why, STATUS_CORRUPT, "%s while it was opened",
+			guard_name(trip));
+	}
+	return opening.status ? opening.status : switch_to(live, order, opening.reader, why);
+}
+
+static void
+open_guarded(void *context)
+{
+	struct opening *opening = context;
+
+	opening->status = store_reader_open(
+		opening->dir, opening->slots, &opening->reader, opening->why);
+}
+
+/* Calls fn in the guard; a reader that tripped it is poisoned. */
+static enum guard_trip
+run_guarded(const struct live_order *order, struct store_reader *reader, guard_fn fn,
+	void *context)
+{
+	enum guard_trip trip = guard_run(fn, context);
+
+	if (trip == GUARD_NONE)
+		return trip;
+	stats_add_trip(trip, order->report);
+	if (reader)
+		store_reader_poison(reader, (int)trip);
+	return trip;
+}
+
+/* A broken store costs its address space and two descriptors for ever, so that one which
+ * breaks again and again must not be followed at its pace. */
+static void
+back_off(struct live *live)
+{
+	uint64_t now = clock_boot_ms();
+	unsigned steps;
+
+	if (now - live->broken_ms > CALM_MS)
+		live->broken = 0;
+	live->broken_ms = now;
+	steps = live->broken++;
+	if (steps >= BROKEN_FREE)
+		live->retry_ms = now + (steps - BROKEN_FREE < 6
+			? UINT64_C(1000) << (steps - BROKEN_FREE) : BACK_OFF_MAX_MS);
+}
+
+static int
+switch_to(struct live *live, const struct live_order *order, struct store_reader *reader,
+	struct reason *why)
+{
+	char *dir = strdup(order->dir);
+
+	if (!dir) {
+		store_reader_close(reader);
+		return reason_set(why, STATUS_NO_MEMORY, "out of memory");
+	}
+	atomic_store(&order->workers->live, reader);
+	if (live->current)
+		retire(live, false);
+	live->current = reader;
+	live->dir = dir;
+	live->is_sound = true;
+	live->was_switched = live->has_news = true;
+	live->damaged_inode = 0;
+	order->report->opens++;
+	set_store(live, order, "live", "");
+	return 0;
+}
+
+/* Truncated, or the writer no longer sees our locks: a read may end the process. */
+static void
+withdraw(struct live *live, const struct live_order *order)
+{
+	atomic_store(&order->workers->live, NULL);
+	live->is_sound = false;
+	live->was_switched = true;
+	live_note_damage(live); /* at once: writes are not seen */
+	back_off(live);
+}
+
+static bool
+unpark(struct live *live, const struct live_order *order)
+{
+	for (size_t i = 0; i < LIVE_RETIRED_MAX; i++) {
+		struct live_retired *at = &live->retired[i];
+
+		if (!at->parked_dir || strcmp(at->parked_dir, order->dir))
+			continue;
+		live->current = at->reader;
+		live->dir = at->parked_dir;
+		live->is_sound = true;
+		*at = (struct live_retired){ 0 };
+		return true;
+	}
+	return false;
+}
+
+/* Puts the current store away; one that is not sound is abandoned as it is, because its
+ * inner state is unknown. */
+static void
+retire(struct live *live, bool is_parked)
+{
+	struct live_retired *last = &live->retired[LIVE_RETIRED_MAX - 1];
+	struct live_retired now = { .reader = live->current };
+
+	if (is_parked)
+		now.parked_dir = live->dir;
+	else
+		free(live->dir);
+	if (live->is_sound) {
+		free(last->parked_dir);
+		memmove(&live->retired[1], &live->retired[0],
+			(LIVE_RETIRED_MAX - 1) * sizeof(*last));
+		live->retired[0] = now;
+	} else {
+		free(now.parked_dir);
+	}
+	live->current = NULL;
+	live->dir = NULL;
+}
+
+static void
+free_retired(struct live *live, const struct live_order *order)
+{
+	for (size_t i = 0; i < LIVE_RETIRED_MAX; i++) {
+		struct live_retired *at = &live->retired[i];
+
+		if (!at->reader || at->parked_dir
+			|| workers_use(order->workers, at->reader))
+			continue;
+		if (!store_reader_poisoned(at->reader))
+			(void)run_guarded(order, NULL, &free_guarded, at->reader);
+		*at = (struct live_retired){ 0 };
+	}
+}
+
+static void
+free_guarded(void *context)
+{
+	store_reader_close(context);
+}
+
+static void
+claim_guarded(void *context)
+{
+	const struct claim *claim = context;
+
+	(void)store_reader_claim(claim->reader, claim->slots, NULL);
+}
+
+/* Says a change once. */
+static void
+set_store(struct live *live, const struct live_order *order, const char *store,
+	const char *why)
+{
+	struct report *report = order->report;
+	char line[REASON_MAX + 256];
+	bool is_live = !strcmp(store, "live");
+
+	if (!strcmp(report->store, store) && !live->was_switched
+		&& !strncmp(report->store_reason, why, sizeof(report->store_reason) - 1))
+		return;
+	snprintf(report->store, sizeof(report->store), "%s", store);
+	snprintf(report->store_reason, sizeof(report->store_reason), "%.255s", why);
+	if (is_live)
+		snprintf(line, sizeof(line), "store %s is live, revision %llu",
+			live->dir,
+			(unsigned long long)store_reader_meta(live->current)->revision);
+	else
+		snprintf(line, sizeof(line), "store is %s: %s", store, why);
+	order->say(is_live ? KEEPER_INFO : KEEPER_WARNING, line);
+}
+
+void
+live_check(struct live *live, const struct live_order *order)
+{
+	struct reading reading = { .reader = live->current };
+	uint64_t now = clock_boot_ms();
+	char line[REASON_MAX + 64];
+
+	if (now < live->next_check_ms || !live_is_readable(live, order)
+		|| atomic_load(&order->workers->suspect) != store_reader_id(live->current))
+		return;
+	/* before the check: what fails from now on asks for another one */
+	atomic_store(&order->workers->suspect, 0);
+	/* a trip is told by the poison that it leaves */
+	if (run_guarded(order, live->current, &verify_guarded, &reading) == GUARD_NONE
+		&& reading.status == STATUS_CORRUPT) {
+		if (live->damaged_inode != store_reader_inode(live->current)) {
+			snprintf(line, sizeof(line), "store is damaged: %s",
+				reading.why.text);
+			order->say(KEEPER_WARNING, line);
+		}
+		live_note_damage(live);
+	}
+	live->next_check_ms = clock_boot_ms() + CHECK_PAUSE_MS
+		+ CHECK_PAUSE_TIMES * (clock_boot_ms() - now);
+}
+
+static void
+verify_guarded(void *context)
+{
+	struct reading *reading = context;
+
+	reading->status = store_verify(reading->reader, &reading->meta, &reading->why);
+}
+
+bool
+live_is_readable(const struct live *live, const struct live_order *order)
+{
+	return atomic_load(&order->workers->live) && !store_reader_poisoned(live->current);
+}
+
+void
+live_note_damage(struct live *live)
+{
+	live->damaged_inode = store_reader_inode(live->current);
+	live->has_news = true;
+}
+
+void
+live_report(struct live *live, const struct live_order *order, struct report *report)
+{
+	struct reading reading = { .reader = live->current, .status = STATUS_UNAVAILABLE };
+
+	report->damaged_inode = live->damaged_inode;
+	if (!live_is_readable(live, order))
+		return;
+	report->serve_inode = store_reader_inode(live->current);
+	if (run_guarded(order, live->current, &read_meta_guarded, &reading) != GUARD_NONE
+		|| reading.status != STATUS_OK)
+		return;
+	order->report->revision = report->revision = reading.meta.revision;
+	for (size_t i = 0; i < sizeof(reading.meta.instance); i++)
+		snprintf(report->serve_instance + 2 * i, 3, "%02x", reading.meta.instance[i]);
+}
+
+static void
+read_meta_guarded(void *context)
+{
+	struct reading *reading = context;
+	struct store_txn *txn = store_reader_slot(reading->reader, 0);
+
+	if (store_reader_begin(txn))
+		return;
+	reading->status = store_read_meta(txn, &reading->meta, NULL);
+	store_reader_end(txn);
+}
+
+void
+live_forget(struct live *live, struct workers *workers)
+{
+	/* abandoned as they are: even closing them is the parent's business */
+	atomic_store(&workers->live, NULL);
+	free(live->dir);
+	for (size_t i = 0; i < LIVE_RETIRED_MAX; i++)
+		free(live->retired[i].parked_dir);
+	*live = (struct live){ 0 };
+}
