@@ -5,7 +5,18 @@
 import pytest
 
 from support import build
-from support.faults import Faults
+from support.faults import Faults, keep_result
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A row that was skipped or failed is in the table too, with the reason."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.skipped:
+        keep_result(item.name, skipped=str(report.longrepr[2]).removeprefix("Skipped: "))
+    elif report.failed:
+        keep_result(item.name, failed=True)
 
 
 @pytest.fixture

@@ -53,6 +53,23 @@ _FIRST_QUESTIONS = 500
 _REPORT_MAX = 15
 
 
+def row_of(test):
+    """F22 of test_f22_truncated_serve[half]; None when it is no row."""
+    found = re.match(r"test_(f\d+)_", test)
+    return found and found.group(1).upper()
+
+
+def keep_result(test, **figures):
+    """Adds to the figures of this test, in the folder that LIVEZONE_FAULTS_RESULTS names."""
+    if not _RESULTS or not row_of(test):
+        return
+    path = Path(_RESULTS) / (re.sub(r"[^A-Za-z0-9_.-]+", "-", test) + ".json")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    known = json.loads(path.read_text()) if path.exists() else {}
+    known |= {"row": row_of(test), "test": test, "full": FULL, **figures}
+    path.write_text(json.dumps(known, indent=1) + "\n")
+
+
 class Write:
     """One batch. Times are those of the prober, CLOCK_MONOTONIC. `acked_ns` is set by 200
     (durable and served), `stored` by 202 (durable) as well."""
@@ -312,16 +329,14 @@ class Faults:
             writer.start()
         watch.ask(_FIRST_QUESTIONS)
         yield watch
-        watch.ask(_FIRST_QUESTIONS)
+        watch.ask(self.pick(1000, 10000))
         watch.stop()
         whole.first_writes = writer.writes
 
     def record(self, verdict=None, again=None, note=""):
         """Keeps the figures of this row for the table (tests/faults/table.py)."""
         node = self._request.node.name
-        row = re.match(r"test_(f\d+)_", node)
-        assert row, f"{node}: a row's function is named test_f22_what_it_breaks"
-        figures = {"row": row.group(1).upper(), "test": node, "note": note, "full": FULL}
+        figures = {"row": row_of(node), "note": note}
         if verdict:
             figures |= {
                 "questions": verdict.questions, "lost": len(verdict.lost),
@@ -332,11 +347,7 @@ class Faults:
                 "live_again_s": again,
             }
         self._request.node.user_properties.append(("measured", self._as_text(figures)))
-        if _RESULTS:
-            results = Path(_RESULTS)
-            results.mkdir(parents=True, exist_ok=True)
-            name = re.sub(r"[^A-Za-z0-9_.-]+", "-", node)
-            (results / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n")
+        keep_result(node, **figures)
 
     @staticmethod
     def _as_text(figures):
