@@ -23,13 +23,16 @@
 #include "sidecar/http.h"
 #include "sidecar/log.h"
 #include "sidecar/routes.h"
+#include "sidecar/watchdog.h"
 
 #define EXIT_USAGE 2
 #define HEAP_STEP (1024 * 1024)
+#define RELOAD_LOOK_MS 500 /* the watchdog looks on while the writer is busy */
 
 struct arguments {
 	const char *config;
 	bool only_check;
+	uint64_t watchdog_s;
 };
 
 struct daemon {
@@ -37,9 +40,11 @@ struct daemon {
 	struct http_handler handler;
 	struct http_server *http;
 	const char *config_path;
+	struct watchdog watchdog;
 };
 
 static bool parse_arguments(int argc, char **argv, struct arguments *out, int *out_exit);
+static bool parse_seconds(const char *text, uint64_t *out);
 static int start(struct daemon *daemon, struct reason *reason);
 static int make_state_dir(const char *path, struct reason *reason);
 static void serve(struct daemon *daemon, const sigset_t *signals);
@@ -50,13 +55,16 @@ static bool is_same_text(const char *a, const char *b);
 static void stop(struct daemon *daemon);
 
 static const char usage[] =
-	"usage: livezoned [--config FILE] [--check]\n"
+	"usage: livezoned [--config FILE] [--check] [--watchdog SECONDS]\n"
 	"\n"
 	"Takes writes over HTTP and keeps the live zones that Unbound serves.\n"
 	"\n"
 	"  -c, --config FILE  configuration (default: $LIVEZONE_CONF, else\n"
 	"                     " LIVEZONE_CONF_DEFAULT ")\n"
 	"      --check        check the configuration and the token file, then end\n"
+	"      --watchdog SECONDS\n"
+	"                     where systemd does not watch: end when the writer has\n"
+	"                     not moved for so long (default: 60; 0 = never)\n"
 	"  -V, --version      print the version, then end\n"
 	"  -h, --help         print this, then end\n"
 	"\n"
@@ -66,7 +74,7 @@ int
 main(int argc, char **argv)
 {
 	struct daemon daemon = { .api = { .lock = PTHREAD_MUTEX_INITIALIZER } };
-	struct arguments arguments = { 0 };
+	struct arguments arguments = { .watchdog_s = WATCHDOG_OWN_S };
 	struct reason reason = { "" };
 	int exit_code = EXIT_SUCCESS;
 	sigset_t signals;
@@ -96,6 +104,7 @@ main(int argc, char **argv)
 	sigaddset(&signals, SIGTERM);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	if (start(&daemon, &reason) == 0) {
+		watchdog_init(&daemon.watchdog, arguments.watchdog_s);
 		serve(&daemon, &signals);
 	} else {
 		log_line(LOG_LEVEL_ERROR, "%s", reason.text);
@@ -111,6 +120,7 @@ parse_arguments(int argc, char **argv, struct arguments *out, int *out_exit)
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "check", no_argument, NULL, 'k' },
+		{ "watchdog", required_argument, NULL, 'w' },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -126,6 +136,11 @@ parse_arguments(int argc, char **argv, struct arguments *out, int *out_exit)
 		case 'k':
 			out->only_check = true;
 			break;
+		case 'w':
+			if (parse_seconds(optarg, &out->watchdog_s))
+				break;
+			*out_exit = EXIT_USAGE;
+			return false;
 		case 'V':
 			printf("livezoned %s\n", PACKAGE_VERSION);
 			return false;
@@ -142,6 +157,21 @@ parse_arguments(int argc, char **argv, struct arguments *out, int *out_exit)
 		return true;
 	fprintf(stderr, "livezoned: unexpected argument \"%s\"\n%s", argv[optind], usage);
 	*out_exit = EXIT_USAGE;
+	return false;
+}
+
+static bool
+parse_seconds(const char *text, uint64_t *out)
+{
+	char *end;
+	long seconds = strtol(text, &end, 10);
+
+	if (end != text && *end == '\0' && seconds >= 0 && seconds <= WATCHDOG_OWN_MAX_S) {
+		*out = (uint64_t)seconds;
+		return true;
+	}
+	fprintf(stderr, "livezoned: --watchdog \"%s\": a number of seconds, %d at most\n",
+		text, WATCHDOG_OWN_MAX_S);
 	return false;
 }
 
@@ -166,6 +196,7 @@ start(struct daemon *daemon, struct reason *reason)
 		return reason_set(reason, STATUS_INVALID,
 			"%s: api: neither unix nor tcp is set, nobody could write",
 			config->path);
+	pulse_watch(watchdog_extend_start);
 	status = make_state_dir(config->store.state, reason);
 	if (!status)
 		status = state_open(config->store.state, config->store.size_limit,
@@ -199,25 +230,22 @@ make_state_dir(const char *path, struct reason *reason)
 		strerror(errno));
 }
 
-/* Until SIGTERM or SIGINT. Pats the watchdog in between, when systemd has one for us. */
+/* Until SIGTERM or SIGINT, with a look at the writer in between. */
 static void
 serve(struct daemon *daemon, const sigset_t *signals)
 {
-	uint64_t watchdog_us = 0;
-	struct timespec wait = { .tv_sec = 3600 };
+	uint64_t interval_ms = daemon->watchdog.limit_ms ? daemon->watchdog.interval_ms
+							 : 3600 * 1000;
+	const struct timespec wait = { .tv_sec = (time_t)(interval_ms / 1000),
+		.tv_nsec = (long)(interval_ms % 1000) * 1000000 };
 	int signal = 0;
 
-	if (sd_watchdog_enabled(0, &watchdog_us) > 0 && watchdog_us > 0) {
-		wait.tv_sec = (time_t)(watchdog_us / 2 / 1000000);
-		wait.tv_nsec = (long)(watchdog_us / 2 % 1000000) * 1000;
-	}
 	sd_notify(0, "READY=1");
 	while (signal != SIGTERM && signal != SIGINT) {
 		signal = sigtimedwait(signals, NULL, &wait);
 		if (signal == SIGHUP)
 			reload(daemon);
-		if (watchdog_us)
-			sd_notify(0, "WATCHDOG=1");
+		watchdog_look(&daemon->watchdog);
 	}
 	sd_notify(0, "STOPPING=1");
 	log_line(LOG_LEVEL_INFO, "stopping: %s, %zu connections", strsignal(signal),
@@ -246,6 +274,8 @@ reload(struct daemon *daemon)
 		return;
 	}
 	writer_reload(daemon->api.writer, new->config);
+	while (!writer_is_reloaded(daemon->api.writer, RELOAD_LOOK_MS))
+		watchdog_look(&daemon->watchdog);
 	pthread_mutex_lock(&daemon->api.lock);
 	daemon->api.settings = new;
 	pthread_mutex_unlock(&daemon->api.lock);

@@ -14,6 +14,7 @@
 #include "lib/reverse.h"
 #include "lib/status.h"
 #include "sidecar/pointing.h"
+#include "sidecar/pulse.h"
 
 #define SOURCE_RULE_MIN 10 /* a source with up to so many RRsets may lose them all */
 #define ITEM_NONE UINT32_MAX
@@ -125,6 +126,7 @@ visit_present(void *context, const struct state_record *record, struct reason *r
 	int order = 1;
 
 	(void)reason;
+	pulse_beat();
 	if (planner->change->kind == CHANGE_ZONE) {
 		const struct zone *zone = zones_match(planner->zones, &record->rrset.owner);
 
@@ -506,6 +508,7 @@ plan_names(struct planner *planner)
 		const struct change_item *item = next_item(planner);
 		const struct name_key *owner = item ? &item->rrset.owner : NULL;
 
+		pulse_beat();
 		if (planner->absent_at < planner->absent_count) {
 			const struct name_key *gone = planner->absent[planner->absent_at].owner;
 
@@ -530,6 +533,7 @@ visit_lease(void *context, const struct state_record *record, struct reason *rea
 		ITEM_NONE, record->lease_ms, NULL };
 
 	(void)reason;
+	pulse_beat();
 	if (is_renewal && record->lease_ms == 0)
 		return STATUS_OK;
 	if (!is_renewal && planner->plan->count == PLAN_EXPIRE_MAX)
@@ -685,6 +689,7 @@ plan_apply(struct plan *plan, const struct change *change, struct state_txn *txn
 		const struct plan_step *step = &plan->step[i];
 		bool has_pointers;
 
+		pulse_beat();
 		zone = zones_match(zones, step->owner);
 		has_pointers = reverse_is_wanted(zone, step->owner, step->type);
 		if (has_pointers)

@@ -18,6 +18,7 @@
 #include "lib/node.h"
 #include "lib/reverse.h"
 #include "lib/status.h"
+#include "sidecar/pulse.h"
 
 #define LOOK_MS  1000        /* R9 */
 #define SWEEP_MS 5000        /* R11 */
@@ -55,6 +56,7 @@ write_names(struct serving *serving, const struct plan_names *names, struct stat
 	size_t i;
 
 	for (i = 0; status == STATUS_OK && i < names->count; i++) {
+		pulse_beat();
 		status = compile_name(compile, from, names->name[i], &serving->reason);
 		if (status == STATUS_OK)
 			status = write_node(compile, to, &serving->reason);
@@ -81,6 +83,7 @@ finish_name(struct rebuild *rebuild, struct reason *reason)
 	const struct zone *zone = zones_find(compile->zones, &compile->owner);
 	int status = compile_finish(compile, rebuild->from, reason);
 
+	pulse_beat();
 	rebuild->has_name = false;
 	if (zone)
 		rebuild->has_apex[zone - compile->zones->zone] = true;

@@ -15,6 +15,7 @@
 #include "lib/clock.h"
 #include "lib/status.h"
 #include "sidecar/plan.h"
+#include "sidecar/pulse.h"
 #include "sidecar/serving.h"
 
 #define IDLE_MS 1000       /* the longest sleep: files are looked after, clocks may jump */
@@ -208,6 +209,7 @@ run_all(struct writer *writer, struct request *group, bool *out_wrote, bool *out
 	struct request *request;
 	struct state_txn *txn;
 	uint64_t revision = 0;
+	size_t steps = 0;
 	int status = begin_group(writer, &txn, &revision, reason);
 
 	*out_wrote = *out_spoilt = false;
@@ -227,6 +229,7 @@ run_all(struct writer *writer, struct request *group, bool *out_wrote, bool *out
 			return STATUS_OK;
 		}
 		*out_wrote = *out_wrote || request->is_applied;
+		steps += request->plan.count;
 	}
 	if (!*out_wrote) {
 		state_abort(txn);
@@ -237,7 +240,9 @@ run_all(struct writer *writer, struct request *group, bool *out_wrote, bool *out
 		state_abort(txn);
 		return status;
 	}
+	pulse_allow(steps);
 	status = state_commit(txn, reason);
+	pulse_beat();
 	if (status == STATUS_OK)
 		writer->revision = revision;
 	return status;
@@ -505,12 +510,14 @@ run(void *context)
 {
 	struct writer *writer = context;
 
+	pthread_setname_np(pthread_self(), "writer");
 	pthread_mutex_lock(&writer->lock);
 	while (!writer->is_stopping) {
 		const struct config *reload = writer->reload;
 		struct request *group, *request;
 		struct look *looks;
 
+		pulse_beat();
 		if (!writer->first && !writer->looks && !reload)
 			wait_for_work(writer);
 		reload = writer->reload;
@@ -608,6 +615,7 @@ writer_start(struct state *state, const struct config *config, struct writer **o
 	if (status == STATUS_OK) {
 		serving_start(&writer->serving, new_zones);
 		publish_status(writer, NULL);
+		pulse_watch(NULL); /* the start is over: the thread beats for the watchdog */
 		if (pthread_create(&writer->thread, NULL, run, writer) != 0)
 			status = reason_set(reason, STATUS_IO, "no thread");
 		else
@@ -721,9 +729,24 @@ writer_reload(struct writer *writer, const struct config *config)
 	pthread_mutex_lock(&writer->lock);
 	writer->reload = config;
 	pthread_cond_signal(&writer->work);
-	while (writer->reload == config && !writer->is_stopping)
-		pthread_cond_wait(&writer->published, &writer->lock);
 	pthread_mutex_unlock(&writer->lock);
+}
+
+bool
+writer_is_reloaded(struct writer *writer, uint64_t wait_ms)
+{
+	struct timespec until;
+	bool is_done;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	add_ms(&until, wait_ms);
+	pthread_mutex_lock(&writer->lock);
+	while (writer->reload && !writer->is_stopping)
+		if (pthread_cond_timedwait(&writer->published, &writer->lock, &until) != 0)
+			break;
+	is_done = !writer->reload || writer->is_stopping;
+	pthread_mutex_unlock(&writer->lock);
+	return is_done;
 }
 
 void

@@ -58,9 +58,13 @@ typedef void (*writer_look_fn)(void *context, struct store_txn *serve,
 int writer_look(struct writer *writer, writer_look_fn fn, void *context,
 	struct reason *reason);
 
-/* Uses a new configuration from the next group on and recompiles the apexes; returns when
- * the old one is no longer used. */
+/* Uses a new configuration from the next group on and recompiles the apexes. Both are
+ * needed until writer_is_reloaded. */
 void writer_reload(struct writer *writer, const struct config *config);
+
+/* Waits for that, wait_ms at most: what was queued before comes first, and may be a bulk
+ * change. True: the old configuration is no longer used. */
+bool writer_is_reloaded(struct writer *writer, uint64_t wait_ms);
 
 /* The clock that leases end on: wall-clock ms as they were at the start, which no later
  * jump of the wall clock changes (state_record.expires_ms minus this = what is left). */

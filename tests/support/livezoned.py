@@ -42,6 +42,8 @@ class Livezoned:
         self.config_file = directory / "livezone.yaml"
         self.config = config
         self.process = None
+        self.environment = {}  # for the first start
+        self.arguments = []
         self._reserved = None
         self._wants_tcp = tcp
         for key in ("state", "serve"):
@@ -75,9 +77,9 @@ class Livezoned:
         if self.process is None:
             self.process = Process(
                 "livezoned",
-                [build.LIVEZONED, "--config", self.config_file],
+                [build.LIVEZONED, "--config", self.config_file, *self.arguments],
                 self.directory / "livezoned.log",
-                env=build.sanitizer_environment(leaks=True),
+                env={**build.sanitizer_environment(leaks=True), **self.environment},
             )
         else:
             self.process.start()

@@ -78,6 +78,13 @@ set_up(void **state)
 	return 0;
 }
 
+static void
+reload(const struct config *next)
+{
+	writer_reload(writer, next);
+	assert_true(writer_is_reloaded(writer, DEADLINE_MS));
+}
+
 static int
 tear_down(void **state)
 {
@@ -890,7 +897,7 @@ test_a_reload_changes_the_apexes_and_keeps_the_data(void **state)
 	fewer[0].ns_count = 0;
 	next.zones = (struct zones){ .zone = fewer, .count = 1 };
 	assert_int_equal(zones_finish(&next.zones, &reason), STATUS_OK);
-	writer_reload(writer, &next);
+	reload(&next);
 	assert_int_equal(look("live").count, 1);
 	assert_int_equal(look("sub.live").status, STORE_BELOW);
 	assert_served("x.sub.live", one);
@@ -899,7 +906,7 @@ test_a_reload_changes_the_apexes_and_keeps_the_data(void **state)
 	add(change, "b.other", 1, one);
 	result = submit(change);
 	assert_outcome(&result, CHANGE_INVALID, "in no live zone");
-	writer_reload(writer, &config);
+	reload(&config);
 	assert_int_equal(look("live").count, 2);
 	assert_served("a.other", one);
 	assert_int_equal(serial_of("other"), 2);
@@ -1066,10 +1073,10 @@ test_many_threads_write_while_the_configuration_is_reloaded(void **state)
 		assert_int_equal(pthread_create(&thread[i], NULL, write_many, host[i]), 0);
 	}
 	for (i = 0; i < 10; i++) {
-		writer_reload(writer, i % 2 ? &config : &next);
+		reload(i % 2 ? &config : &next);
 		status_of();
 	}
-	writer_reload(writer, &config);
+	reload(&config);
 	for (i = 0; i < THREADS; i++) {
 		assert_int_equal(pthread_join(thread[i], &failed), 0);
 		assert_null(failed);
