@@ -31,6 +31,7 @@
 #include "sidecar/http_uri.h"
 
 #define REAP_MS 250
+#define REST_MS 20 /* when no descriptor is to be had at all */
 #define DISCARD_MAX (128 * 1024 * 1024) /* a refused body that is read to its end */
 #define STACK_SIZE (1024 * 1024)        /* frames hold an rdata block and some names */
 
@@ -100,8 +101,8 @@ static int start_daemon(struct http_server *server, struct reason *reason);
 static void quiesce(struct http_server *server);
 static void free_server(struct http_server *server);
 static void *run(void *context);
-static void accept_all(struct http_server *server, int listener, bool is_local);
-static void accept_in_reserve(struct http_server *server, int listener);
+static bool accept_all(struct http_server *server, int listener, bool is_local);
+static bool accept_in_reserve(struct http_server *server, int listener);
 static void turn_away(int fd);
 static void on_connection(void *context, struct MHD_Connection *mhd,
 	void **inout_connection, enum MHD_ConnectionNotificationCode code);
@@ -313,6 +314,7 @@ run(void *context)
 
 	while (!atomic_load(&server->is_done)) {
 		const bool is_stopping = atomic_load(&server->is_stopping);
+		bool can_accept = true;
 		struct pollfd ready[3] = {
 			{ .fd = is_stopping ? -1 : server->unix_fd, .events = POLLIN },
 			{ .fd = is_stopping ? -1 : server->tcp_fd, .events = POLLIN },
@@ -321,16 +323,20 @@ run(void *context)
 
 		poll(ready, 3, is_stopping ? 10 : REAP_MS);
 		if (ready[0].revents)
-			accept_all(server, server->unix_fd, true);
+			can_accept = accept_all(server, server->unix_fd, true);
 		if (ready[1].revents)
-			accept_all(server, server->tcp_fd, false);
+			can_accept = accept_all(server, server->tcp_fd, false) && can_accept;
+		/* who waits in the queue would wake poll at once */
+		if (!can_accept)
+			poll(NULL, 0, REST_MS);
 		http_peers_reap(
 			&server->peers, clock_read_ms(CLOCK_MONOTONIC), is_stopping);
 	}
 	return NULL;
 }
 
-static void
+/* False when it failed for want of something that will not be there at once. */
+static bool
 accept_all(struct http_server *server, int listener, bool is_local)
 {
 	for (;;) {
@@ -344,11 +350,10 @@ accept_all(struct http_server *server, int listener, bool is_local)
 
 		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
 			continue;
-		if (fd < 0) {
-			if (errno == EMFILE || errno == ENFILE)
-				accept_in_reserve(server, listener);
-			return;
-		}
+		if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+			return accept_in_reserve(server, listener);
+		if (fd < 0)
+			return errno == EAGAIN;
 		credentials_len = sizeof(credentials);
 		if (is_local
 			&& getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials,
@@ -375,7 +380,7 @@ accept_all(struct http_server *server, int listener, bool is_local)
 
 /* No descriptor is left: the reserve takes one client after the other off the queue,
  * which would keep poll awake for ever, and tells it. */
-static void
+static bool
 accept_in_reserve(struct http_server *server, int listener)
 {
 	int fd;
@@ -386,6 +391,7 @@ accept_in_reserve(struct http_server *server, int listener)
 	if (fd >= 0)
 		turn_away(fd);
 	server->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	return fd >= 0;
 }
 
 static void
