@@ -36,11 +36,17 @@ config_path(const char *given)
 	return named && *named ? named : LIVEZONE_CONF_DEFAULT;
 }
 
+static const struct config_value_choice yes_or_no[] = {
+	{ "false", false },
+	{ "true", true },
+	{ 0 },
+};
+
 static int
 read_store(const struct config_source *source, const struct config_raw *raw,
 	struct config *config)
 {
-	int status;
+	int status, allowed = false;
 
 	config->store.size_limit = SIZE_LIMIT_DEFAULT;
 	config->store.snapshot_limit = SNAPSHOT_LIMIT_DEFAULT;
@@ -63,6 +69,11 @@ read_store(const struct config_source *source, const struct config_raw *raw,
 		source->reason);
 	if (status)
 		return config_source_fail(source, status, "store.snapshot-limit");
+	status = config_value_choice(raw->store.allow_network_filesystem, yes_or_no, &allowed,
+		source->reason);
+	if (status)
+		return config_source_fail(source, status, "store.allow-network-filesystem");
+	config->store.allow_network_filesystem = allowed;
 	return 0;
 }
 
@@ -150,11 +161,6 @@ static int
 read_api(const struct config_source *source, const struct config_raw *raw,
 	struct config *config)
 {
-	static const struct config_value_choice choices[] = {
-		{ "false", false },
-		{ "true", true },
-		{ 0 },
-	};
 	int insecure = false;
 	int status;
 
@@ -174,7 +180,7 @@ read_api(const struct config_source *source, const struct config_raw *raw,
 		if (status)
 			return config_source_fail(source, status, "api.tokens");
 	}
-	status = config_value_choice(raw->api.insecure_no_auth, choices, &insecure,
+	status = config_value_choice(raw->api.insecure_no_auth, yes_or_no, &insecure,
 		source->reason);
 	if (status)
 		return config_source_fail(source, status, "api.insecure-no-auth");

@@ -22,6 +22,7 @@ struct config {
 		char *serve;             /* directory */
 		uint64_t size_limit;     /* bytes, of each environment */
 		uint64_t snapshot_limit; /* bytes; 0 = no snapshot */
+		bool allow_network_filesystem;
 	} store;
 	struct {
 		char *unix_path;    /* NULL = off */

@@ -90,6 +90,8 @@ static const cyaml_schema_field_t store_fields[] = {
 	STRING("serve", struct config_raw, store.serve),
 	STRING("size-limit", struct config_raw, store.size_limit),
 	STRING("snapshot-limit", struct config_raw, store.snapshot_limit),
+	STRING("allow-network-filesystem", struct config_raw,
+		store.allow_network_filesystem),
 	CYAML_FIELD_END,
 };
 

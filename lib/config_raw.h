@@ -42,6 +42,7 @@ struct config_raw {
 		char *serve;
 		char *size_limit;
 		char *snapshot_limit;
+		char *allow_network_filesystem;
 	} store;
 	struct {
 		char *unix_path;

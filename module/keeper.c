@@ -259,6 +259,8 @@ live_order(struct keeper *keeper)
 {
 	return (struct live_order){
 		.dir = keeper->settings.config->store.serve,
+		.allows_network_filesystem =
+			keeper->settings.config->store.allow_network_filesystem,
 		.workers = keeper->settings.workers,
 		.slots = slots_wanted(keeper),
 		.report = &keeper->report,

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "lib/clock.h"
+#include "lib/filesystem.h"
 #include "lib/status.h"
 #include "lib/store_copy.h"
 #include "module/guard.h"
@@ -134,6 +135,9 @@ open_store(struct live *live, const struct live_order *order, struct reason *why
 	};
 	enum guard_trip trip;
 
+	if (!order->allows_network_filesystem
+		&& filesystem_refuse_network(order->dir, why) != STATUS_OK)
+		return STATUS_FOREIGN;
 	if (clock_boot_ms() < live->retry_ms)
 		return reason_set(why, STATUS_CORRUPT,
 			"stores broke %u times in a row: waiting", live->broken);

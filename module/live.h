@@ -45,6 +45,7 @@ struct live {
 /* What one round of the keeper is about. */
 struct live_order {
 	const char *dir;
+	bool allows_network_filesystem;
 	struct workers *workers;
 	size_t slots;
 	struct report *report; /* trips and opens are counted here; `store` and why */

@@ -22,6 +22,7 @@
 #include "sidecar/api.h"
 #include "sidecar/http.h"
 #include "sidecar/log.h"
+#include "sidecar/place.h"
 #include "sidecar/routes.h"
 #include "sidecar/watchdog.h"
 
@@ -198,6 +199,8 @@ start(struct daemon *daemon, struct reason *reason)
 			config->path);
 	pulse_watch(watchdog_extend_start);
 	status = make_state_dir(config->store.state, reason);
+	if (!status)
+		status = place_check(config, reason);
 	if (!status)
 		status = state_open(config->store.state, config->store.size_limit,
 			&daemon->api.state, reason);

@@ -7,14 +7,13 @@
 #include "sidecar/serving.h"
 
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/filesystem.h"
 #include "lib/node.h"
 #include "lib/reverse.h"
 #include "lib/status.h"
@@ -403,10 +402,11 @@ read_boot_id(uint8_t out[STORE_INSTANCE_SIZE])
 static bool
 is_in_memory(const char *dir)
 {
-	struct statfs fs;
+	enum filesystem kind = FILESYSTEM_DISK;
+	const char *name;
 
-	return statfs(dir, &fs) == 0
-		&& (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+	return filesystem_of(dir, &kind, &name, NULL) == STATUS_OK
+		&& kind == FILESYSTEM_MEMORY;
 }
 
 static int

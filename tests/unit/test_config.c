@@ -77,6 +77,7 @@ an_empty_file_gives_the_defaults(void **state)
 		assert_string_equal(config->store.serve, "/run/livezone/serve");
 		assert_int_equal(config->store.size_limit, 1u << 30);
 		assert_int_equal(config->store.snapshot_limit, 256u << 20);
+		assert_false(config->store.allow_network_filesystem);
 		assert_null(config->api.unix_path);
 		assert_null(config->api.tcp);
 		assert_null(config->api.tokens);
@@ -125,6 +126,7 @@ every_key_is_taken(void **state)
 		"  serve: /dev/shm/serve\n"
 		"  size-limit: 64MiB\n"
 		"  snapshot-limit: 0\n"
+		"  allow-network-filesystem: true\n"
 		"api:\n"
 		"  unix: /run/x.sock\n"
 		"  allow-users: [dns, 1000]\n"
@@ -164,6 +166,7 @@ every_key_is_taken(void **state)
 	assert_string_equal(config->store.serve, "/dev/shm/serve");
 	assert_int_equal(config->store.size_limit, 64u << 20);
 	assert_int_equal(config->store.snapshot_limit, 0);
+	assert_true(config->store.allow_network_filesystem);
 	assert_string_equal(config->api.unix_path, "/run/x.sock");
 	assert_int_equal(config->api.allow_users_count, 2);
 	assert_string_equal(config->api.allow_users[0], "dns");
@@ -235,6 +238,8 @@ bad_files_are_refused_with_line_and_key(void **state)
 		{ "store:\n  size-limit: 99999999999999999999\n", "2: store.size-limit: " },
 		{ "store:\n  size-limit: -1\n", "2: store.size-limit: " },
 		{ "store:\n  snapshot-limit: GiB\n", "2: store.snapshot-limit: " },
+		{ "store:\n  allow-network-filesystem: 1\n",
+			"2: store.allow-network-filesystem: \"1\": needs one of false, true" },
 		{ "api:\n  unix: api.sock\n", "2: api.unix: \"api.sock\": needs a path" },
 		{ "api:\n  unix: /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 		  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n",
