@@ -76,3 +76,11 @@ class Data:
         """Names that are in no file of another number."""
         return self._make(f"foreign-new-{number}-{count}",
                           (f"n{number}-{i}.{FOREIGN_ZONE} A\n" for i in range(count)))
+
+    def mixed(self, count):
+        """Every name once in no order, and one missing name to nine of them."""
+        source = random.Random(3)
+        lines = [f"{name(i)} A\n" for i in range(count)]
+        lines += [f"x{source.getrandbits(48):012x}.{ZONE} A\n" for _ in range(count // 9)]
+        source.shuffle(lines)
+        return self._make(f"mixed-{count}", lines)

@@ -8,8 +8,9 @@
  *
  *	write_load KIND TARGET ZONE NAMES CONNECTIONS SECONDS [RATE [HEADER]]
  *
- * KIND is livezone, etcd or pdns; TARGET unix:PATH or tcp:PORT (loopback). The names are
- * h0000000.ZONE upwards, in turn. RATE is writes per second over all connections, 0 for as
+ * KIND is livezone, etcd, pdns or scattered (livezone with the names in no order, and other
+ * ones in each run); TARGET unix:PATH or tcp:PORT (loopback). The names are h0000000.ZONE
+ * upwards, in turn. RATE is writes per second over all connections, 0 for as
  * many as there can be. HEADER is a whole header line.
  */
 #include <errno.h>
@@ -108,6 +109,15 @@ request_livezone(char *out, uint64_t number)
 	return http_request(out, "PUT", path, body);
 }
 
+/* 7919 is prime: in NAMES writes each name comes once, where it does not divide NAMES. */
+static int
+request_scattered(char *out, uint64_t number)
+{
+	uint64_t name = (number + load.salt) % load.names * 7919 % load.names;
+
+	return request_livezone(out, number - number % load.names + name);
+}
+
 static void
 base64(char *out, const char *in)
 {
@@ -165,6 +175,7 @@ static const struct {
 	{ "livezone", request_livezone },
 	{ "etcd", request_etcd },
 	{ "pdns", request_pdns },
+	{ "scattered", request_scattered },
 };
 
 static int
