@@ -3,6 +3,7 @@
 """A small file system of its own, to be filled up."""
 
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -35,3 +36,23 @@ def fill(path):
             except OSError:
                 continue
     return filler
+
+
+def mount_image(cleanup, path, kind="ext4", size="256M"):
+    """Mounts a new file system of that kind, in a file beside it, at `path`."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a file system needs root")
+    if not shutil.which(f"mkfs.{kind}"):
+        pytest.skip(f"mkfs.{kind} is not installed")
+    image = path.with_name(f"{path.name}.img")
+    path.mkdir()
+    for argv in (
+        ["truncate", "-s", size, image],
+        [f"mkfs.{kind}", "-q", image],
+        ["mount", "-o", "loop", image, path],
+    ):
+        done = subprocess.run(argv, capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"no {kind} here: {done.stderr.strip()}")
+    cleanup.callback(subprocess.run, ["umount", "--lazy", path], check=True)
+    return path
