@@ -91,6 +91,11 @@ print_unbound(struct json_object *unbound, uint64_t serve_revision)
 		printf("            snapshot of revision %llu, %s, last equal %s ago\n",
 			(unsigned long long)output_number(snapshot, "revision"), size, age);
 	}
+	if (*output_text(unbound, "warning"))
+		printf("            WARNING: %s\n", output_text(unbound, "warning"));
+	if (output_number(unbound, "crashes") > 0)
+		printf("            %llu UNCLEAN EXITS A SHORT TIME AGO\n",
+			(unsigned long long)output_number(unbound, "crashes"));
 	if (output_number(unbound, "corrupt") > 0)
 		printf("            %llu VALUES FAILED THEIR CHECKS\n",
 			(unsigned long long)output_number(unbound, "corrupt"));

@@ -19,44 +19,46 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/field.h"
 #include "lib/status.h"
 
 #define HEADER "livezone-report 1\n"
-#define FILE_NAME_MAX 48           /* "unbound-<pid>.report" and a suffix */
 #define FILE_SIZE_MAX (512 * 1024) /* REPORT_ZONES_MAX lines of their longest */
 #define FILES_MAX 256              /* reports read in one pass: workers of one host */
 #define GONE_AFTER_S 10            /* a pid of another namespace looks gone; its file lives */
+#define GONE_KEPT_S 600            /* for the module's next start, which may be minutes away */
 #define ZONE_NUMBERS (REPORT_STAGES + 2)
 
-/* How a value is kept in struct report. */
-enum kind {
-	KIND_TEXT,
-	KIND_NUMBER,
-	KIND_UNSIGNED,
-};
-
-struct field {
-	const char *key;
-	enum kind kind;
-	size_t offset;
-	size_t size; /* of texts */
-};
-
-#define TEXT(member) \
-	{ #member, KIND_TEXT, offsetof(struct report, member), \
-		sizeof(((struct report *)0)->member) }
-#define NUMBER(member) \
-	{ #member, KIND_NUMBER, offsetof(struct report, member), 0 }
+#define AT(member) offsetof(struct report, member)
+#define TEXT_AS(key, member) \
+	{ key, FIELD_TEXT, AT(member), sizeof(((struct report *)0)->member) }
+#define TEXT(member) TEXT_AS(#member, member)
+#define NUMBER_AS(key, member) \
+	{ key, FIELD_NUMBER, AT(member), 0 }
+#define NUMBER(member) NUMBER_AS(#member, member)
 
 static const struct field fields[] = {
 	TEXT(unbound),
+	NUMBER_AS("pid_namespace", side.pid_namespace),
+	TEXT_AS("boot_id", side.boot_id),
+	TEXT_AS("lmdb", side.lmdb),
+	TEXT_AS("libc", side.libc),
+	{ "mutex_size", FIELD_UNSIGNED, AT(side.mutex_size), 0 },
 	TEXT(store),
 	TEXT(store_reason),
+	TEXT(warning),
 	TEXT(serve_instance),
 	NUMBER(serve_inode),
 	NUMBER(revision),
 	NUMBER(started_ms),
 	NUMBER(written_ms),
+	NUMBER(written_boot_ms),
+	{ "ended", FIELD_UNSIGNED, AT(ended), 0 },
+	NUMBER_AS("crash_1_ms", crash_ms[0]),
+	NUMBER_AS("crash_2_ms", crash_ms[1]),
+	NUMBER_AS("crash_3_ms", crash_ms[2]),
+	NUMBER(off_until_ms),
+	NUMBER(off_pause_ms),
 	NUMBER(opens),
 	NUMBER(corrupt),
 	NUMBER(trips_sigbus),
@@ -67,47 +69,35 @@ static const struct field fields[] = {
 	NUMBER(snapshot_size),
 	NUMBER(snapshot_ms),
 	NUMBER(foreign),
-	{ "workers", KIND_UNSIGNED, offsetof(struct report, workers), 0 },
+	{ "workers", FIELD_UNSIGNED, AT(workers), 0 },
 };
 
-#define FIELD_COUNT (sizeof(fields) / sizeof(*fields))
+static const struct field_table table = { fields, sizeof(fields) / sizeof(*fields) };
 
-static int open_directory(const char *dir, int *out, struct reason *reason);
-static void free_zones(struct report *report);
-static void name_file(pid_t pid, const char *suffix, char out[FILE_NAME_MAX]);
-static int write_file(int directory, const char *name, const struct report *report);
-static void print_field(FILE *file, const struct field *field, const struct report *report);
-static void print_text(FILE *file, const char *text);
+static int read_directory(const char *dir, bool wants_gone, report_fn fn, void *context,
+	struct reason *reason);
+static void name_file(pid_t pid, const char *suffix, char out[FIELD_NAME_MAX]);
+static void print(FILE *file, const void *record);
 static void print_zone(FILE *file, const struct report_zone *zone);
 static bool read_name(const char *name, pid_t *out_pid, bool *out_temporary);
-static bool is_gone(int directory, const char *name, pid_t pid);
+static bool is_to_be_read(int directory, const char *name, pid_t pid);
 static int read_one(int directory, const char *name, struct report *out);
-static int read_whole(int fd, char **out);
 static int parse(char *text, struct report *out);
-static void parse_line(char *line, struct report *out);
 static int parse_zone(char *text, struct report *out);
-static bool read_number(const char *text, uint64_t *out);
 
 int
 report_write(const char *dir, const struct report *report, struct reason *reason)
 {
-	char name[FILE_NAME_MAX], temporary[FILE_NAME_MAX];
+	char name[FIELD_NAME_MAX];
 	int directory = -1;
-	int status = open_directory(dir, &directory, reason);
+	int status = field_open_directory(dir, &directory, reason);
 
 	if (status)
 		return status;
 	name_file(report->pid, "", name);
-	name_file(report->pid, ".new", temporary);
-	status = write_file(directory, temporary, report);
-	if (!status && renameat(directory, temporary, directory, name) != 0)
-		status = STATUS_IO;
-	if (status) {
-		if (errno == ENOSPC || errno == EDQUOT)
-			status = STATUS_FULL;
-		reason_set(reason, status, "%s/%s: %s", dir, temporary, strerror(errno));
-		unlinkat(directory, temporary, 0);
-	}
+	status = field_write_file(directory, name, print, report);
+	if (status)
+		reason_set(reason, status, "%s/%s: %s", dir, name, strerror(errno));
 	close(directory);
 	return status;
 }
@@ -115,8 +105,34 @@ report_write(const char *dir, const struct report *report, struct reason *reason
 int
 report_read_all(const char *dir, report_fn fn, void *context, struct reason *reason)
 {
+	return read_directory(dir, false, fn, context, reason);
+}
+
+int
+report_read_any(const char *dir, report_fn fn, void *context, struct reason *reason)
+{
+	return read_directory(dir, true, fn, context, reason);
+}
+
+void
+report_remove(const char *dir, pid_t pid)
+{
+	char name[FIELD_NAME_MAX];
 	int directory = -1;
-	int status = open_directory(dir, &directory, reason);
+
+	if (field_open_directory(dir, &directory, NULL))
+		return;
+	name_file(pid, "", name);
+	unlinkat(directory, name, 0);
+	close(directory);
+}
+
+static int
+read_directory(const char *dir, bool wants_gone, report_fn fn, void *context,
+	struct reason *reason)
+{
+	int directory = -1;
+	int status = field_open_directory(dir, &directory, reason);
 	const struct dirent *entry;
 	unsigned files = 0;
 	DIR *list;
@@ -135,102 +151,33 @@ report_read_all(const char *dir, report_fn fn, void *context, struct reason *rea
 		if (!read_name(entry->d_name, &report.pid, &is_temporary))
 			continue;
 		files++;
-		if (is_gone(directory, entry->d_name, report.pid))
-			unlinkat(directory, entry->d_name, 0);
-		else if (!is_temporary && read_one(directory, entry->d_name, &report) == 0)
+		if ((wants_gone || is_to_be_read(directory, entry->d_name, report.pid))
+			&& !is_temporary && read_one(directory, entry->d_name, &report) == 0)
 			fn(context, &report);
-		free_zones(&report);
+		free(report.zone);
 	}
 	closedir(list);
 	return 0;
 }
 
-static int
-open_directory(const char *dir, int *out, struct reason *reason)
-{
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0)
-		return reason_set(reason, errno == ENOENT ? STATUS_NOT_FOUND : STATUS_IO,
-			"%s: %s", dir, strerror(errno));
-	*out = fd;
-	return 0;
-}
-
 static void
-free_zones(struct report *report)
+name_file(pid_t pid, const char *suffix, char out[FIELD_NAME_MAX])
 {
-	free(report->zone);
-	report->zone = NULL;
-	report->zone_count = 0;
-}
-
-static void
-name_file(pid_t pid, const char *suffix, char out[FILE_NAME_MAX])
-{
-	snprintf(out, FILE_NAME_MAX, "unbound-%d.report%s", (int)pid, suffix);
+	snprintf(out, FIELD_NAME_MAX, "unbound-%d.report%s", (int)pid, suffix);
 }
 
 /* Writing. */
 
-/* STATUS_IO leaves errno for the caller's reason. */
-static int
-write_file(int directory, const char *name, const struct report *report)
+static void
+print(FILE *file, const void *record)
 {
+	const struct report *report = record;
 	size_t zones = report->zone_count;
-	FILE *file;
-	int error;
-	int fd;
 
-	unlinkat(directory, name, 0); /* of a process that had this pid and was killed */
-	fd = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-		0640);
-	if (fd < 0)
-		return STATUS_IO;
-	(void)fchmod(fd, 0640); /* the directory's group reads it, whatever the umask */
-	file = fdopen(fd, "w");
-	if (!file) {
-		close(fd);
-		return STATUS_IO;
-	}
 	fputs(HEADER, file);
-	for (size_t i = 0; i < FIELD_COUNT; i++)
-		print_field(file, &fields[i], report);
+	field_print_all(file, &table, report);
 	for (size_t i = 0; i < zones && i < REPORT_ZONES_MAX; i++)
 		print_zone(file, &report->zone[i]);
-	error = ferror(file);
-	return fclose(file) || error ? STATUS_IO : 0;
-}
-
-static void
-print_field(FILE *file, const struct field *field, const struct report *report)
-{
-	const char *at = (const char *)report + field->offset;
-	uint64_t number = 0;
-	unsigned small = 0;
-
-	fprintf(file, "%s ", field->key);
-	switch (field->kind) {
-	case KIND_TEXT:
-		print_text(file, at);
-		break;
-	case KIND_NUMBER:
-		memcpy(&number, at, sizeof(number));
-		fprintf(file, "%" PRIu64, number);
-		break;
-	case KIND_UNSIGNED:
-		memcpy(&small, at, sizeof(small));
-		fprintf(file, "%u", small);
-		break;
-	}
-	putc('\n', file);
-}
-
-static void
-print_text(FILE *file, const char *text)
-{
-	for (; *text; text++)
-		putc((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text, file);
 }
 
 /* "zone <answers by stage> <nodata> <nxdomain> <name>" */
@@ -241,7 +188,7 @@ print_zone(FILE *file, const struct report_zone *zone)
 	for (size_t i = 0; i < REPORT_STAGES; i++)
 		fprintf(file, "%" PRIu64 " ", zone->answers[i]);
 	fprintf(file, "%" PRIu64 " %" PRIu64 " ", zone->nodata, zone->nxdomain);
-	print_text(file, zone->name);
+	field_print_text(file, zone->name);
 	putc('\n', file);
 }
 
@@ -252,7 +199,7 @@ static bool
 read_name(const char *name, pid_t *out_pid, bool *out_temporary)
 {
 	static const char *const suffixes[] = { "", ".new" };
-	char expected[FILE_NAME_MAX];
+	char expected[FIELD_NAME_MAX];
 	int pid;
 
 	if (sscanf(name, "unbound-%9d.report", &pid) != 1 || pid <= 0)
@@ -268,62 +215,35 @@ read_name(const char *name, pid_t *out_pid, bool *out_temporary)
 	return false;
 }
 
-/* No such process, and nobody writes the file: in another pid namespace it may live. */
+/* No such process, and nobody writes the file: in another pid namespace it may live. One
+ * that nobody asks for any more is removed. */
 static bool
-is_gone(int directory, const char *name, pid_t pid)
+is_to_be_read(int directory, const char *name, pid_t pid)
 {
 	struct stat info;
+	time_t age;
 
 	if (kill(pid, 0) == 0 || errno != ESRCH)
-		return false;
-	return fstatat(directory, name, &info, AT_SYMLINK_NOFOLLOW) == 0
-		&& S_ISREG(info.st_mode) && time(NULL) - info.st_mtime > GONE_AFTER_S;
+		return true;
+	if (fstatat(directory, name, &info, AT_SYMLINK_NOFOLLOW) || !S_ISREG(info.st_mode))
+		return true; /* whatever it is, not ours to remove */
+	age = time(NULL) - info.st_mtime;
+	if (age > GONE_KEPT_S)
+		unlinkat(directory, name, 0);
+	return age <= GONE_AFTER_S;
 }
 
 static int
 read_one(int directory, const char *name, struct report *out)
 {
-	int fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	char *text = NULL;
-	int status;
+	int status = field_read_file(directory, name, FILE_SIZE_MAX, &text);
 
-	if (fd < 0)
-		return STATUS_IO;
-	status = read_whole(fd, &text);
-	close(fd);
+	out->side.pid = (uint64_t)out->pid;
 	if (!status)
 		status = parse(text, out);
 	free(text);
 	return status;
-}
-
-static int
-read_whole(int fd, char **out)
-{
-	struct stat info;
-	size_t size, used = 0;
-	ssize_t got = 1;
-	char *text;
-
-	if (fstat(fd, &info) || !S_ISREG(info.st_mode))
-		return STATUS_INVALID;
-	if (info.st_size > FILE_SIZE_MAX)
-		return STATUS_TOO_LARGE;
-	size = (size_t)info.st_size;
-	text = malloc(size + 1);
-	if (!text)
-		return STATUS_NO_MEMORY;
-	while (got > 0 && used < size) {
-		got = read(fd, text + used, size - used);
-		used += got > 0 ? (size_t)got : 0;
-	}
-	text[used] = '\0';
-	if (got < 0 || memchr(text, '\0', used)) {
-		free(text);
-		return got < 0 ? STATUS_IO : STATUS_CORRUPT;
-	}
-	*out = text;
-	return 0;
 }
 
 static int
@@ -342,40 +262,12 @@ parse(char *text, struct report *out)
 		if (strncmp(line, "zone ", 5) == 0)
 			status = parse_zone(line + 5, out);
 		else
-			parse_line(line, out);
+			field_parse_line(line, &table, out);
 		if (status)
 			return status;
 		line = is_last ? end : end + 1;
 	}
 	return 0;
-}
-
-/* Unknown keys and bad numbers are skipped: a report is for information. */
-static void
-parse_line(char *line, struct report *out)
-{
-	size_t key = strcspn(line, " ");
-	const char *value = line[key] ? line + key + 1 : line + key;
-
-	for (size_t i = 0; i < FIELD_COUNT; i++) {
-		const struct field *field = &fields[i];
-		char *at = (char *)out + field->offset;
-		uint64_t number = 0;
-		unsigned small;
-
-		if (strlen(field->key) != key || strncmp(line, field->key, key) != 0)
-			continue;
-		if (field->kind == KIND_TEXT) {
-			snprintf(at, field->size, "%s", value);
-		} else if (!read_number(value, &number)) {
-			return;
-		} else if (field->kind == KIND_NUMBER) {
-			memcpy(at, &number, sizeof(number));
-		} else {
-			small = number > UINT16_MAX ? UINT16_MAX : (unsigned)number;
-			memcpy(at, &small, sizeof(small));
-		}
-	}
 }
 
 static int
@@ -391,7 +283,7 @@ parse_zone(char *text, struct report *out)
 		if (!blank)
 			return 0;
 		*blank = '\0';
-		if (!read_number(text, &number[i]))
+		if (!field_parse_number(text, &number[i]))
 			return 0;
 		text = blank + 1;
 	}
@@ -410,20 +302,4 @@ parse_zone(char *text, struct report *out)
 	zone->nxdomain = number[REPORT_STAGES + 1];
 	snprintf(zone->name, sizeof(zone->name), "%s", text);
 	return 0;
-}
-
-static bool
-read_number(const char *text, uint64_t *out)
-{
-	unsigned long long value;
-	char *end;
-
-	if (*text < '0' || *text > '9')
-		return false;
-	errno = 0;
-	value = strtoull(text, &end, 10);
-	if (*end || errno)
-		return false;
-	*out = value;
-	return true;
 }

@@ -5,6 +5,9 @@
  * "unbound-<pid>.report", written whole by its keeper thread once a second (temporary
  * name, then rename) and read by livezoned for /v1/status. Lines are "key value", first
  * line "livezone-report 1"; unknown keys are skipped by readers.
+ *
+ * A report outlives a process that did not end by itself, and is then what the module's
+ * next start knows of it (module/breaker.h).
  */
 #pragma once
 
@@ -13,8 +16,10 @@
 #include <sys/types.h>
 
 #include "lib/reason.h"
+#include "lib/side.h"
 
 #define REPORT_ZONES_MAX 1024
+#define REPORT_CRASHES 3 /* unclean exits that are remembered */
 
 /* How an answer came about (design section 3, stages). */
 enum report_stage {
@@ -36,13 +41,20 @@ struct report_zone {
 struct report {
 	pid_t pid;
 	char unbound[32];         /* version that the module was built for */
-	char store[32];           /* "live", "absent", "refused", ... */
+	struct side side;         /* with the same pid */
+	char store[32];           /* "live", "absent", "refused", "disabled", ... */
 	char store_reason[256];   /* why not live; empty otherwise */
+	char warning[256];        /* what is wrong although it answers; empty: nothing */
 	char serve_instance[33];  /* hex of the instance that is open; empty when none */
 	uint64_t serve_inode;     /* of the data.mdb that the workers read; 0 when none */
 	uint64_t revision;        /* last revision that the keeper saw */
 	uint64_t started_ms;      /* wall clock */
 	uint64_t written_ms;      /* wall clock: how fresh this report is */
+	uint64_t written_boot_ms; /* the same, on the boot clock of side.boot_id */
+	unsigned ended;           /* 1: by itself; what follows is not a crash */
+	uint64_t crash_ms[REPORT_CRASHES]; /* boot clock, newest first; 0: none */
+	uint64_t off_until_ms;    /* boot clock: until then the store is not read; 0: it is */
+	uint64_t off_pause_ms;    /* how long that was, or is */
 	uint64_t opens;           /* environments opened since the start */
 	uint64_t corrupt;         /* values that failed their checks */
 	uint64_t trips_sigbus;    /* reads that the fault guard ended, by kind */
@@ -64,5 +76,12 @@ int report_write(const char *dir, const struct report *report, struct reason *re
 /* Called for each report found; the report is gone after the call. */
 typedef void (*report_fn)(void *context, const struct report *report);
 
-/* Reads all reports in `dir` and removes those of processes that are gone. */
+/* Reads all reports in `dir` but those of processes that are gone, and removes these when
+ * they are old. */
 int report_read_all(const char *dir, report_fn fn, void *context, struct reason *reason);
+
+/* Reads all reports in `dir`, whoever wrote them. */
+int report_read_any(const char *dir, report_fn fn, void *context, struct reason *reason);
+
+/* Removes the report of `pid`. */
+void report_remove(const char *dir, pid_t pid);

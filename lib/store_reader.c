@@ -160,6 +160,13 @@ claim_slot(struct store_reader *reader, struct reason *reason)
 	if (code != 0) {
 		mdb_txn_abort(slot->txn);
 		*slot = (struct store_txn){ 0 };
+		/* each process that reads has a lock on the byte of its pid (H2) */
+		if (code == EAGAIN)
+			return reason_set(reason, STATUS_UNAVAILABLE,
+				"another reader has our process id %ld, in another pid "
+				"namespace: share the pid namespace "
+				"(Kubernetes: shareProcessNamespace: true)",
+				(long)getpid());
 		return status_from_mdb_reason(code, "reader slot", reason);
 	}
 	mdb_txn_reset(slot->txn);

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "lib/mdb.h"
+#include "lib/side.h"
 #include "lib/status.h"
 #include "lib/store_txn.h"
 
@@ -98,6 +99,16 @@ open_env(struct store_writer *writer, uint64_t size_limit, struct reason *reason
 	return mdb_files_stat(writer->path, &writer->files, reason);
 }
 
+/* Without it the module compares nothing, so that a failure is no reason not to serve. */
+static void
+say_side(const struct store_writer *writer)
+{
+	struct side side;
+
+	side_init(&side);
+	(void)side_write(writer->path, &side, NULL);
+}
+
 int
 store_writer_open(const char *dir, uint64_t size_limit, struct store_writer **out,
 	struct reason *reason)
@@ -119,6 +130,7 @@ store_writer_open(const char *dir, uint64_t size_limit, struct store_writer **ou
 		retire(writer);
 		return status;
 	}
+	say_side(writer);
 	*out = writer;
 	return STATUS_OK;
 }
@@ -204,6 +216,7 @@ store_writer_create(const char *dir, uint64_t size_limit, struct store_writer **
 		free(writer);
 		return status;
 	}
+	say_side(writer);
 	*out = writer;
 	return STATUS_OK;
 }

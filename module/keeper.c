@@ -19,6 +19,7 @@
 #include "lib/clock.h"
 #include "lib/report.h"
 #include "lib/status.h"
+#include "module/breaker.h"
 #include "module/guard.h"
 #include "module/live.h"
 #include "module/snapshot.h"
@@ -48,6 +49,9 @@ struct keeper {
 	bool has_tried;
 
 	/* the thread's own; main thread while none runs */
+	struct breaker breaker;
+	bool has_begun; /* the breaker has been asked */
+	char why_off[REASON_MAX]; /* what the breaker says */
 	struct live live;
 	struct snapshot snapshot;
 	struct reason snapshot_why; /* why there is no new one, as it was said */
@@ -59,11 +63,12 @@ static int start_thread(struct keeper *keeper, struct reason *reason);
 static void close_wake_fd(struct keeper *keeper);
 static void wait_until_tried(struct keeper *keeper);
 static void *run(void *argument);
+static void begin(struct keeper *keeper);
 static void follow_with_snapshot(struct keeper *keeper);
 static void sleep_or_wake(struct keeper *keeper);
 static struct live_order live_order(struct keeper *keeper);
 static size_t slots_wanted(const struct keeper *keeper);
-static void write_report(struct keeper *keeper);
+static int write_report(struct keeper *keeper);
 
 struct keeper *
 keeper_new(void)
@@ -111,6 +116,7 @@ start_thread(struct keeper *keeper, struct reason *reason)
 
 	keeper->pid = getpid();
 	keeper->report.pid = keeper->pid;
+	side_init(&keeper->report.side);
 	keeper->has_tried = false;
 	keeper->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (keeper->wake_fd < 0)
@@ -171,6 +177,10 @@ keeper_stop(struct keeper *keeper)
 	pthread_join(keeper->thread, NULL);
 	close_wake_fd(keeper);
 	keeper->is_running = false;
+	/* a reload or an end, but no crash */
+	keeper->report.ended = 1;
+	(void)write_report(keeper);
+	keeper->report.ended = 0;
 	for (size_t i = 0; i < workers_count(workers); i++)
 		stats_add(&atomic_load(&workers->state[i])->stats, &keeper->report);
 }
@@ -194,13 +204,14 @@ run(void *argument)
 	struct keeper *keeper = argument;
 	uint64_t woken;
 
+	begin(keeper);
 	for (;;) {
 		const struct live_order order = live_order(keeper);
 
 		live_look(&keeper->live, &order);
 		if (keeper->live.has_news
 			|| clock_boot_ms() - keeper->reported_ms >= REPORT_MS)
-			write_report(keeper);
+			(void)write_report(keeper);
 		pthread_mutex_lock(&keeper->lock);
 		keeper->has_tried = true;
 		pthread_cond_signal(&keeper->tried);
@@ -208,12 +219,32 @@ run(void *argument)
 		follow_with_snapshot(keeper);
 		live_check(&keeper->live, &order);
 		if (keeper->live.has_news)
-			write_report(keeper);
+			(void)write_report(keeper);
 		sleep_or_wake(keeper);
 		if (read(keeper->wake_fd, &woken, sizeof(woken)) > 0
 			&& atomic_load(&keeper->is_stopping))
 			return NULL;
 	}
+}
+
+/* Before a store is touched: what comes now may be the crash that is to be counted. */
+static void
+begin(struct keeper *keeper)
+{
+	const char *dir = keeper->settings.config->store.serve;
+	uint64_t now = clock_boot_ms();
+
+	if (!keeper->has_begun) {
+		keeper->has_begun = true;
+		breaker_begin(&keeper->breaker, dir, &keeper->report.side, now);
+		if (breaker_is_off(&keeper->breaker, now))
+			snprintf(keeper->why_off, sizeof(keeper->why_off),
+				"Unbound ended uncleanly again and again: the store is not read "
+				"for %u s; a clean restart of Unbound reads it at once",
+				(unsigned)(keeper->breaker.pause_ms / 1000));
+	}
+	if (write_report(keeper) == STATUS_OK)
+		breaker_forget(&keeper->breaker, dir);
 }
 
 static void
@@ -265,6 +296,8 @@ live_order(struct keeper *keeper)
 		.slots = slots_wanted(keeper),
 		.report = &keeper->report,
 		.say = keeper->settings.say,
+		.why_off = breaker_is_off(&keeper->breaker, clock_boot_ms())
+			? keeper->why_off : NULL,
 	};
 }
 
@@ -278,17 +311,18 @@ slots_wanted(const struct keeper *keeper)
 	return slots < WORKERS_MAX ? slots : WORKERS_MAX;
 }
 
-static void
+static int
 write_report(struct keeper *keeper)
 {
 	const struct live_order order = live_order(keeper);
 	struct workers *workers = keeper->settings.workers;
 	struct report report = keeper->report;
 	size_t bytes = report.zone_count * sizeof(*report.zone);
+	int status;
 
 	report.zone = malloc(bytes ? bytes : 1);
 	if (!report.zone)
-		return;
+		return STATUS_NO_MEMORY;
 	memcpy(report.zone, keeper->report.zone, bytes);
 	report.workers = (unsigned)workers_count(workers);
 	for (size_t i = 0; i < report.workers; i++) {
@@ -299,11 +333,14 @@ write_report(struct keeper *keeper)
 	}
 	live_report(&keeper->live, &order, &report);
 	snapshot_report(&keeper->snapshot, workers, &report);
+	breaker_report(&keeper->breaker, &report);
 	keeper->live.has_news = false;
 	keeper->reported_ms = clock_boot_ms();
 	report.written_ms = clock_wall_ms();
+	report.written_boot_ms = keeper->reported_ms;
 	/* without a directory there is no reader of reports either */
-	(void)report_write(keeper->settings.config->store.serve, &report, NULL);
+	status = report_write(keeper->settings.config->store.serve, &report, NULL);
 	free(report.zone);
+	return status;
 }
 

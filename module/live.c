@@ -49,6 +49,7 @@ struct reading {
 static void check_current(struct live *live, const struct live_order *order);
 static int
 open_store(struct live *live, const struct live_order *order, struct reason *why);
+static int check_side(const struct live_order *order, struct reason *why);
 static void open_guarded(void *context);
 static enum guard_trip run_guarded(const struct live_order *order,
 	struct store_reader *reader, guard_fn fn, void *context);
@@ -78,6 +79,10 @@ live_look(struct live *live, const struct live_order *order)
 		/* a reload named another directory; no worker runs yet */
 		atomic_store(&order->workers->live, NULL);
 		retire(live, true);
+	}
+	if (!live->current && order->why_off) {
+		set_store(live, order, "disabled", order->why_off);
+		return;
 	}
 	if (!live->current && !unpark(live, order)) {
 		int status = open_store(live, order, &why);
@@ -141,6 +146,9 @@ open_store(struct live *live, const struct live_order *order, struct reason *why
 	if (clock_boot_ms() < live->retry_ms)
 		return reason_set(why, STATUS_CORRUPT,
 			"stores broke %u times in a row: waiting", live->broken);
+	opening.status = check_side(order, why);
+	if (opening.status)
+		return opening.status;
 	trip = run_guarded(order, NULL, &open_guarded, &opening);
 	if (trip != GUARD_NONE) {
 		/* what was opened so far is abandoned, and known as open */
@@ -149,6 +157,34 @@ open_store(struct live *live, const struct live_order *order, struct reason *why
 			guard_name(trip));
 	}
 	return opening.status ? opening.status : switch_to(live, order, opening.reader, why);
+}
+
+/* Do livezoned and we fit one lock file? A file that is missing or not readable is of
+ * another version, and says nothing. */
+static int
+check_side(const struct live_order *order, struct reason *why)
+{
+	struct report *report = order->report;
+	struct reason reason = { "" };
+	struct side other;
+
+	if (side_read(order->dir, &other, NULL))
+		return STATUS_OK;
+	switch (side_compare(&report->side, &other, &reason)) {
+	case SIDE_FITS:
+		report->warning[0] = '\0';
+		break;
+	case SIDE_SHARES_PID:
+		/* livezoned has no reader slot that ours could be taken for (D10); but a slot
+		 * that we leave by a crash is never cleared */
+		if (strncmp(report->warning, reason.text, sizeof(report->warning) - 1))
+			order->say(KEEPER_WARNING, reason.text);
+		snprintf(report->warning, sizeof(report->warning), "%.255s", reason.text);
+		break;
+	case SIDE_DIFFERS:
+		return reason_set(why, STATUS_FOREIGN, "livezoned: %s", reason.text);
+	}
+	return STATUS_OK;
 }
 
 static void

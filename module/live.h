@@ -50,6 +50,7 @@ struct live_order {
 	size_t slots;
 	struct report *report; /* trips and opens are counted here; `store` and why */
 	keeper_say_fn say;
+	const char *why_off; /* the store is to be left alone; NULL: it is not */
 };
 
 /* Is what the workers read still what lies in the directory? Opens, switches, withdraws. */

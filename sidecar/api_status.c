@@ -22,6 +22,8 @@ static void emit_writer(struct emit *emit, const struct writer_status *writer);
 static int add_source(void *context, const char *source, size_t source_len,
 	const struct state_source *record, struct reason *reason);
 static void emit_report(void *context, const struct report *report);
+static void emit_warning(struct emit *emit, const struct report *report);
+static void emit_breaker(struct emit *emit, const struct report *report);
 static void emit_report_zone(struct emit *emit, const struct report_zone *zone);
 static void emit_time(struct emit *emit, const char *key, uint64_t wall_ms);
 static void emit_seconds(struct emit *emit, const char *key, uint64_t ms);
@@ -155,6 +157,8 @@ emit_report(void *context, const struct report *report)
 	emit_member(emit, "store", report->store);
 	if (report->store_reason[0])
 		emit_member(emit, "reason", report->store_reason);
+	emit_warning(emit, report);
+	emit_breaker(emit, report);
 	emit_member(emit, "instance", report->serve_instance);
 	emit_member_number(emit, "revision", report->revision);
 	emit_time(emit, "started", report->started_ms);
@@ -185,6 +189,33 @@ emit_report(void *context, const struct report *report)
 		emit_report_zone(emit, &report->zone[i]);
 	emit_end(emit, ']');
 	emit_end(emit, '}');
+}
+
+/* What the module says, or what we find: it may be of a version that does not look. */
+static void
+emit_warning(struct emit *emit, const struct report *report)
+{
+	struct reason reason = { "" };
+	struct side own;
+
+	side_init(&own);
+	if (report->warning[0])
+		emit_member(emit, "warning", report->warning);
+	else if (side_compare(&own, &report->side, &reason) != SIDE_FITS)
+		emit_member(emit, "warning", reason.text);
+}
+
+static void
+emit_breaker(struct emit *emit, const struct report *report)
+{
+	const uint64_t now_ms = clock_boot_ms();
+	uint64_t crashes = 0;
+
+	for (size_t i = 0; i < REPORT_CRASHES; i++)
+		crashes += report->crash_ms[i] != 0;
+	emit_member_number(emit, "crashes", crashes);
+	if (report->off_until_ms > now_ms)
+		emit_seconds(emit, "retry-in", report->off_until_ms - now_ms);
 }
 
 static void

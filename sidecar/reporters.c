@@ -9,10 +9,24 @@
 
 #include "lib/clock.h"
 #include "lib/report.h"
+#include "sidecar/log.h"
 
 #define FRESH_MS 5000 /* five reports missed: stopped or gone */
 #define WAIT_MS 2000  /* eight looks of a keeper */
 #define PAUSE_MS 20
+
+static enum side_verdict
+judge(const struct reporters *reporters, const struct report *report,
+	enum side_verdict before)
+{
+	struct reason reason = { "" };
+	enum side_verdict now = side_compare(&reporters->own, &report->side, &reason);
+
+	if (now != before && now != SIDE_FITS)
+		log_line(LOG_LEVEL_ERROR, "Unbound with pid %ld: %s", (long)report->pid,
+			reason.text);
+	return now;
+}
 
 static void
 note(void *context, const struct report *report)
@@ -30,10 +44,12 @@ note(void *context, const struct report *report)
 		struct reporter *known = &reporters->reporter[i];
 
 		if (known->pid == now.pid) {
+			now.verdict = judge(reporters, report, known->verdict);
 			*known = now;
 			return;
 		}
 	}
+	now.verdict = judge(reporters, report, SIDE_FITS);
 	if (reporters->count < REPORTERS_MAX)
 		reporters->reporter[reporters->count++] = now;
 }
@@ -53,6 +69,8 @@ forget_silent(struct reporters *reporters)
 void
 reporters_look(struct reporters *reporters, const char *dir)
 {
+	if (reporters->own.pid == 0)
+		side_init(&reporters->own);
 	report_read_all(dir, note, reporters, NULL);
 	forget_silent(reporters);
 }

@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "lib/side.h"
+
 #define REPORTERS_MAX 64
 
 struct reporter {
@@ -19,9 +21,11 @@ struct reporter {
 	uint64_t written_ms;  /* wall clock, its own */
 	uint64_t serve_inode; /* of the data.mdb that it reads; 0: none */
 	uint64_t damaged_inode; /* of one that it found damaged */
+	enum side_verdict verdict; /* of what it is; said in the log when it is bad */
 };
 
 struct reporters {
+	struct side own; /* of this process, from the first look on */
 	size_t count;
 	struct reporter reporter[REPORTERS_MAX];
 };

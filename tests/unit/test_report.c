@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -99,6 +100,15 @@ read_all(void)
 	return seen;
 }
 
+static struct seen
+read_any(void)
+{
+	struct seen seen = { 0 };
+
+	assert_int_equal(report_read_any(dir, see, &seen, NULL), 0);
+	return seen;
+}
+
 /* A pid that was ours a moment ago. */
 static pid_t
 gone_pid(void)
@@ -109,6 +119,14 @@ gone_pid(void)
 		_exit(0);
 	waitpid(pid, NULL, 0);
 	return pid;
+}
+
+static void
+make_silent(const char *name)
+{
+	struct timespec times[2] = { { .tv_sec = time(NULL) - 60 }, { .tv_sec = time(NULL) - 60 } };
+
+	assert_int_equal(utimensat(AT_FDCWD, name, times, 0), 0);
 }
 
 static void
@@ -136,6 +154,17 @@ what_is_written_is_read(void **state)
 		.revision = UINT64_MAX,
 		.started_ms = 1,
 		.written_ms = 2,
+		.side = { .pid_namespace = 14,
+			.boot_id = "boot",
+			.lmdb = "0.9.24",
+			.libc = "glibc 2.36",
+			.mutex_size = 40 },
+		.warning = "beware",
+		.written_boot_ms = 15,
+		.ended = 1,
+		.crash_ms = { 18, 17, 16 },
+		.off_until_ms = 19,
+		.off_pause_ms = 20,
 		.opens = 3,
 		.corrupt = 4,
 		.trips_sigbus = 7,
@@ -168,6 +197,18 @@ what_is_written_is_read(void **state)
 	assert_true(seen.last.revision == UINT64_MAX);
 	assert_int_equal(seen.last.started_ms, 1);
 	assert_int_equal(seen.last.written_ms, 2);
+	assert_int_equal(seen.last.side.pid, getpid());
+	assert_int_equal(seen.last.side.pid_namespace, 14);
+	assert_string_equal(seen.last.side.boot_id, "boot");
+	assert_string_equal(seen.last.side.lmdb, "0.9.24");
+	assert_string_equal(seen.last.side.libc, "glibc 2.36");
+	assert_int_equal(seen.last.side.mutex_size, 40);
+	assert_string_equal(seen.last.warning, "beware");
+	assert_int_equal(seen.last.written_boot_ms, 15);
+	assert_int_equal(seen.last.ended, 1);
+	assert_memory_equal(seen.last.crash_ms, report.crash_ms, sizeof(report.crash_ms));
+	assert_int_equal(seen.last.off_until_ms, 19);
+	assert_int_equal(seen.last.off_pause_ms, 20);
 	assert_int_equal(seen.last.opens, 3);
 	assert_int_equal(seen.last.corrupt, 4);
 	assert_int_equal(seen.last.trips_sigbus, 7);
@@ -216,6 +257,10 @@ reports_of_processes_that_are_gone_are_removed(void **state)
 	put(file_of(pid, ".new"), "x", 1);
 	/* fresh: it may be alive in another pid namespace */
 	assert_int_equal(read_all().count, 1);
+	/* left for the next start, which asks for it */
+	make_silent(file_of(pid, ""));
+	assert_int_equal(read_all().count, 0);
+	assert_int_equal(read_any().count, 1);
 	make_old(file_of(pid, ""));
 	make_old(file_of(pid, ".new"));
 	assert_int_equal(read_all().count, 0);
@@ -226,7 +271,8 @@ reports_of_processes_that_are_gone_are_removed(void **state)
 	assert_int_equal(report_write(dir, &report, NULL), 0);
 	make_old(file_of(getpid(), ""));
 	assert_int_equal(read_all().count, 1);
-	remove_ours();
+	report_remove(dir, getpid());
+	assert_false(is_there(file_of(getpid(), "")));
 }
 
 static void

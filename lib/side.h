@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * What both sides of serve must have in common. The lock file is memory that they share:
+ * mutexes of the C library, in LMDB's layout, with process ids in them, and LMDB itself
+ * notices next to nothing of what may differ (H2, H3, H4). So each side says what it is:
+ * the module in its report, livezoned in "livezoned.side", which lies in serve before serve
+ * is published. "key value" lines, first line "livezone-side 1".
+ */
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/reason.h"
+
+#define SIDE_BOOT_ID_SIZE 37 /* text with its end */
+
+/* Empty or 0: not known, as of an older version; that differs from nothing. */
+struct side {
+	uint64_t pid;
+	uint64_t pid_namespace;           /* inode */
+	char boot_id[SIDE_BOOT_ID_SIZE];  /* the kernel's */
+	char lmdb[16];                    /* "0.9.24" */
+	char libc[32];                    /* "glibc 2.36" */
+	unsigned mutex_size;              /* sizeof(pthread_mutex_t) */
+};
+
+enum side_verdict {
+	SIDE_FITS,
+	SIDE_SHARES_PID, /* the same process id in another pid namespace */
+	SIDE_DIFFERS,    /* must not share a lock file */
+};
+
+/* What the calling process is. */
+void side_init(struct side *out);
+
+/* May both use one lock file? Else the reason says what differs, and what to do. */
+enum side_verdict side_compare(const struct side *own, const struct side *other,
+	struct reason *reason);
+
+/* Writes livezoned's file into `dir`. */
+int side_write(const char *dir, const struct side *side, struct reason *reason);
+
+/* Reads it. STATUS_NOT_FOUND: there is none, as of an older livezoned. */
+int side_read(const char *dir, struct side *out, struct reason *reason);
