@@ -17,6 +17,7 @@
 #include "client/call.h"
 #include "client/cmd.h"
 #include "client/output.h"
+#include "lib/backup_line.h"
 
 static FILE *open_partial(const char *path, char **out_partial);
 static enum command_exit fetch(const struct command_line *line, FILE *file);
@@ -83,27 +84,32 @@ fetch(const struct command_line *line, FILE *file)
 	return result == COMMAND_OK ? check(file) : result;
 }
 
-/* The last line says how many RRsets came before it. */
+/* Each line has its seal; the last says how many RRsets came before it. */
 static enum command_exit
 check(FILE *file)
 {
 	struct json_object *trailer;
+	uint32_t chain = BACKUP_LINE_FIRST;
 	uint64_t lines = 0;
 	char *line = NULL;
 	size_t room = 0;
-	bool whole;
+	ssize_t len;
+	bool whole = true;
 
 	rewind(file);
-	while (getline(&line, &room, file) > 0)
+	while (whole && (len = getline(&line, &room, file)) > 0) {
 		lines++;
+		whole = line[len - 1] == '\n'
+			&& backup_line_check(&chain, line, (size_t)len - 1);
+	}
 	trailer = lines > 0 ? json_tokener_parse(line) : NULL;
-	whole = lines >= 2 && strcmp(output_text(trailer, "livezone"), "end") == 0
+	whole = whole && lines >= 2 && strcmp(output_text(trailer, "livezone"), "end") == 0
 		&& output_number(trailer, "count") == lines - 2;
 	json_object_put(trailer);
 	free(line);
 	if (whole)
 		return COMMAND_OK;
-	command_complain("the backup came cut short, after %llu lines",
+	command_complain("the backup came cut short or damaged, in or after line %llu",
 		(unsigned long long)lines);
 	return COMMAND_REFUSED;
 }

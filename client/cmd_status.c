@@ -11,6 +11,7 @@
 #include "client/output.h"
 
 static void print_daemon(struct json_object *status);
+static void print_backup(struct json_object *backup);
 static void print_unbound(struct json_object *unbound, uint64_t serve_revision);
 static void print_answers(struct json_object *zones);
 
@@ -30,6 +31,7 @@ cmd_status(const struct command_line *line)
 		return COMMAND_OK;
 	}
 	print_daemon(status);
+	print_backup(output_object(status, "backup"));
 	unbounds = output_array(status, "unbounds");
 	count = unbounds ? json_object_array_length(unbounds) : 0;
 	for (size_t i = 0; i < count; i++)
@@ -65,6 +67,27 @@ print_daemon(struct json_object *status)
 		(unsigned long long)output_number(writer, "changes"),
 		(unsigned long long)output_number(writer, "commits"),
 		(unsigned long long)output_number(writer, "queued"));
+}
+
+static void
+print_backup(struct json_object *backup)
+{
+	struct json_object *newest = output_object(backup, "newest");
+	const char *error = output_text(backup, "error");
+	char age[32];
+
+	if (newest) {
+		output_duration(output_text(newest, "age"), age);
+		printf("backup      revision %llu, %s old, %s/%s\n",
+			(unsigned long long)output_number(newest, "revision"), age,
+			output_text(backup, "directory"), output_text(newest, "name"));
+	} else if (output_flag(backup, "enabled")) {
+		puts("backup      none yet");
+	} else {
+		puts("backup      off");
+	}
+	if (*error)
+		printf("            FAILED: %s\n", error);
 }
 
 static void

@@ -28,3 +28,10 @@ checksum_crc32c(const uint8_t *data, size_t len)
 {
 	return ~crc32_iscsi((unsigned char *)(uintptr_t)data, (int)len, 0xffffffffu);
 }
+
+/* Of a stream, piece by piece: begins with 0xffffffff, and ~ of it is the checksum so far. */
+static inline uint32_t
+checksum_crc32c_more(uint32_t raw, const char *data, size_t len)
+{
+	return crc32_iscsi((unsigned char *)(uintptr_t)data, (int)len, raw);
+}

@@ -9,6 +9,7 @@
 #include "lib/config.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
@@ -25,6 +26,9 @@
 #define SERVE_DEFAULT "/run/livezone/serve"
 #define SIZE_LIMIT_DEFAULT (UINT64_C(1) << 30)
 #define SNAPSHOT_LIMIT_DEFAULT (UINT64_C(256) << 20)
+#define BACKUP_INTERVAL_MS_DEFAULT (UINT64_C(3600) * 1000)
+#define BACKUP_COUNT_DEFAULT 24
+#define BACKUP_COUNT_MAX 10000
 
 const char *
 config_path(const char *given)
@@ -188,6 +192,35 @@ read_api(const struct config_source *source, const struct config_raw *raw,
 	return raw->api.tcp ? read_tcp(source, raw, config) : 0;
 }
 
+/* In the directory of the state when none is named. */
+static int
+read_backup(const struct config_source *source, const struct config_raw *raw,
+	struct config *config)
+{
+	char beside[CONFIG_PATH_MAX];
+	int status;
+
+	config->backup.interval_ms = BACKUP_INTERVAL_MS_DEFAULT;
+	config->backup.count = BACKUP_COUNT_DEFAULT;
+	snprintf(beside, sizeof(beside), "%s/backups", config->store.state);
+	if (raw->backup.directory)
+		status = config_value_directory(raw->backup.directory, NULL,
+			&config->backup.directory, source->reason);
+	else if ((config->backup.directory = strdup(beside)))
+		status = 0;
+	else
+		status = reason_set(source->reason, STATUS_NO_MEMORY, "out of memory");
+	if (status)
+		return config_source_fail(source, status, "backup.directory");
+	status = config_value_interval(raw->backup.interval, &config->backup.interval_ms,
+		source->reason);
+	if (status)
+		return config_source_fail(source, status, "backup.interval");
+	status = config_value_count(raw->backup.count, 1, BACKUP_COUNT_MAX,
+		&config->backup.count, source->reason);
+	return status ? config_source_fail(source, status, "backup.count") : 0;
+}
+
 int
 config_read(const char *path, struct config **out, struct reason *reason)
 {
@@ -213,6 +246,8 @@ config_read(const char *path, struct config **out, struct reason *reason)
 	if (!status)
 		status = read_api(&source, raw, config);
 	if (!status)
+		status = read_backup(&source, raw, config);
+	if (!status)
 		status = config_zones_read(&source, raw, &config->zones);
 	if (status)
 		config_free(config);
@@ -231,6 +266,7 @@ config_free(struct config *config)
 	free(config->path);
 	free(config->store.state);
 	free(config->store.serve);
+	free(config->backup.directory);
 	free(config->api.unix_path);
 	for (size_t i = 0; i < config->api.allow_users_count; i++)
 		free(config->api.allow_users[i]);

@@ -14,6 +14,7 @@
 #include "lib/zones.h"
 
 #define CONFIG_ENVIRONMENT "LIVEZONE_CONF"
+#define CONFIG_PATH_MAX 3200 /* of a directory, and the names that we make in it */
 
 struct config {
 	char *path; /* the file that was read */
@@ -32,6 +33,11 @@ struct config {
 		char *tokens;       /* file; NULL = none */
 		bool insecure_no_auth;
 	} api;
+	struct {
+		char *directory;
+		uint64_t interval_ms; /* 0 = off */
+		unsigned count;       /* kept; at least 1 */
+	} backup; /* livezoned only */
 	struct zones zones;
 };
 

@@ -106,6 +106,13 @@ static const cyaml_schema_field_t api_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t backup_fields[] = {
+	STRING("directory", struct config_raw, backup.directory),
+	STRING("interval", struct config_raw, backup.interval),
+	STRING("count", struct config_raw, backup.count),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t root_fields[] = {
 	{
 		.key = "store",
@@ -120,6 +127,13 @@ static const cyaml_schema_field_t root_fields[] = {
 			.flags = CYAML_FLAG_OPTIONAL,
 			.data_size = sizeof(struct config_raw),
 			.mapping = { .fields = api_fields } },
+	},
+	{
+		.key = "backup",
+		.value = { .type = CYAML_MAPPING,
+			.flags = CYAML_FLAG_OPTIONAL,
+			.data_size = sizeof(struct config_raw),
+			.mapping = { .fields = backup_fields } },
 	},
 	CYAML_FIELD_SEQUENCE("zones", OPTIONAL, struct config_raw, zones, &zone_value, 0,
 		ZONES_MAX),

@@ -52,6 +52,11 @@ struct config_raw {
 		char *tokens;
 		char *insecure_no_auth;
 	} api;
+	struct {
+		char *directory;
+		char *interval;
+		char *count;
+	} backup;
 	struct config_raw_zone *zones;
 	unsigned zones_count;
 };

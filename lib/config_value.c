@@ -6,6 +6,7 @@
 #include "lib/config_value.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 
 #define SIZE_MAX_BYTES (UINT64_C(1) << 44) /* well inside a 47-bit address space */
 #define STALE_MS_MAX (UINT64_C(366) * 86400 * 1000)
+#define INTERVAL_MS_MIN 1000
 
 int
 config_value_path(const char *text, size_t max, char **out, struct reason *reason)
@@ -123,6 +125,44 @@ config_value_stale(const char *text, uint64_t *out_ms, struct reason *reason)
 	if (ms > STALE_MS_MAX)
 		return reason_set(reason, STATUS_INVALID,
 			"\"%.60s\": needs a time such as 24h (up to 366d), or 0 for never",
+			text);
+	*out_ms = ms;
+	return 0;
+}
+
+int
+config_value_count(const char *text, unsigned min, unsigned max, unsigned *out,
+	struct reason *reason)
+{
+	unsigned long value = 0;
+	bool is_number = text && *text && text[strspn(text, "0123456789")] == '\0'
+		&& strlen(text) < 10;
+
+	if (!text)
+		return 0;
+	if (is_number)
+		value = strtoul(text, NULL, 10);
+	if (!is_number || value < min || value > max)
+		return reason_set(reason, STATUS_INVALID,
+			"\"%.60s\": needs a number from %u to %u", text, min, max);
+	*out = (unsigned)value;
+	return 0;
+}
+
+int
+config_value_interval(const char *text, uint64_t *out_ms, struct reason *reason)
+{
+	uint64_t ms = 0;
+
+	if (!text)
+		return 0;
+	if (strcmp(text, "0") != 0 && strcmp(text, "off") != 0
+		&& (duration_read(text, &ms, NULL) || ms < INTERVAL_MS_MIN))
+		ms = UINT64_MAX;
+	if (ms > STALE_MS_MAX)
+		return reason_set(reason, STATUS_INVALID,
+			"\"%.60s\": needs a time from 1s to 366d such as 1h, or 0 or off for "
+			"never",
 			text);
 	*out_ms = ms;
 	return 0;

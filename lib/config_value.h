@@ -37,5 +37,12 @@ int config_value_choice(const char *text, const struct config_value_choice *choi
 /* Seconds of a TTL, or a duration of whole seconds. */
 int config_value_ttl(const char *text, uint32_t *out, struct reason *reason);
 
+/* A whole number of decimal digits from `min` to `max`. */
+int config_value_count(const char *text, unsigned min, unsigned max, unsigned *out,
+	struct reason *reason);
+
+/* A duration of 1s to 366d; 0 or "off": 0. */
+int config_value_interval(const char *text, uint64_t *out_ms, struct reason *reason);
+
 /* A duration of up to 366d, or 0. */
 int config_value_stale(const char *text, uint64_t *out_ms, struct reason *reason);

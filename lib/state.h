@@ -223,5 +223,9 @@ int state_walk_log(struct state_txn *txn, uint64_t since, size_t limit, state_lo
 /* Bytes in use and bytes of the map, for status and quota; 0, 0 when it cannot be read. */
 void state_usage(struct state *state, uint64_t *out_used, uint64_t *out_size);
 
+/* Does a writer wait for the readers to end, so that it can open LMDB anew? A reader that
+ * takes long asks now and then, and gives up. */
+bool state_is_waiting(struct state *state);
+
 /* How often LMDB had to be opened anew after a failed write. */
 uint64_t state_reopens(struct state *state);

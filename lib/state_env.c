@@ -326,6 +326,17 @@ state_leave(struct state *state, bool is_suspect)
 	pthread_mutex_unlock(&state->lock);
 }
 
+bool
+state_is_waiting(struct state *state)
+{
+	bool is_waiting;
+
+	pthread_mutex_lock(&state->lock);
+	is_waiting = state->is_reopening || state->is_suspect;
+	pthread_mutex_unlock(&state->lock);
+	return is_waiting;
+}
+
 uint64_t
 state_reopens(struct state *state)
 {

@@ -21,12 +21,14 @@
 #include "sidecar/settings.h"
 #include "sidecar/writer.h"
 
+struct backup_thread;
 struct emit;
 
 /* The daemon as the API sees it. */
 struct api {
 	struct state *state;
 	struct writer *writer;
+	struct backup_thread *backups;
 	uint64_t started_ms; /* wall clock */
 	pthread_mutex_t lock;
 	struct settings *settings; /* under the lock */

@@ -13,12 +13,14 @@
 #include "lib/report.h"
 #include "livezone-config.h"
 #include "sidecar/api.h"
+#include "sidecar/backup_thread.h"
 #include "sidecar/emit.h"
 
 static void emit_state(struct emit *emit, const struct state_meta *meta,
 	const struct writer_status *writer, uint64_t rrsets);
 static void emit_serve(struct emit *emit, const struct writer_status *writer);
 static void emit_writer(struct emit *emit, const struct writer_status *writer);
+static void emit_backup(struct emit *emit, struct backup_thread *backups);
 static int add_source(void *context, const char *source, size_t source_len,
 	const struct state_source *record, struct reason *reason);
 static void emit_report(void *context, const struct report *report);
@@ -56,6 +58,7 @@ api_status_get(struct api_call *call)
 	emit_state(&emit, &meta, &writer, rrsets);
 	emit_serve(&emit, &writer);
 	emit_writer(&emit, &writer);
+	emit_backup(&emit, call->api->backups);
 	emit_key(&emit, "unbounds");
 	emit_begin(&emit, '[');
 	/* a directory without reports is no fault of ours */
@@ -131,6 +134,33 @@ emit_writer(struct emit *emit, const struct writer_status *writer)
 	emit_member_number(emit, "queue-limit", WRITER_QUEUE_MAX);
 	emit_member_number(emit, "commits", writer->groups);
 	emit_member_number(emit, "changes", writer->changes);
+	emit_end(emit, '}');
+}
+
+static void
+emit_backup(struct emit *emit, struct backup_thread *backups)
+{
+	struct backup_thread_status status;
+
+	backup_thread_read_status(backups, &status);
+	emit_key(emit, "backup");
+	emit_begin(emit, '{');
+	emit_member_bool(emit, "enabled", status.is_on);
+	emit_member(emit, "directory", status.directory);
+	emit_member_number(emit, "made", status.made);
+	emit_member_number(emit, "failed", status.failed);
+	if (status.error[0])
+		emit_member(emit, "error", status.error);
+	if (status.has_newest) {
+		emit_key(emit, "newest");
+		emit_begin(emit, '{');
+		emit_member(emit, "name", status.name);
+		emit_member_number(emit, "revision", status.revision);
+		emit_member_number(emit, "rrsets", status.records);
+		emit_time(emit, "created", status.created_ms);
+		emit_seconds(emit, "age", status.age_ms);
+		emit_end(emit, '}');
+	}
 	emit_end(emit, '}');
 }
 

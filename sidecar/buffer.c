@@ -40,6 +40,13 @@ buffer_done(struct buffer *buffer)
 }
 
 void
+buffer_clear(struct buffer *buffer)
+{
+	buffer->used = 0;
+	buffer->size = 0;
+}
+
+void
 buffer_add(struct buffer *buffer, const void *data, size_t len)
 {
 	if (buffer->status || len == 0)

@@ -32,6 +32,9 @@ void buffer_init(struct buffer *buffer, size_t threshold, const char *dir);
 /* Releases memory, map and file; the buffer may be used again after buffer_init. */
 void buffer_done(struct buffer *buffer);
 
+/* Empties a buffer that went to no file; its memory and a failure stay. */
+void buffer_clear(struct buffer *buffer);
+
 void buffer_add(struct buffer *buffer, const void *data, size_t len);
 void buffer_add_text(struct buffer *buffer, const char *text);
 void buffer_printf(struct buffer *buffer, const char *format, ...)

@@ -20,6 +20,7 @@
 #include "lib/status.h"
 #include "livezone-config.h"
 #include "sidecar/api.h"
+#include "sidecar/backup_thread.h"
 #include "sidecar/http.h"
 #include "sidecar/log.h"
 #include "sidecar/place.h"
@@ -209,6 +210,9 @@ start(struct daemon *daemon, struct reason *reason)
 			daemon->api.state, config, &daemon->api.writer, reason);
 	if (status)
 		return status;
+	status = backup_thread_start(daemon->api.state, config, &daemon->api.backups, reason);
+	if (status)
+		return status;
 	daemon->api.started_ms = clock_wall_ms();
 	daemon->handler = routes_handler(&daemon->api);
 	status = http_start(&listeners, &daemon->handler, &daemon->http, reason);
@@ -279,6 +283,7 @@ reload(struct daemon *daemon)
 	writer_reload(daemon->api.writer, new->config);
 	while (!writer_is_reloaded(daemon->api.writer, RELOAD_LOOK_MS))
 		watchdog_look(&daemon->watchdog);
+	backup_thread_use(daemon->api.backups, new->config);
 	pthread_mutex_lock(&daemon->api.lock);
 	daemon->api.settings = new;
 	pthread_mutex_unlock(&daemon->api.lock);
@@ -320,6 +325,7 @@ static void
 stop(struct daemon *daemon)
 {
 	http_stop(daemon->http);
+	backup_thread_stop(daemon->api.backups);
 	writer_stop(daemon->api.writer);
 	state_close(daemon->api.state);
 	settings_release(daemon->api.settings);

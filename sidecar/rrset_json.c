@@ -28,13 +28,15 @@ enum key {
 	KEY_LEASE_LEFT,
 	KEY_IF_REVISION,
 	KEY_IF_ABSENT,
+	KEY_CRC,
 	KEY_COUNT,
 };
 
 #define BIT(key) (1u << (key))
-#define IGNORED (BIT(KEY_REVISION) | BIT(KEY_LEASE_LEFT))
+#define SHOWN (BIT(KEY_REVISION) | BIT(KEY_LEASE_LEFT))
+#define IGNORED (SHOWN | BIT(KEY_CRC))
 #define DATA                                                                             \
-	(BIT(KEY_TTL) | BIT(KEY_RECORDS) | BIT(KEY_SOURCE) | BIT(KEY_LEASE) | IGNORED)
+	(BIT(KEY_TTL) | BIT(KEY_RECORDS) | BIT(KEY_SOURCE) | BIT(KEY_LEASE) | SHOWN)
 #define PLACE (BIT(KEY_NAME) | BIT(KEY_TYPE))
 
 static const struct {
@@ -51,6 +53,7 @@ static const struct {
 	[KEY_LEASE_LEFT] = { "lease-left", json_type_string },
 	[KEY_IF_REVISION] = { "if-revision", json_type_int },
 	[KEY_IF_ABSENT] = { "if-absent", json_type_boolean },
+	[KEY_CRC] = { "crc", json_type_string }, /* a backup's seal: checked already */
 };
 
 static const struct {
@@ -62,6 +65,8 @@ static const struct {
 	[RRSET_JSON_PUT] = { PLACE | DATA | BIT(KEY_IF_REVISION) | BIT(KEY_IF_ABSENT),
 		PLACE | BIT(KEY_RECORDS) },
 	[RRSET_JSON_DELETE] = { PLACE | BIT(KEY_IF_REVISION), PLACE },
+	[RRSET_JSON_BACKUP] = { PLACE | DATA | BIT(KEY_CRC),
+		PLACE | BIT(KEY_TTL) | BIT(KEY_RECORDS) | BIT(KEY_SOURCE) },
 };
 
 typedef struct json_object *members[KEY_COUNT];

@@ -27,6 +27,7 @@ enum rrset_json_form {
 	RRSET_JSON_FULL,   /* name and type are needed */
 	RRSET_JSON_PUT,    /* and preconditions may be there */
 	RRSET_JSON_DELETE, /* name and type, if-revision */
+	RRSET_JSON_BACKUP, /* all that a line of a backup has */
 };
 
 /* What is wrong, and where inside the object. */

@@ -104,15 +104,19 @@ def unbound(tmp_path, cleanup, watch_log):
 @pytest.fixture
 def livezoned(tmp_path, memory_path, cleanup, watch_log):
     """Factory of a livezoned: livezoned(zones=[...], start=True, tcp=False, store={...},
-    api={...}). `store` and `api` are laid over the default configuration."""
+    api={...}, backup={...}). `store` and `api` are laid over the default configuration."""
 
-    def make(zones=("live.test",), name="livezoned", start=True, tcp=False, store=(), api=()):
+    def make(
+        zones=("live.test",), name="livezoned", start=True, tcp=False, store=(), api=(), backup=None
+    ):
         _need(build.LIVEZONED, build.LIVEZONECTL)
         directory = tmp_path / name
         directory.mkdir()
         config = default_config(directory, memory_path / f"{name}-serve", zones)
         config["store"].update(store)
         config["api"].update(api)
+        if backup is not None:
+            config["backup"] = backup
         config["api"] = {key: value for key, value in config["api"].items() if value is not None}
         server = Livezoned(directory, config, tcp=tcp)
         cleanup.callback(server.close)

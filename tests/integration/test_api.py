@@ -10,6 +10,7 @@ import threading
 import time
 
 import pytest
+from support.backups import seal
 
 PATH = "/v1/rrsets/a.live.test/A"
 GOOD = {"records": ["10.0.0.1"]}
@@ -346,15 +347,22 @@ def test_a_backup_is_restored_whole_or_not_at_all(api):
     def restore(text):
         return api.request("PUT", "/v1/restore", text, LINES)
 
+    assert seal(backup) == backup
     refused(restore(""), 422, "line 1", "cut short")
     refused(restore("".join(lines[:-1])), 422, f"line {len(lines) - 1}", "cut short")
-    refused(restore("".join(lines[:3] + lines[4:])), 422, f"line {len(lines) - 1}", "damaged")
+    lost = "".join(lines[:3] + lines[4:])
+    refused(restore(lost), 422, "line 4", "damaged")
+    refused(restore(seal(lost)), 422, f"line {len(lines) - 1}", "trailer")
+    refused(restore("".join(lines[:3] + lines[4:5] + lines[3:4] + lines[5:])), 422, "line 4", "damaged")
+    refused(restore("".join(lines[:3] + lines[2:])), 422, "line 4", "damaged")
     refused(restore(backup + lines[1]), 422, f"line {len(lines) + 1}", "trailer")
-    refused(restore(backup.replace('"version":1', '"version":2')), 422, "line 1", "version")
+    refused(restore(backup.replace('"version":2', '"version":1')), 422, "line 1", "version")
     refused(restore("".join(lines[1:])), 422, "line 1", "no backup")
-    refused(restore(backup.replace('"10.0.0.1"', '"x"', 1)), 422, "line 2", "records[0]")
-    refused(restore(backup.replace("n7.live.test", "n7.foreign.example")), 422, restore_place(lines))
-    refused(restore(backup[: len(backup) // 2]), 400, cut_place(backup))
+    refused(restore(backup.replace('"10.0.0.1"', '"10.0.0.2"', 1)), 422, "line 2", "damaged")
+    refused(restore(seal(backup.replace('"10.0.0.1"', '"x"', 1))), 422, "line 2", "records[0]")
+    foreign = seal(backup.replace("n7.live.test", "n7.foreign.example"))
+    refused(restore(foreign), 422, restore_place(lines))
+    refused(restore(backup[: len(backup) // 2]), 422, cut_place(backup), "damaged")
     assert revision(api) == before
     reply = restore(backup)
     assert reply.status == 200 and reply.json["added"] == 20

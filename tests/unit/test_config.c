@@ -78,6 +78,9 @@ an_empty_file_gives_the_defaults(void **state)
 		assert_int_equal(config->store.size_limit, 1u << 30);
 		assert_int_equal(config->store.snapshot_limit, 256u << 20);
 		assert_false(config->store.allow_network_filesystem);
+		assert_string_equal(config->backup.directory, "/var/lib/livezone/backups");
+		assert_int_equal(config->backup.interval_ms, 3600 * 1000);
+		assert_int_equal(config->backup.count, 24);
 		assert_null(config->api.unix_path);
 		assert_null(config->api.tcp);
 		assert_null(config->api.tokens);
@@ -127,6 +130,10 @@ every_key_is_taken(void **state)
 		"  size-limit: 64MiB\n"
 		"  snapshot-limit: 0\n"
 		"  allow-network-filesystem: true\n"
+		"backup:\n"
+		"  directory: /srv/backups/\n"
+		"  interval: 10m\n"
+		"  count: 7\n"
 		"api:\n"
 		"  unix: /run/x.sock\n"
 		"  allow-users: [dns, 1000]\n"
@@ -168,6 +175,9 @@ every_key_is_taken(void **state)
 	assert_int_equal(config->store.snapshot_limit, 0);
 	assert_true(config->store.allow_network_filesystem);
 	assert_string_equal(config->api.unix_path, "/run/x.sock");
+	assert_string_equal(config->backup.directory, "/srv/backups");
+	assert_int_equal(config->backup.interval_ms, 600 * 1000);
+	assert_int_equal(config->backup.count, 7);
 	assert_int_equal(config->api.allow_users_count, 2);
 	assert_string_equal(config->api.allow_users[0], "dns");
 	assert_string_equal(config->api.allow_users[1], "1000");
@@ -201,6 +211,21 @@ every_key_is_taken(void **state)
 	assert_int_equal(zone->fallback[2].type, 16);
 	assert_int_equal(zone->rule_count, 2);
 	config_free(config);
+}
+
+static void
+backups_are_off_without_an_interval(void **state)
+{
+	static const char *const rows[] = { "backup: {interval: 0}\n",
+		"backup: {interval: off}\n", "backup:\n  interval: \"off\"\n" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct config *config = read_good(rows[i]);
+
+		assert_int_equal(config->backup.interval_ms, 0);
+		config_free(config);
+	}
 }
 
 static void
@@ -240,6 +265,14 @@ bad_files_are_refused_with_line_and_key(void **state)
 		{ "store:\n  snapshot-limit: GiB\n", "2: store.snapshot-limit: " },
 		{ "store:\n  allow-network-filesystem: 1\n",
 			"2: store.allow-network-filesystem: \"1\": needs one of false, true" },
+		{ "backup:\n  directory: b\n", "2: backup.directory: \"b\": needs a path" },
+		{ "backup:\n  interval: 500ms\n", "2: backup.interval: \"500ms\": needs a" },
+		{ "backup:\n  interval: 367d\n", "2: backup.interval: \"367d\": needs a" },
+		{ "backup:\n  interval: never\n", "2: backup.interval: " },
+		{ "backup:\n  interval: 1h\n  count: 0\n", "3: backup.count: \"0\": needs a" },
+		{ "backup:\n  count: 10001\n", "2: backup.count: " },
+		{ "backup:\n  count: 1h\n", "2: backup.count: " },
+		{ "backup:\n  keep: 3\n", "2: backup.keep: unknown key" },
 		{ "api:\n  unix: api.sock\n", "2: api.unix: \"api.sock\": needs a path" },
 		{ "api:\n  unix: /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 		  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n",
@@ -445,6 +478,7 @@ main(void)
 		cmocka_unit_test(an_empty_file_gives_the_defaults),
 		cmocka_unit_test(a_zone_has_defaults),
 		cmocka_unit_test(every_key_is_taken),
+		cmocka_unit_test(backups_are_off_without_an_interval),
 		cmocka_unit_test(bad_files_are_refused_with_line_and_key),
 		cmocka_unit_test(every_cut_of_a_good_file_is_read_or_refused),
 		cmocka_unit_test(every_changed_byte_is_read_or_refused),
