@@ -30,14 +30,14 @@ struct sink {
 	size_t used;
 };
 
+/* `room` is enough for the length in front. */
 static struct sink
 start_record(uint8_t *block, size_t room)
 {
-	struct sink sink = { .bytes = block + 2 };
-
-	if (room > 2)
-		sink.room = room - 2 < UINT16_MAX ? room - 2 : UINT16_MAX;
-	return sink;
+	return (struct sink){
+		.bytes = block + 2,
+		.room = room - 2 < UINT16_MAX ? room - 2 : UINT16_MAX,
+	};
 }
 
 /* Sets the length in front; returns the bytes of the whole record. */
@@ -50,12 +50,17 @@ finish_record(struct sink *sink)
 }
 
 static int
+refuse_size(struct reason *reason)
+{
+	return reason_set(reason, STATUS_TOO_LARGE,
+		"the data does not fit: an RRset has at most %d bytes", RRSET_RDATA_MAX);
+}
+
+static int
 append(struct sink *sink, const uint8_t *bytes, size_t len, struct reason *reason)
 {
 	if (len > sink->room - sink->used)
-		return reason_set(reason, STATUS_TOO_LARGE,
-			"the data does not fit: an RRset has at most %d bytes",
-			RRSET_RDATA_MAX);
+		return refuse_size(reason);
 	if (len > 0)
 		memcpy(sink->bytes + sink->used, bytes, len);
 	sink->used += len;
@@ -289,13 +294,17 @@ int
 rdata_read_words(uint16_t type, const struct rdata_words *words, uint8_t *block, size_t room,
 	struct reason *reason)
 {
-	struct sink sink = start_record(block, room);
 	const struct tokens *tokens = words->tokens;
 	bool is_generic = words->first < tokens->count && !tokens->token[words->first].quoted
 		&& strcmp(tokens_text(tokens, words->first), "\\#") == 0;
-	int status = is_generic ? read_generic(type, words, &sink, reason)
-				: read_fields(type, words, &sink, reason);
+	struct sink sink;
+	int status;
 
+	if (room < 2) /* even rdata of no length has one */
+		return refuse_size(reason);
+	sink = start_record(block, room);
+	status = is_generic ? read_generic(type, words, &sink, reason)
+			    : read_fields(type, words, &sink, reason);
 	return status ? status : finish_record(&sink);
 }
 
