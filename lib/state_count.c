@@ -44,7 +44,8 @@ state_decode_source(const MDB_val *key, const MDB_val *value, struct state_sourc
 {
 	struct cursor cursor = cursor_init(value->mv_data, value->mv_size);
 
-	if (!state_is_sealed(key, value) || value->mv_size != SOURCE_SIZE)
+	if (!state_is_sealed(key, value) || value->mv_size != SOURCE_SIZE
+		|| key->mv_size > 1 + STATE_SOURCE_MAX)
 		return reason_set(reason, STATUS_CORRUPT, "state: damaged value in table S");
 	cursor_u32(&cursor);
 	out->rrsets = cursor_u32(&cursor);

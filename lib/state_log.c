@@ -138,6 +138,7 @@ decode_items(const MDB_val *value, struct state_log_entry *entry)
 	entry->count = 0;
 	while (!cursor.failed && cursor.left > 0) {
 		struct state_log_item *item = &entry->items[entry->count];
+		struct name name;
 
 		if (entry->count == STATE_LOG_ITEMS_MAX)
 			return STATUS_CORRUPT;
@@ -147,9 +148,11 @@ decode_items(const MDB_val *value, struct state_log_entry *entry)
 		if (item->owner.len > NAME_KEY_MAX)
 			return STATUS_CORRUPT;
 		cursor_copy(&cursor, item->owner.bytes, item->owner.len);
+		if (name_from_key(item->owner.bytes, item->owner.len, &name) != STATUS_OK)
+			return STATUS_CORRUPT;
 		entry->count++;
 	}
-	return cursor.failed ? STATUS_CORRUPT : STATUS_OK;
+	return cursor.failed || (entry->is_reset && entry->count > 0) ? STATUS_CORRUPT : STATUS_OK;
 }
 
 int

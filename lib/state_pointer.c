@@ -145,9 +145,10 @@ visit_pointer(void *context, const MDB_val *key, const MDB_val *value, struct re
 		key->mv_size - walk->prefix_len, &owner, &type);
 
 	(void)value;
+	if (status != STATUS_OK)
+		return reason_set(reason, status, "state: damaged key in table P");
 	/* an entry without its RRset costs that PTR, not the whole of serve */
-	if (status == STATUS_OK)
-		status = state_get(walk->txn, &owner, type, &record, reason);
+	status = state_get(walk->txn, &owner, type, &record, reason);
 	if (status == STATUS_NOT_FOUND)
 		return STATUS_OK;
 	return status == STATUS_OK ? walk->fn(walk->context, &record, reason) : status;
@@ -169,11 +170,12 @@ static int
 parse_reverse(const MDB_val *key, struct name_key *out)
 {
 	const uint8_t *bytes = key->mv_data;
+	struct name name;
 	size_t at = 1;
 
 	while (at < key->mv_size && bytes[at] != 0)
 		at += 1u + bytes[at];
-	if (at >= key->mv_size || at - 1 > NAME_KEY_MAX)
+	if (at >= key->mv_size || name_from_key(bytes + 1, at - 1, &name) != STATUS_OK)
 		return STATUS_CORRUPT;
 	out->len = (uint8_t)(at - 1);
 	memcpy(out->bytes, bytes + 1, out->len);

@@ -35,7 +35,9 @@ int
 state_parse_rrset_key(const uint8_t *key, size_t len, struct name_key *out_owner,
 	uint16_t *out_type)
 {
-	if (len < 3 || len - 3 > NAME_KEY_MAX || key[len - 3] != 0)
+	struct name name;
+
+	if (len < 3 || key[len - 3] != 0 || name_from_key(key, len - 3, &name) != STATUS_OK)
 		return STATUS_CORRUPT;
 	out_owner->len = (uint8_t)(len - 3);
 	memcpy(out_owner->bytes, key, len - 3);
@@ -100,7 +102,8 @@ decode_value(const MDB_val *key, const MDB_val *value, struct state_record *out,
 	out->source = (const char *)cursor_take(&cursor, out->source_len);
 	out->rrset.rdata = cursor.at;
 	out->rrset.rdata_len = (uint32_t)cursor.left;
-	if (cursor.failed
+	if (cursor.failed || out->source_len > STATE_SOURCE_MAX || out->rrset.count == 0
+		|| out->rrset.count > RRSET_RECORDS_MAX || cursor.left > RRSET_RDATA_MAX
 		|| !rrset_is_well_formed(cursor.at, cursor.left, out->rrset.count))
 		return corrupt(reason, "R");
 	return STATUS_OK;
