@@ -7,7 +7,7 @@ AC_DEFUN([LZ_SANITIZE], [
 	AC_ARG_ENABLE([sanitize],
 		[AS_HELP_STRING([--enable-sanitize=LIST],
 			[build our code with -fsanitize=LIST, e.g. address,undefined or thread])],
-		[], [enable_sanitize=no])
+		[], [enable_sanitize=${enable_sanitize:-no}])
 	AS_CASE([$enable_sanitize],
 		[no], [lz_sanitize=],
 		[yes], [lz_sanitize=address,undefined],

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * A serve whose values have right checksums and any content (lib/store.h, lib/lookup.h), in a
+ * real environment whose transaction is never committed. The input: type and name of the
+ * query, then entries { key length u8, value length u16, key, value }. An entry whose key is
+ * longer than a name's is the meta record.
+ */
+#include <lmdb.h>
+#include <unistd.h>
+
+#include "lib/answer.h"
+#include "lib/checksum.h"
+#include "lib/lookup.h"
+#include "lib/status.h"
+#include "lib/store_txn.h"
+#include "lib/store_writer.h"
+#include "tests/fuzz/fuzz_file.h"
+
+#define MAP_SIZE (16u << 20)
+#define ENTRIES_MAX 32
+
+static struct store_writer *writer;
+static struct answer answer;
+static struct zones zones;
+static struct lookup_memory memory[2];
+
+static void
+make_zone(const char *wire, uint8_t len)
+{
+	struct zone *zone = &zones.zone[zones.count++];
+
+	zone->name.len = len;
+	memcpy(zone->name.wire, wire, len);
+	name_to_key(zone->name.wire, &zone->key);
+	zone->ttl = zone->negative_ttl = 5;
+	zone->stale_ms = 1000;
+}
+
+static void
+open_store(void)
+{
+	const char *directory = fuzz_directory();
+	struct reason reason;
+
+	/* made beside the directory and never published, so that closing removes it */
+	if (store_writer_create(directory, MAP_SIZE, &writer, &reason) != STATUS_OK
+		|| answer_init(&answer) != STATUS_OK)
+		abort();
+	rmdir(directory);
+	zones.zone = fuzz_must(calloc(2, sizeof(*zones.zone)));
+	make_zone("\1z", 3);
+	make_zone("\1b\1z", 5);
+	zones.zone[1].delegation = ZONE_DELEGATION_RECURSE;
+	zones.zone[1].any = ZONE_ANY_FULL;
+	if (zones_finish(&zones, NULL) != STATUS_OK)
+		abort();
+}
+
+static void
+close_store(void)
+{
+	store_writer_close(writer);
+	answer_done(&answer);
+	zones_done(&zones);
+}
+
+static void
+seal(const uint8_t *key, size_t key_len, uint8_t *value, size_t len)
+{
+	uint32_t checksum = checksum_crc32c_two(key, key_len, value + 4, len - 4);
+
+	for (size_t i = 0; i < 4; i++)
+		value[i] = (uint8_t)(checksum >> (8 * i));
+}
+
+static void
+put_entry(struct store_txn *txn, const uint8_t *key, size_t key_len, const uint8_t *data,
+	size_t len)
+{
+	bool is_meta = key_len > NAME_KEY_MAX;
+	uint8_t *value = (uint8_t *)fuzz_text(data, len);
+	MDB_val name = { 1, STORE_META_KEY }, content = { len, value };
+	struct name_key owner = { .len = (uint8_t)key_len };
+	uint8_t bytes[STORE_KEY_MAX];
+
+	if (len >= 4)
+		seal(key, is_meta ? 0 : key_len, value, len);
+	if (!is_meta) {
+		memcpy(owner.bytes, key, key_len);
+		name = (MDB_val){ store_node_key(&owner, bytes), bytes };
+	}
+	FUZZ_CHECK(mdb_put(txn->txn, txn->dbi, &name, &content, 0) == 0);
+	free(value);
+}
+
+static void
+fill(struct store_txn *txn, const uint8_t *data, size_t size)
+{
+	for (size_t i = 0; size > 3 && i < ENTRIES_MAX; i++) {
+		size_t key_len = fuzz_take_u8(&data, &size);
+		size_t len = fuzz_take_u16(&data, &size);
+		const uint8_t *key;
+
+		if (key_len > size)
+			key_len = size;
+		key = data;
+		data += key_len, size -= key_len;
+		if (len > size)
+			len = size;
+		put_entry(txn, key, key_len, data, len);
+		data += len, size -= len;
+	}
+}
+
+/* Whatever is stored, an answer is one that can be sent. */
+static void
+check_answer(void)
+{
+	FUZZ_CHECK(answer.rrset_count <= ANSWER_RRSETS_MAX);
+	FUZZ_CHECK(answer.used <= ANSWER_BUFFER_SIZE);
+	for (size_t i = 0; i < answer.rrset_count; i++) {
+		const struct answer_rrset *rrset = &answer.rrset[i];
+
+		FUZZ_CHECK(rrset->count >= 1 && rrset->count <= RRSET_RECORDS_MAX);
+		FUZZ_CHECK(rrset_is_well_formed(rrset->rdata, rrset->rdata_len,
+			rrset->count));
+		FUZZ_CHECK(name_wire_length(rrset->owner, rrset->owner_len)
+			== rrset->owner_len);
+	}
+	if (answer.kind == ANSWER_ELSEWHERE)
+		FUZZ_CHECK(name_wire_length(answer.target.wire, answer.target.len)
+			== answer.target.len);
+	FUZZ_CHECK(answer_rcode(&answer) <= ANSWER_RCODE_YXDOMAIN);
+}
+
+static void
+ask(struct store_txn *txn, const struct name *name, uint16_t type, uint64_t age_ms)
+{
+	static struct lookup_trace trace;
+	struct lookup_query query = { .name = name->wire, .type = type,
+		.wants_additional = true, .now_ms = 1000, .age_ms = age_ms,
+		.memory = memory, .trace = &trace };
+	struct name_key key;
+	const struct zone *zone;
+
+	name_to_key(name->wire, &key);
+	zone = zones_match(&zones, &key);
+	if (!zone)
+		return;
+	memset(memory, 0, sizeof(memory));
+	trace.count = 0;
+	answer_reset(&answer);
+	lookup_answer(&zones, zone, &key, &query, txn, &answer);
+	FUZZ_CHECK(trace.count <= LOOKUP_STEPS_MAX);
+	check_answer();
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	uint16_t type = fuzz_take_u16(&data, &size);
+	struct reason reason = { "" };
+	struct store_txn *txn;
+	struct store_meta meta;
+	struct name name;
+
+	if (!writer) {
+		open_store();
+		atexit(close_store);
+	}
+	if (name_from_wire(data, size, &name) != STATUS_OK)
+		return 0;
+	if (store_writer_begin(writer, &txn, NULL) != STATUS_OK)
+		abort();
+	fill(txn, data + name.len, size - name.len);
+	if (store_read_meta(txn, &meta, &reason) != STATUS_OK)
+		FUZZ_CHECK(reason.text[0] != '\0');
+	ask(txn, &name, type, 0);
+	ask(txn, &name, type, 500);
+	ask(txn, &name, RRSET_ANY, 0);
+	store_writer_abort(txn);
+	return 0;
+}
