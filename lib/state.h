@@ -227,5 +227,9 @@ void state_usage(struct state *state, uint64_t *out_used, uint64_t *out_size);
  * takes long asks now and then, and gives up. */
 bool state_is_waiting(struct state *state);
 
+/* Frees the reader slots of processes that are gone, and says how many: a tool that was
+ * killed while it read state pins every page of its commit. */
+unsigned state_sweep(struct state *state);
+
 /* How often LMDB had to be opened anew after a failed write. */
 uint64_t state_reopens(struct state *state);

@@ -337,6 +337,18 @@ state_is_waiting(struct state *state)
 	return is_waiting;
 }
 
+unsigned
+state_sweep(struct state *state)
+{
+	int dead = 0;
+
+	if (state_enter(state, NULL) != STATUS_OK)
+		return 0;
+	mdb_reader_check(state->env, &dead);
+	state_leave(state, false);
+	return (unsigned)dead;
+}
+
 uint64_t
 state_reopens(struct state *state)
 {

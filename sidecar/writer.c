@@ -19,6 +19,7 @@
 #include "sidecar/serving.h"
 
 #define IDLE_MS 1000       /* the longest sleep: files are looked after, clocks may jump */
+#define SWEEP_MS 5000      /* R11 */
 #define BULK_ITEMS 1000    /* a change from here on shares its group with no other */
 
 struct request {
@@ -53,6 +54,7 @@ struct writer {
 	uint64_t wall_offset_ms;
 	uint64_t next_expiry_ms; /* lease clock; 0 = none */
 	uint64_t revision;       /* committed */
+	uint64_t swept_ms;       /* boot clock: when state was searched for dead readers */
 	struct change *expire;
 	/* shared */
 	pthread_mutex_t lock;
@@ -505,6 +507,18 @@ use_config(struct writer *writer, const struct config *config)
 
 /* --- the thread --- */
 
+/* A dead reader of state is one of LMDB's tools; it would let the file grow to its end. */
+static void
+sweep_state(struct writer *writer)
+{
+	uint64_t now = clock_boot_ms();
+
+	if (now - writer->swept_ms < SWEEP_MS)
+		return;
+	writer->swept_ms = now;
+	state_sweep(writer->state);
+}
+
 static void *
 run(void *context)
 {
@@ -532,6 +546,7 @@ run(void *context)
 		if (reload)
 			use_config(writer, reload);
 		serving_tick(&writer->serving);
+		sweep_state(writer);
 		if (looks)
 			run_looks(writer, looks);
 

@@ -704,6 +704,35 @@ test_no_order_of_writes_leaves_a_file_that_is_refused(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* Another process that reads state and is killed, as mdb_copy may be. */
+static void
+leave_dead_reader(void)
+{
+	pid_t child = fork();
+	int status;
+
+	assert_true(child >= 0);
+	if (child == 0) {
+		MDB_env *env;
+		MDB_txn *txn;
+
+		_exit(mdb_env_create(&env) || mdb_env_open(env, dir, MDB_RDONLY, 0)
+			|| mdb_txn_begin(env, NULL, MDB_RDONLY, &txn));
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
+static void
+test_a_reader_that_died_is_swept_away(void **state)
+{
+	(void)state;
+	assert_int_equal(state_sweep(truth), 0);
+	leave_dead_reader();
+	assert_int_equal(state_sweep(truth), 1);
+	assert_int_equal(state_sweep(truth), 0);
+}
+
 int
 main(void)
 {
@@ -723,6 +752,7 @@ main(void)
 		TEST(test_an_environment_of_another_program_is_refused),
 		TEST(test_a_newer_schema_is_refused_with_what_is_needed),
 		TEST(test_no_order_of_writes_leaves_a_file_that_is_refused),
+		TEST(test_a_reader_that_died_is_swept_away),
 	};
 
 	return cmocka_run_group_tests_name("state", tests, NULL, NULL);
