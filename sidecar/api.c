@@ -49,7 +49,7 @@ bool
 api_authorise(struct api_call *call, enum credentials_verb verb,
 	const struct name_key *name, uint16_t type)
 {
-	struct reason reason;
+	struct reason reason = { "" };
 
 	if (auth_may(&call->identity, verb, name, type, &reason))
 		return true;
@@ -68,7 +68,7 @@ api_authorise_source(
 	struct api_call *call, enum credentials_verb verb, const char *source)
 {
 	struct source_rights rights = { call, verb };
-	struct reason reason;
+	struct reason reason = { "" };
 	int status;
 
 	if (!call->identity.token)
@@ -85,7 +85,7 @@ api_authorise_source(
 bool
 api_begin_read(struct api_call *call, struct state_meta *out_meta)
 {
-	struct reason reason;
+	struct reason reason = { "" };
 	int status = state_begin_read(call->api->state, &call->txn, &reason);
 
 	if (!status)
@@ -94,10 +94,26 @@ api_begin_read(struct api_call *call, struct state_meta *out_meta)
 }
 
 bool
+api_has_no_room(struct api_call *call)
+{
+	const int status = call->reply->body.status;
+
+	if (status == STATUS_FULL || status == STATUS_IO)
+		problem_set(call->reply, PROBLEM_STORE_FULL, NULL,
+			"no disk space for the reply");
+	else if (status)
+		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL,
+			"out of memory or descriptors");
+	return status != 0;
+}
+
+bool
 api_fail(struct api_call *call, int status, const struct reason *reason, const char *path)
 {
 	const enum problem_kind kind = problem_from_status(status);
 
+	if (api_has_no_room(call))
+		return false;
 	problem_set(call->reply, kind, path, "%s", reason->text);
 	if (kind == PROBLEM_INTERNAL)
 		log_line(LOG_LEVEL_ERROR, "%s: %s", call->request->path, reason->text);
@@ -108,7 +124,7 @@ bool
 api_read_name(
 	struct api_call *call, const char *text, const char *path, struct name_key *out)
 {
-	struct reason reason;
+	struct reason reason = { "" };
 	struct name name;
 	int status = presentation_read_name(text, &name, &reason);
 
@@ -121,7 +137,7 @@ api_read_name(
 bool
 api_read_type(struct api_call *call, const char *text, const char *path, uint16_t *out)
 {
-	struct reason reason;
+	struct reason reason = { "" };
 	int status = presentation_read_type(text, out, &reason);
 
 	return status == 0 || api_fail(call, status, &reason, path);
@@ -159,7 +175,7 @@ api_read_duration(struct api_call *call, const char *key, uint64_t min_ms,
 {
 	const char *text = http_uri_parameter(call->request, key);
 	char path[64];
-	struct reason reason;
+	struct reason reason = { "" };
 	uint64_t value;
 
 	if (!text)
@@ -300,7 +316,7 @@ static bool
 authorise_change(struct api_call *call, const struct change *change)
 {
 	struct state_meta meta;
-	struct reason reason;
+	struct reason reason = { "" };
 
 	if (!call->identity.token)
 		return true;

@@ -78,6 +78,10 @@ bool api_authorise_source(
 /* Opens call->txn and reads the meta record. */
 bool api_begin_read(struct api_call *call, struct state_meta *out_meta);
 
+/* Has the reply become longer than there is room for? Then it is a problem instead, the
+ * cause of whatever failed after that. */
+bool api_has_no_room(struct api_call *call);
+
 /* A failed call of lib as a problem. Always false. */
 bool api_fail(
 	struct api_call *call, int status, const struct reason *reason, const char *path);

@@ -34,7 +34,7 @@ void
 api_backup_get(struct api_call *call)
 {
 	struct state_meta meta;
-	struct reason reason;
+	struct reason reason = { "" };
 	int status;
 
 	if (!auth_may_all(&call->identity, CREDENTIALS_ADMIN, call->zones, &reason)) {
@@ -97,7 +97,7 @@ static bool
 read_lines(struct restore *restore, const char *text, size_t len)
 {
 	const char *const end = text + len;
-	struct reason reason;
+	struct reason reason = { "" };
 
 	while (text < end) {
 		const char *newline = memchr(text, '\n', (size_t)(end - text));

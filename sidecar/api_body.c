@@ -81,7 +81,7 @@ api_body_read_one(
 {
 	const struct api_places places = { 0 };
 	struct json_object *object;
-	struct reason reason;
+	struct reason reason = { "" };
 	const char *text;
 	size_t len;
 	int status;
@@ -101,7 +101,7 @@ api_body_read_text(
 {
 	const struct api_places places = { 0 };
 	struct rrset *rrset = &item->rrset;
-	struct reason reason;
+	struct reason reason = { "" };
 	const char *text;
 	size_t len;
 	int status = 0;
@@ -141,7 +141,7 @@ api_body_read_list(struct api_call *call, struct rrset_json_reader *reader,
 		.failed = NOWHERE,
 	};
 	struct json_object *rest = NULL;
-	struct reason reason;
+	struct reason reason = { "" };
 	const char *text, *unknown;
 	bool has_list;
 	size_t len;
@@ -174,7 +174,7 @@ api_body_read_zone(struct api_call *call, struct rrset_json_reader *reader,
 	const struct zone *zone, uint32_t **out_lines)
 {
 	struct zone_context context = { .reader = reader };
-	struct reason reason;
+	struct reason reason = { "" };
 	uint32_t *lines = NULL;
 	bool is_good = false;
 	const char *text;
@@ -356,7 +356,7 @@ make_item(struct api_call *call, struct rrset_json_reader *reader,
 {
 	const struct api_places places = { .lines = &record->line };
 	struct change_item *item = change_add(reader->change);
-	struct reason reason;
+	struct reason reason = { "" };
 	struct rrset *rrset;
 
 	if (!item) {

@@ -41,7 +41,7 @@ api_changes_get(struct api_call *call)
 	struct log_context log = { .call = call, .emit = { .out = &call->reply->body } };
 	uint64_t since, wait_ms = 0;
 	struct state_meta meta;
-	struct reason reason;
+	struct reason reason = { "" };
 	int status;
 
 	if (!read_since(call, &since)

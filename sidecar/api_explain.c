@@ -127,7 +127,7 @@ read_question(struct api_call *call, struct explain *explain)
 {
 	const char *name = http_uri_parameter(call->request, "name");
 	const char *type = http_uri_parameter(call->request, "type");
-	struct reason reason;
+	struct reason reason = { "" };
 	int status;
 
 	if (!name || !type) {
@@ -301,7 +301,7 @@ emit_step(struct api_call *call, struct emit *emit, const struct explain *explai
 {
 	const struct lookup_step *step = &explain->trace.step[index];
 	char type[PRESENTATION_TYPE_MAX];
-	struct reason reason;
+	struct reason reason = { "" };
 	struct name name;
 
 	if (name_from_key(step->name.bytes, step->name.len, &name) != STATUS_OK)

@@ -31,7 +31,7 @@ api_rrsets_get(struct api_call *call)
 	struct rrset place;
 	struct state_record record;
 	struct state_meta meta;
-	struct reason reason;
+	struct reason reason = { "" };
 	int status;
 
 	if (!read_place(call, &place)
@@ -108,7 +108,7 @@ api_rrsets_find(struct api_call *call)
 		.now_ms = writer_lease_clock(call->api->writer) };
 	struct name_key key;
 	struct state_meta meta;
-	struct reason reason;
+	struct reason reason = { "" };
 	int status;
 
 	if (!name) {
@@ -167,7 +167,7 @@ read_text_parameters(
 	const char *ttl = http_uri_parameter(call->request, "ttl");
 	const char *source = http_uri_parameter(call->request, "source");
 	struct change_item *item = reader->change->items;
-	struct reason reason;
+	struct reason reason = { "" };
 	uint64_t lease_ms = 0;
 
 	if (ttl) {

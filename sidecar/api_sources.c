@@ -39,7 +39,7 @@ api_sources_list(struct api_call *call)
 {
 	struct emit emit = { .out = &call->reply->body };
 	struct state_meta meta;
-	struct reason reason;
+	struct reason reason = { "" };
 	int status;
 
 	/* the names of all writers: not for a token of one zone */
@@ -158,7 +158,7 @@ static bool
 read_source(struct api_call *call, struct state_source *out)
 {
 	const char *name = call->variable[0];
-	struct reason reason;
+	struct reason reason = { "" };
 	int status;
 
 	if (!api_check_source(call, name, "source"))
@@ -229,7 +229,7 @@ static bool
 read_lease(struct api_call *call, const struct json_object *rest, uint32_t *out_ms)
 {
 	const char *text = json_get_text(rest, "lease");
-	struct reason reason;
+	struct reason reason = { "" };
 	uint64_t lease_ms;
 
 	if (!text && !json_has(rest, "lease"))

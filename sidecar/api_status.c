@@ -36,7 +36,7 @@ api_status_get(struct api_call *call)
 	struct emit emit = { .out = &call->reply->body };
 	struct writer_status writer;
 	struct state_meta meta;
-	struct reason reason;
+	struct reason reason = { "" };
 	uint64_t rrsets = 0;
 	int status;
 

@@ -115,7 +115,7 @@ api_zones_get(struct api_call *call)
 	struct emit *emit = &content.emit;
 	struct state_zone facts;
 	struct state_meta meta;
-	struct reason reason;
+	struct reason reason = { "" };
 	int status;
 
 	if (!zone || !api_authorise(call, CREDENTIALS_READ, &zone->key, 0)
@@ -221,7 +221,7 @@ set_etag(struct api_call *call, const struct zone *zone,
 static bool
 read_state(struct api_call *call, const struct zone *zone, struct state_zone *out)
 {
-	struct reason reason;
+	struct reason reason = { "" };
 	int status = state_get_zone(call->txn, &zone->key, out, &reason);
 
 	if (status == STATUS_NOT_FOUND)
@@ -239,7 +239,7 @@ make_soa(struct api_call *call, const struct zone *zone, uint64_t revision,
 {
 	const uint32_t serial = (uint32_t)revision;
 	struct state_record record;
-	struct reason reason;
+	struct reason reason = { "" };
 	int status = state_get(call->txn, &zone->key, RRSET_SOA, &record, &reason);
 
 	*out = (struct rrset){ .owner = zone->key,
@@ -360,7 +360,7 @@ write_master_file(struct api_call *call, const struct zone *zone, uint64_t revis
 		.zones = call->zones, .zone = zone, .emit = { .out = &call->reply->body }
 	};
 	uint8_t block[ZONE_SOA_MAX];
-	struct reason reason;
+	struct reason reason = { "" };
 	struct rrset soa;
 	int status;
 

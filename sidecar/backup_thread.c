@@ -231,7 +231,7 @@ look_at_newest(struct newest *newest, const char *dir)
 {
 	struct backup_list list = { NULL, 0 };
 	struct newest found = { .made_ms = 0 };
-	struct reason reason;
+	struct reason reason = { "" };
 	char *path = NULL;
 	uint64_t age_ms;
 

@@ -19,6 +19,7 @@
 #define FIRST_ROOM 1024
 
 static int open_unlinked(const char *dir);
+static int status_of_open(int error);
 static int reserve(struct buffer *buffer, size_t len);
 static void fail(struct buffer *buffer, int status);
 
@@ -55,7 +56,7 @@ buffer_add(struct buffer *buffer, const void *data, size_t len)
 		if (buffer->file < 0 && buffer->dir)
 			buffer->file = open_unlinked(buffer->dir);
 		if (buffer->file < 0) {
-			fail(buffer, buffer->dir ? STATUS_IO : STATUS_TOO_LARGE);
+			fail(buffer, buffer->dir ? status_of_open(errno) : STATUS_TOO_LARGE);
 			return;
 		}
 		if (buffer_flush(buffer) != 0)
@@ -157,6 +158,15 @@ open_unlinked(const char *dir)
 	if (file >= 0)
 		unlink(path);
 	return file;
+}
+
+static int
+status_of_open(int error)
+{
+	if (error == ENOSPC || error == EDQUOT)
+		return STATUS_FULL;
+	return error == EMFILE || error == ENFILE || error == ENOMEM ? STATUS_UNAVAILABLE
+								     : STATUS_IO;
 }
 
 static int

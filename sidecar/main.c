@@ -265,7 +265,7 @@ reload(struct daemon *daemon)
 {
 	struct settings *old = daemon->api.settings; /* only this thread replaces it */
 	struct settings *new = NULL;
-	struct reason reason;
+	struct reason reason = { "" };
 	int status;
 
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,

@@ -160,18 +160,12 @@ static void
 answer(void *context, struct http_request *request, struct http_reply *reply)
 {
 	struct api_call *call = request->user;
-	int status;
 
 	(void)context;
 	call->reply = reply;
 	reply->type = "application/json";
 	call->route->handle(call);
-	status = reply->body.status;
-	if (status == STATUS_FULL || status == STATUS_IO)
-		problem_set(
-			reply, PROBLEM_STORE_FULL, NULL, "no disk space for the reply");
-	else if (status)
-		problem_set(reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
+	(void)api_has_no_room(call);
 	finish(call);
 	state_abort(call->txn); /* the client may read for a long time */
 	call->txn = NULL;
@@ -268,7 +262,7 @@ find_route(struct api_call *call)
 static bool
 check_verb(struct api_call *call)
 {
-	struct reason reason;
+	struct reason reason = { "" };
 
 	if (call->route->is_public
 		|| auth_has_verb(&call->identity, call->route->verb, &reason))
