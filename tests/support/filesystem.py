@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026, the livezone authors
-"""A small file system of its own, to be filled up."""
+"""File systems of a test's own, to be filled up or to be of another kind."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -38,7 +39,7 @@ def fill(path):
     return filler
 
 
-def mount_image(cleanup, path, kind="ext4", size="256M"):
+def mount_image(cleanup, path, kind="ext4", size="256M", options=()):
     """Mounts a new file system of that kind, in a file beside it, at `path`."""
     if os.geteuid() != 0:
         pytest.skip("mounting a file system needs root")
@@ -48,7 +49,7 @@ def mount_image(cleanup, path, kind="ext4", size="256M"):
     path.mkdir()
     for argv in (
         ["truncate", "-s", size, image],
-        [f"mkfs.{kind}", "-q", image],
+        [f"mkfs.{kind}", "-q", *options, image],
         ["mount", "-o", "loop", image, path],
     ):
         done = subprocess.run(argv, capture_output=True, text=True)
@@ -56,3 +57,32 @@ def mount_image(cleanup, path, kind="ext4", size="256M"):
             pytest.skip(f"no {kind} here: {done.stderr.strip()}")
     cleanup.callback(subprocess.run, ["umount", "--lazy", path], check=True)
     return path
+
+
+def mount_overlay(cleanup, path):
+    """An overlay whose layers lie beside `path`."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a file system needs root")
+    layers = {name: path.with_name(f"{path.name}-{name}") for name in ("lower", "upper", "work")}
+    for layer in (path, *layers.values()):
+        layer.mkdir()
+    options = ",".join(f"{name}dir={layer}" for name, layer in layers.items())
+    done = subprocess.run(["mount", "-t", "overlay", "-o", options, "overlay", path],
+                          capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"no overlay here: {done.stderr.strip()}")
+    cleanup.callback(subprocess.run, ["umount", "--lazy", path], check=True)
+    return path
+
+
+def fill_inodes(path):
+    """Makes empty files until none can be made; returns their directory."""
+    directory = path / "inodes"
+    directory.mkdir()
+    try:
+        for number in range(1_000_000):
+            (directory / str(number)).touch()
+    except OSError as error:
+        assert error.errno == errno.ENOSPC, error
+        return directory
+    raise AssertionError("inodes without end")
