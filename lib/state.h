@@ -9,6 +9,7 @@
  * (no label has length 0), T is the type as u16 big-endian, R a revision as u64
  * big-endian, so that ranges are in the order that readers want:
  *
+ *	  'A' | name                alarm
  *	  'M'                       meta record
  *	  'R' | N | 00 | T          RRset
  *	  'S' | source              source record
@@ -29,6 +30,8 @@
  *	zone    crc32c u32 | rrsets u32 | revision u64 | wildcards u32 | cuts u32 |
  *	        pointers u32 | pointless u32
  *	change  crc32c u32 | flags u32 | n x { verb u8 | key_len u8 | type u16 | key }
+ *
+ *	alarm   crc32c u32 | 0 u32 | raised u64 | text, not terminated
  *
  * zones is a checksum over the zones (apex, auto-ptr) for which zone records were counted and
  * P entries made; P has the addresses of zones with auto-ptr whose reverse names lie in a
@@ -100,6 +103,18 @@ struct state_zone {
  * livezoned holds "<dir>/livezoned.lock"; the reason has its pid. */
 int state_open(const char *dir, uint64_t size_limit, struct state **out,
 	struct reason *reason);
+
+/* The same in steps, for what is to be done to the files in between: the lock is held from
+ * the first on, and taken over by the second. */
+int state_lock(const char *dir, int *out_fd, struct reason *reason);
+void state_unlock(int lock_fd); /* when it was not taken over; -1 is allowed */
+int state_open_locked(const char *dir, uint64_t size_limit, int lock_fd, struct state **out,
+	struct reason *reason);
+
+/* Makes an empty environment in "<dir>/new", of this instance (NULL: a new one), for
+ * state_file_adopt after it was closed. */
+int state_create(const char *dir, uint64_t size_limit, const uint8_t *instance,
+	struct state **out, struct reason *reason);
 void state_close(struct state *state); /* all transactions have ended; NULL is allowed */
 
 /* Transactions. Any number of readers on any threads, each used by one thread; one writer
@@ -197,9 +212,26 @@ int state_walk_reverse_names(struct state_txn *txn, state_name_fn fn, void *cont
 	struct reason *reason);
 
 /* Counts the RRsets of each zone anew, and makes the index of addresses, when the live
- * zones or their auto-ptr are not those that they were counted for; *out_changed says so. */
+ * zones or their auto-ptr are not those that they were counted for, or after
+ * state_want_recount; *out_changed says so. */
+void state_want_recount(struct state *state); /* before other threads use it */
 int state_recount_zones(struct state_txn *txn, const struct zones *zones,
 	bool *out_changed, struct reason *reason);
+
+/* Alarms: what somebody must know of, until they say that they do. Durable, without a
+ * revision, and in no backup. Raising one that stands puts the new text in its place. */
+#define STATE_ALARM_NAME_MAX 32
+#define STATE_ALARM_TEXT_MAX 1000 /* longer text is cut */
+#define STATE_ALARMS_MAX 64       /* more are STATUS_FULL */
+int state_raise_alarm(struct state_txn *txn, const char *name, const char *text,
+	struct reason *reason);
+/* STATUS_NOT_FOUND when it does not stand. */
+int state_clear_alarm(struct state_txn *txn, const char *name, struct reason *reason);
+/* Name and text are not terminated; raised_ms is the wall clock. */
+typedef int (*state_alarm_fn)(void *context, const char *name, size_t name_len,
+	const char *text, size_t text_len, uint64_t raised_ms, struct reason *reason);
+int state_walk_alarms(struct state_txn *txn, state_alarm_fn fn, void *context,
+	struct reason *reason);
 
 /* The change log. state_log_append writes one revision's entry and trims old ones;
  * with more than STATE_LOG_ITEMS_MAX items, a reset entry. */

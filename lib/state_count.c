@@ -9,13 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/checksum.h"
 #include "lib/cursor.h"
 #include "lib/mdb.h"
-#include "lib/reverse.h"
 #include "lib/state_txn.h"
 #include "lib/status.h"
-#include "lib/zones.h"
 
 #define SOURCE_SIZE 32
 #define ZONE_SIZE 32
@@ -88,8 +85,8 @@ read_source(struct state_txn *txn, const char *source, size_t len, struct state_
 	return state_decode_source(&key, &value, out, reason);
 }
 
-static int
-read_zone(struct state_txn *txn, const struct name_key *apex, struct state_zone *out,
+int
+state_read_zone(struct state_txn *txn, const struct name_key *apex, struct state_zone *out,
 	struct reason *reason)
 {
 	uint8_t bytes[STATE_KEY_MAX];
@@ -129,8 +126,8 @@ write_source(struct state_txn *txn, const struct state_source_counter *counter,
 		reason);
 }
 
-static int
-write_zone(struct state_txn *txn, const struct state_zone_counter *counter,
+int
+state_write_zone(struct state_txn *txn, const struct state_zone_counter *counter,
 	struct reason *reason)
 {
 	uint8_t bytes[STATE_KEY_MAX], data[ZONE_SIZE];
@@ -158,7 +155,7 @@ state_flush_counters(struct state_txn *txn, struct reason *reason)
 	for (i = 0; status == STATUS_OK && i < txn->source_count; i++)
 		status = write_source(txn, &txn->source[i], reason);
 	for (i = 0; status == STATUS_OK && i < txn->zone_count; i++)
-		status = write_zone(txn, &txn->zone[i], reason);
+		status = state_write_zone(txn, &txn->zone[i], reason);
 	txn->source_count = txn->zone_count = 0;
 	txn->source_last = txn->zone_last = 0;
 	return status;
@@ -288,8 +285,8 @@ has_wildcard(const struct name_key *owner)
 	return false;
 }
 
-static void
-count_rrset(struct state_zone *zone, const struct name_key *apex,
+void
+state_count_rrset(struct state_zone *zone, const struct name_key *apex,
 	const struct state_delta *delta)
 {
 	zone->rrsets = add(zone->rrsets, delta->delta);
@@ -314,7 +311,7 @@ load_zone(struct state_txn *txn, const struct name_key *apex,
 			return status;
 		counter = &txn->zone[txn->zone_count];
 		*counter = (struct state_zone_counter){ .apex = *apex };
-		status = read_zone(txn, apex, &counter->record, reason);
+		status = state_read_zone(txn, apex, &counter->record, reason);
 		if (status != STATUS_OK && status != STATUS_NOT_FOUND)
 			return status;
 		txn->zone_last = txn->zone_count++;
@@ -347,7 +344,7 @@ state_count_zone(struct state_txn *txn, const struct name_key *apex,
 	status = load_zone(txn, apex, &counter, reason);
 	if (status != STATUS_OK)
 		return status;
-	count_rrset(&counter->record, apex, delta);
+	state_count_rrset(&counter->record, apex, delta);
 	if (revision > counter->record.revision)
 		counter->record.revision = revision;
 	return STATUS_OK;
@@ -439,168 +436,7 @@ state_get_zone(struct state_txn *txn, const struct name_key *apex, struct state_
 	struct state_zone_counter *counter = find_zone(txn, apex);
 
 	if (!counter)
-		return read_zone(txn, apex, out, reason);
+		return state_read_zone(txn, apex, out, reason);
 	*out = counter->record;
 	return STATUS_OK;
-}
-
-/* --- counting anew --- */
-
-struct pointing {
-	struct state_txn *txn;
-	const struct zones *zones;
-	const struct zone *zone; /* whose names are looked at; not those of zones inside it */
-	uint8_t block[REVERSE_BLOCK_MAX];
-};
-
-static uint32_t
-checksum_zones(const struct zones *zones)
-{
-	uint32_t checksum = 0;
-	size_t i;
-
-	for (i = 0; i < zones->count; i++) {
-		const struct name_key *apex = &zones->zone[i].key;
-		uint8_t bytes[6 + NAME_KEY_MAX];
-		size_t len = 5u + apex->len;
-
-		memcpy(bytes, &checksum, sizeof(checksum));
-		bytes[4] = apex->len;
-		memcpy(bytes + 5, apex->bytes, apex->len);
-		if (zones->zone[i].auto_ptr)
-			bytes[len++] = STATE_TABLE_POINTER;
-		checksum = checksum_crc32c(bytes, len);
-	}
-	return checksum;
-}
-
-/* What zones with auto-ptr want of the index; the walk reads table R and this writes table P,
- * so that the addresses are copied first. */
-static int
-point_record(void *context, const struct state_record *record, struct reason *reason)
-{
-	struct pointing *pointing = context;
-	struct rrset rrset = record->rrset;
-	const struct zone *zone = zones_match(pointing->zones, &rrset.owner);
-
-	if (zone != pointing->zone || !reverse_is_wanted(zone, &rrset.owner, rrset.type)
-		|| rrset.rdata_len > sizeof(pointing->block))
-		return STATUS_OK;
-	memcpy(pointing->block, rrset.rdata, rrset.rdata_len);
-	rrset.rdata = pointing->block;
-	return state_point(pointing->txn, pointing->zones, NULL, &rrset, NULL, NULL, reason);
-}
-
-/* Makes the index for these zones, whose counts are 0. */
-static int
-make_pointers(struct state_txn *txn, const struct zones *zones, struct reason *reason)
-{
-	struct pointing pointing = { .txn = txn, .zones = zones };
-	int status = state_clear_pointers(txn, reason);
-	size_t i;
-
-	for (i = 0; status == STATUS_OK && i < zones->count; i++) {
-		pointing.zone = &zones->zone[i];
-		if (pointing.zone->auto_ptr)
-			status = state_walk_below(txn, &pointing.zone->key, point_record,
-				&pointing, reason);
-	}
-	return status;
-}
-
-static int
-clear_zone(void *context, const MDB_val *key, const MDB_val *value, struct reason *reason)
-{
-	struct state_zone_counter counter = { .apex.len = 0 };
-	int status;
-
-	if (key->mv_size > 1 + NAME_KEY_MAX)
-		return reason_set(reason, STATUS_CORRUPT, "state: damaged key in table Z");
-	counter.apex.len = (uint8_t)(key->mv_size - 1);
-	memcpy(counter.apex.bytes, (const uint8_t *)key->mv_data + 1, counter.apex.len);
-	status = state_decode_zone(key, value, &counter.record, reason);
-	counter.record = (struct state_zone){ .revision = counter.record.revision };
-	return status == STATUS_OK ? write_zone(context, &counter, reason) : status;
-}
-
-/* Sets the counts of every zone record to 0; revisions stay, they are serials. */
-static int
-clear_zones(struct state_txn *txn, struct reason *reason)
-{
-	const uint8_t table = STATE_TABLE_ZONE;
-
-	return state_walk_prefix(txn, &table, 1, clear_zone, txn, reason);
-}
-
-struct tally {
-	const struct zones *zones;
-	struct state_zone *zone; /* per zone, without revisions */
-};
-
-static int
-tally_record(void *context, const struct state_record *record, struct reason *reason)
-{
-	struct tally *tally = context;
-	const struct zone *zone = zones_match(tally->zones, &record->rrset.owner);
-
-	(void)reason;
-	if (zone)
-		count_rrset(&tally->zone[zone - tally->zones->zone], &zone->key,
-			&(struct state_delta){ &record->rrset.owner, record->rrset.type, 1 });
-	return STATUS_OK;
-}
-
-static int
-write_tally(struct state_txn *txn, const struct tally *tally, struct reason *reason)
-{
-	int status = STATUS_OK;
-	size_t i;
-
-	for (i = 0; status == STATUS_OK && i < tally->zones->count; i++) {
-		struct state_zone_counter counter = { .apex = tally->zones->zone[i].key };
-
-		status = read_zone(txn, &counter.apex, &counter.record, reason);
-		if (status == STATUS_NOT_FOUND && tally->zone[i].rrsets == 0) {
-			status = STATUS_OK;
-			continue;
-		}
-		if (status == STATUS_OK || status == STATUS_NOT_FOUND) {
-			tally->zone[i].revision = counter.record.revision;
-			counter.record = tally->zone[i];
-			status = write_zone(txn, &counter, reason);
-		}
-	}
-	return status;
-}
-
-int
-state_recount_zones(struct state_txn *txn, const struct zones *zones, bool *out_changed,
-	struct reason *reason)
-{
-	static const struct name_key root;
-	uint32_t checksum = checksum_zones(zones);
-	struct tally tally = { .zones = zones };
-	int status = state_load_meta(txn, reason);
-
-	if (status == STATUS_OK)
-		*out_changed = txn->meta.zones_checksum != checksum;
-	if (status != STATUS_OK || txn->meta.zones_checksum == checksum)
-		return status;
-	status = state_flush_counters(txn, reason);
-	if (status != STATUS_OK)
-		return status;
-	tally.zone = calloc(zones->count + 1, sizeof(*tally.zone));
-	if (!tally.zone)
-		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
-	status = clear_zones(txn, reason);
-	if (status == STATUS_OK)
-		status = state_walk_below(txn, &root, tally_record, &tally, reason);
-	if (status == STATUS_OK)
-		status = write_tally(txn, &tally, reason);
-	if (status == STATUS_OK)
-		status = make_pointers(txn, zones, reason);
-	free(tally.zone);
-	txn->meta.zones_checksum = checksum;
-	txn->is_meta_dirty = true;
-	return status;
 }

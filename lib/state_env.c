@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * The files of the state environment: one process by its lock file, made in "new" and moved
- * into place, opened anew after a failed write.
+ * The life of the state environment: one process by its lock file, opened at start and anew
+ * after a failed write.
  */
 #include "lib/state.h"
 
@@ -14,11 +14,11 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "lib/mdb.h"
+#include "lib/state_file.h"
 #include "lib/state_txn.h"
 #include "lib/status.h"
 
@@ -41,15 +41,14 @@ refuse_second(const char *path, int fd, struct reason *reason)
 	return reason_set(reason, STATUS_CONFLICT, "%s: in use by another livezoned", path);
 }
 
-static int
-take_lock(struct state *state, struct reason *reason)
+int
+state_lock(const char *dir, int *out_fd, struct reason *reason)
 {
 	char path[PATH_MAX], text[32];
 	int fd, len;
 
-	if (snprintf(path, sizeof(path), "%s/livezoned.lock", state->dir)
-		>= (int)sizeof(path))
-		return reason_set(reason, STATUS_INVALID, "%s: path too long", state->dir);
+	if (snprintf(path, sizeof(path), "%s/livezoned.lock", dir) >= (int)sizeof(path))
+		return reason_set(reason, STATUS_INVALID, "%s: path too long", dir);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return reason_set(reason, errno == ENOSPC ? STATUS_FULL : STATUS_IO,
@@ -66,8 +65,15 @@ take_lock(struct state *state, struct reason *reason)
 	len = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
 	if (ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)len, 0) != len)
 		(void)!ftruncate(fd, 0);
-	state->lock_fd = fd;
+	*out_fd = fd;
 	return STATUS_OK;
+}
+
+void
+state_unlock(int lock_fd)
+{
+	if (lock_fd >= 0)
+		close(lock_fd);
 }
 
 /* --- open --- */
@@ -108,22 +114,9 @@ open_env(struct state *state, const char *dir, struct reason *reason)
 	return STATUS_OK;
 }
 
-static int
-sync_directory(const char *dir, struct reason *reason)
-{
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int failed = fd < 0 || fsync(fd) != 0;
-	int error = errno;
-
-	if (fd >= 0)
-		close(fd);
-	return failed ? reason_set(reason, STATUS_IO, "%s: %s", dir, strerror(error))
-		      : STATUS_OK;
-}
-
 /* Gives an environment without any entry its meta record. */
 static int
-make_meta(struct state *state, struct reason *reason)
+make_meta(struct state *state, const uint8_t *instance, struct reason *reason)
 {
 	struct state_txn *txn;
 	int status = state_begin_write(state, &txn, reason);
@@ -131,7 +124,10 @@ make_meta(struct state *state, struct reason *reason)
 	if (status != STATUS_OK)
 		return status;
 	txn->has_meta = txn->is_meta_dirty = true;
-	if (getrandom(txn->meta.meta.instance, STATE_INSTANCE_SIZE, 0) != STATE_INSTANCE_SIZE) {
+	if (instance) {
+		memcpy(txn->meta.meta.instance, instance, STATE_INSTANCE_SIZE);
+	} else if (getrandom(txn->meta.meta.instance, STATE_INSTANCE_SIZE, 0)
+		!= STATE_INSTANCE_SIZE) {
 		state_abort(txn);
 		return reason_set(reason, STATUS_IO, "no random bytes: %s",
 			strerror(errno));
@@ -139,44 +135,18 @@ make_meta(struct state *state, struct reason *reason)
 	return state_commit(txn, reason);
 }
 
-static void
-remove_new(const char *dir)
-{
-	char path[PATH_MAX + 16];
-
-	snprintf(path, sizeof(path), "%s/data.mdb", dir);
-	unlink(path);
-	snprintf(path, sizeof(path), "%s/lock.mdb", dir);
-	unlink(path);
-	rmdir(dir);
-}
-
 /* Makes the environment in "<dir>/new" and moves its file into place when it is whole: a
  * data.mdb that is empty or cut off is damage, then, never a first start that was killed. */
 static int
-create(struct state *state, const char *path, struct reason *reason)
+create(const char *dir, uint64_t size_limit, struct reason *reason)
 {
-	char dir[PATH_MAX], file[PATH_MAX + 16];
-	int status;
+	struct state *state;
+	int status = state_create(dir, size_limit, NULL, &state, reason);
 
-	if (snprintf(dir, sizeof(dir), "%s/new", state->dir) >= (int)sizeof(dir))
-		return reason_set(reason, STATUS_INVALID, "path too long");
-	snprintf(file, sizeof(file), "%s/data.mdb", dir);
-	remove_new(dir);
-	if (mkdir(dir, 0700) != 0)
-		return reason_set(reason, status_from_mdb(errno), "%s: %s", dir,
-			strerror(errno));
-	status = open_env(state, dir, reason);
-	if (status == STATUS_OK) {
-		status = make_meta(state, reason);
-		mdb_env_close(state->env);
-		state->env = NULL;
-	}
-	if (status == STATUS_OK && rename(file, path) != 0)
-		status = reason_set(reason, STATUS_IO, "%s: %s", path, strerror(errno));
-	remove_new(dir);
-	/* LMDB does not sync the directory that a new file stands in */
-	return status == STATUS_OK ? sync_directory(state->dir, reason) : status;
+	if (status != STATUS_OK)
+		return status;
+	state_close(state);
+	return state_file_adopt(dir, reason);
 }
 
 static int
@@ -204,7 +174,7 @@ open_checked(struct state *state, struct reason *reason)
 
 	snprintf(path, sizeof(path), "%s/data.mdb", state->dir);
 	if (access(path, F_OK) != 0 && errno == ENOENT)
-		status = create(state, path, reason);
+		status = create(state->dir, state->map_size, reason);
 	/* before LMDB, which would change the lock file of another format */
 	if (status == STATUS_OK)
 		status = mdb_files_check(state->dir, reason);
@@ -213,16 +183,17 @@ open_checked(struct state *state, struct reason *reason)
 	return status == STATUS_OK ? check_meta(state, reason) : status;
 }
 
-int
-state_open(const char *dir, uint64_t size_limit, struct state **out, struct reason *reason)
+static struct state *
+state_new(const char *dir, uint64_t size_limit, int lock_fd)
 {
 	struct state *state = calloc(1, sizeof(*state));
 	pthread_condattr_t attributes;
-	int status;
 
-	if (!state)
-		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
-	state->lock_fd = -1;
+	if (!state) {
+		state_unlock(lock_fd);
+		return NULL;
+	}
+	state->lock_fd = lock_fd;
 	pthread_mutex_init(&state->lock, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -230,15 +201,60 @@ state_open(const char *dir, uint64_t size_limit, struct state **out, struct reas
 	pthread_condattr_destroy(&attributes);
 	state->map_size = (size_limit + MAP_UNIT - 1) / MAP_UNIT * MAP_UNIT;
 	state->dir = strdup(dir);
-	status = state->dir ? take_lock(state, reason)
-			    : reason_set(reason, STATUS_NO_MEMORY, "out of memory");
-	if (status == STATUS_OK) {
-		status = open_checked(state, reason);
-		if (status != STATUS_OK)
-			reason_prefix(reason, status, "state in %s", dir);
+	if (state->dir)
+		return state;
+	state_close(state);
+	return NULL;
+}
+
+int
+state_open_locked(const char *dir, uint64_t size_limit, int lock_fd, struct state **out,
+	struct reason *reason)
+{
+	struct state *state = state_new(dir, size_limit, lock_fd);
+	int status;
+
+	if (!state)
+		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+	status = open_checked(state, reason);
+	if (status != STATUS_OK) {
+		reason_prefix(reason, status, "state in %s", dir);
+		state_close(state);
+		return status;
 	}
+	*out = state;
+	return STATUS_OK;
+}
+
+int
+state_open(const char *dir, uint64_t size_limit, struct state **out, struct reason *reason)
+{
+	int lock_fd, status = state_lock(dir, &lock_fd, reason);
+
+	return status == STATUS_OK
+		? state_open_locked(dir, size_limit, lock_fd, out, reason)
+		: status;
+}
+
+int
+state_create(const char *dir, uint64_t size_limit, const uint8_t *instance,
+	struct state **out, struct reason *reason)
+{
+	char path[PATH_MAX];
+	struct state *state;
+	int status = state_file_make_new(dir, path, reason);
+
+	if (status != STATUS_OK)
+		return status;
+	state = state_new(path, size_limit, -1);
+	if (!state)
+		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+	status = open_env(state, path, reason);
+	if (status == STATUS_OK)
+		status = make_meta(state, instance, reason);
 	if (status != STATUS_OK) {
 		state_close(state);
+		state_file_remove_new(dir);
 		return status;
 	}
 	*out = state;
@@ -253,8 +269,7 @@ state_close(struct state *state)
 	/* private to this process: closing is safe here (R13 speaks of serve) */
 	if (state->env)
 		mdb_env_close(state->env);
-	if (state->lock_fd >= 0)
-		close(state->lock_fd);
+	state_unlock(state->lock_fd);
 	pthread_cond_destroy(&state->idle);
 	pthread_mutex_destroy(&state->lock);
 	free(state->dir);
@@ -358,4 +373,10 @@ state_reopens(struct state *state)
 	reopens = state->reopens;
 	pthread_mutex_unlock(&state->lock);
 	return reopens;
+}
+
+void
+state_want_recount(struct state *state)
+{
+	state->must_recount = true;
 }

@@ -3,7 +3,8 @@
 /*
  * What the files of the state environment share: state_env.c (files), state.c
  * (transactions, meta), state_rrset.c (RRsets and their indexes), state_pointer.c (index of addresses),
- * state_count.c (sources and zones), state_log.c (change log). For lib/state*.c only.
+ * state_count.c (sources and zones), state_recount.c (zones counted anew), state_log.c
+ * (change log), state_alarm.c. For lib/state*.c only.
  */
 #pragma once
 
@@ -16,6 +17,7 @@
 #include "lib/state.h"
 
 /* Prefix bytes of the tables, as drawn in state.h. */
+#define STATE_TABLE_ALARM 'A'
 #define STATE_TABLE_LOG 'C'
 #define STATE_TABLE_LEASE 'L'
 #define STATE_TABLE_META 'M'
@@ -64,6 +66,7 @@ struct state {
 	unsigned users;       /* open transactions */
 	bool is_suspect;      /* a write failed: open anew before the next transaction */
 	bool is_reopening;
+	bool must_recount;    /* by the next state_recount_zones, whatever the zones */
 	uint64_t reopens;
 };
 
@@ -148,6 +151,16 @@ struct state_delta {
 };
 int state_count_zone(struct state_txn *txn, const struct name_key *apex,
 	const struct state_delta *delta, uint64_t revision, struct reason *reason);
+
+/* The same on a record in memory. */
+void state_count_rrset(struct state_zone *zone, const struct name_key *apex,
+	const struct state_delta *delta);
+
+/* A zone's record as it is stored, past the counters of a writer. STATUS_NOT_FOUND. */
+int state_read_zone(struct state_txn *txn, const struct name_key *apex,
+	struct state_zone *out, struct reason *reason);
+int state_write_zone(struct state_txn *txn, const struct state_zone_counter *counter,
+	struct reason *reason);
 
 /* Counts an address of the zone: with a pointer, or without one for want of a live reverse
  * zone. */

@@ -20,6 +20,7 @@
 #include "lib/status.h"
 #include "livezone-config.h"
 #include "sidecar/api.h"
+#include "sidecar/examine.h"
 #include "sidecar/backup_thread.h"
 #include "sidecar/http.h"
 #include "sidecar/log.h"
@@ -34,6 +35,7 @@
 struct arguments {
 	const char *config;
 	bool only_check;
+	const char *check_state; /* directory */
 	uint64_t watchdog_s;
 };
 
@@ -58,6 +60,7 @@ static void stop(struct daemon *daemon);
 
 static const char usage[] =
 	"usage: livezoned [--config FILE] [--check] [--watchdog SECONDS]\n"
+	"       livezoned --check-state DIR\n"
 	"\n"
 	"Takes writes over HTTP and keeps the live zones that Unbound serves.\n"
 	"\n"
@@ -67,6 +70,8 @@ static const char usage[] =
 	"      --watchdog SECONDS\n"
 	"                     where systemd does not watch: end when the writer has\n"
 	"                     not moved for so long (default: 60; 0 = never)\n"
+	"      --check-state DIR\n"
+	"                     check every record of the state in DIR, then end\n"
 	"  -V, --version      print the version, then end\n"
 	"  -h, --help         print this, then end\n"
 	"\n"
@@ -83,6 +88,8 @@ main(int argc, char **argv)
 
 	if (!parse_arguments(argc, argv, &arguments, &exit_code))
 		return exit_code;
+	if (arguments.check_state)
+		return examine_child(arguments.check_state);
 	log_init();
 	umask(0027);
 	/* A thread's own heap grows by one page and one mprotect at a time, and LMDB takes the
@@ -122,6 +129,7 @@ parse_arguments(int argc, char **argv, struct arguments *out, int *out_exit)
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "check", no_argument, NULL, 'k' },
+		{ "check-state", required_argument, NULL, 's' },
 		{ "watchdog", required_argument, NULL, 'w' },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
@@ -143,6 +151,9 @@ parse_arguments(int argc, char **argv, struct arguments *out, int *out_exit)
 				break;
 			*out_exit = EXIT_USAGE;
 			return false;
+		case 's':
+			out->check_state = optarg;
+			break;
 		case 'V':
 			printf("livezoned %s\n", PACKAGE_VERSION);
 			return false;

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * The bytes of an LMDB file, read without LMDB: it trusts its pages, and a damaged one makes
+ * it abort or leave its map. Every number of a page is checked here before it is used, so
+ * that a file of any content can be walked, and what LMDB never looks at is looked at: page
+ * numbers, the order of all keys, pages used twice, the list of free pages. For the check of
+ * state, and for what can be saved of a damaged environment.
+ *
+ * Layout of 64-bit LMDB 0.9 (mdb.c: struct MDB_page, MDB_node, MDB_meta), native byte order:
+ *
+ *	page    pgno u64 | pad u16 | flags u16 | lower u16, upper u16; overflow: pages u32
+ *	        | u16 offset of each node | ... | nodes
+ *	node    size u32 | flags u16 | key size u16 | key | value, or u64 pgno of its pages
+ *	        branch: pgno u48 in place of size and flags, no value
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/reason.h"
+
+/* One of the two trees: 0 is the list of free pages, 1 what is stored. */
+struct mdb_image_tree {
+	uint16_t flags, depth;
+	uint64_t branch_pages, leaf_pages, overflow_pages, entries, root;
+};
+
+/* A commit; the bytes are borrowed. */
+struct mdb_image {
+	const uint8_t *bytes;
+	uint64_t size;
+	uint32_t page_size;
+	uint64_t last_page, txn_id;
+	struct mdb_image_tree tree[2];
+};
+
+struct mdb_image_text {
+	const uint8_t *at;
+	size_t len;
+};
+
+/* Called per entry in key order; a value other than 0 ends the walk and is returned. */
+typedef int (*mdb_image_fn)(void *context, const struct mdb_image_text *key,
+	const struct mdb_image_text *value, struct reason *reason);
+
+/* Finds the commit with this transaction id, or the newest (0). STATUS_CORRUPT;
+ * STATUS_FOREIGN: another format of LMDB or another kind of machine; STATUS_UNAVAILABLE: that
+ * commit is no longer in a meta page. */
+int mdb_image_open(const void *bytes, uint64_t size, uint64_t txn_id, struct mdb_image *out,
+	struct reason *reason);
+
+/* Checks every page of both trees, and calls `fn` (may be NULL) for all that is stored.
+ * STATUS_CORRUPT with page and fault in the reason; STATUS_NO_MEMORY. */
+int mdb_image_verify(const struct mdb_image *image, mdb_image_fn fn, void *context,
+	struct reason *reason);
+
+/* Only the entries whose first byte is from `first` to `last`. With out_damaged, pages that
+ * cannot be read are left out and counted; without, the first one is STATUS_CORRUPT. */
+int mdb_image_walk(const struct mdb_image *image, uint8_t first, uint8_t last,
+	mdb_image_fn fn, void *context, uint64_t *out_damaged, struct reason *reason);
