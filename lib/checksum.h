@@ -23,6 +23,17 @@ checksum_crc32c_two(const uint8_t *first, size_t first_len, const uint8_t *secon
 	return ~crc32_iscsi((unsigned char *)(uintptr_t)second, (int)second_len, raw);
 }
 
+/* Of two pieces and the border between them: where the first ends matters, too. */
+static inline uint32_t
+checksum_crc32c_pair(const uint8_t *first, size_t first_len, const uint8_t *second,
+	size_t second_len)
+{
+	uint32_t raw = crc32_iscsi((unsigned char *)(uintptr_t)first, (int)first_len,
+		0xffffffffu ^ (uint32_t)first_len);
+
+	return ~crc32_iscsi((unsigned char *)(uintptr_t)second, (int)second_len, raw);
+}
+
 static inline uint32_t
 checksum_crc32c(const uint8_t *data, size_t len)
 {

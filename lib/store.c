@@ -11,30 +11,45 @@
 #include "lib/cursor.h"
 #include "lib/mdb.h"
 #include "lib/status.h"
+#include "lib/store_chain.h"
 #include "lib/store_txn.h"
 
-#define META_MAGIC 0x31535a4cu /* "LZS1" */
+#define META_MAGIC 0x32535a4cu /* "LZS2" */
 #define META_MAGIC_FAMILY 0x00535a4cu
 
 int
 store_find(struct store_txn *txn, const struct name_key *key, struct node *out)
 {
 	uint8_t bytes[STORE_KEY_MAX];
-	MDB_val found = { .mv_data = bytes, .mv_size = store_node_key(key, bytes) };
-	size_t len = found.mv_size;
-	MDB_val value;
+	MDB_val wanted = { .mv_data = bytes, .mv_size = store_node_key(key, bytes) };
+	MDB_val found = wanted, value, before;
 	int code = mdb_cursor_get(txn->cursor, &found, &value, MDB_SET_RANGE);
 
-	if (code == MDB_NOTFOUND)
-		return STORE_NONE;
+	if (code == MDB_NOTFOUND) /* the end of the chain is behind every name */
+		return STATUS_CORRUPT;
 	if (code != 0)
 		return status_from_mdb(code);
-	if (found.mv_size < len || memcmp(found.mv_data, bytes, len) != 0)
-		return STORE_NONE;
-	if (found.mv_size > len)
-		return STORE_BELOW;
-	code = node_open(value.mv_data, value.mv_size, key, out);
-	return code == STATUS_OK ? STORE_EXACT : code;
+	if (found.mv_size == wanted.mv_size
+		&& memcmp(found.mv_data, bytes, found.mv_size) == 0) {
+		code = store_open_node(&value, key, out);
+		return code == STATUS_OK ? STORE_EXACT : code;
+	}
+	code = store_chain_check(txn, &wanted, &found, &before, &value);
+	if (code != STATUS_OK)
+		return code;
+	return found.mv_size > wanted.mv_size
+			&& memcmp(found.mv_data, bytes, wanted.mv_size) == 0
+		? STORE_BELOW
+		: STORE_NONE;
+}
+
+int
+store_open_node(const MDB_val *value, const struct name_key *key, struct node *out)
+{
+	if (value->mv_size < STORE_LINK_SIZE)
+		return STATUS_CORRUPT;
+	return node_open((const uint8_t *)value->mv_data + STORE_LINK_SIZE,
+		value->mv_size - STORE_LINK_SIZE, key, out);
 }
 
 uint64_t
@@ -64,7 +79,7 @@ store_read_meta(struct store_txn *txn, struct store_meta *out, struct reason *re
 	if (!cursor.failed && magic != META_MAGIC
 		&& (magic & 0x00ffffffu) == META_MAGIC_FAMILY)
 		return reason_set(reason, STATUS_FOREIGN,
-			"schema \"LZS%c\" in serve, this program knows \"LZS1\": use the same "
+			"schema \"LZS%c\" in serve, this program knows \"LZS2\": use the same "
 			"version of livezoned and livezone.so",
 			(int)(magic >> 24));
 	if (cursor.failed || cursor.left != 0 || magic != META_MAGIC

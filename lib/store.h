@@ -6,13 +6,19 @@
  * from store_reader.h, the one writer from store_writer.h; what is here works on
  * both, so that lookup.h runs in either.
  *
- * Keys: 'M' = the meta record, 'N' | name key = node.
+ * Keys: 'M' = the meta record, 'N' | name key = link and node; 'M' '~' and 'O' are the ends of
+ * the chain of links (store_chain.h), by which a name is proven to be absent.
  *
- * Meta record, version 1, little-endian:
+ *	  0          4
+ *	  +----------+----------------+
+ *	  | link u32 | node (node.h)  |    'M' '~': the link alone; 'O': nothing
+ *	  +----------+----------------+
+ *
+ * Meta record, schema 2, little-endian:
  *
  *	  0        4         8              16                32
  *	  +--------+---------+--------------+-----------------+----------------+
- *	  | crc32c | "LZS1"  | revision u64 | instance[16]    | boot id[16]    |
+ *	  | crc32c | "LZS2"  | revision u64 | instance[16]    | boot id[16]    |
  *	  +--------+---------+--------------+-----------------+----------------+
  *	 48
  *
@@ -47,8 +53,9 @@ enum store_found {
 };
 
 /* Looks a name up with one descent of the tree. STORE_EXACT fills *out, which points
- * into the map and is valid until the transaction ends. A node that fails its checks is
- * STATUS_CORRUPT. Never allocates. Returns enum store_found or a negative status. */
+ * into the map and is valid until the transaction ends; the two others are proven. A node
+ * that fails its checks and an absence without proof are STATUS_CORRUPT. Never allocates.
+ * Returns enum store_found or a negative status. */
 int store_find(struct store_txn *txn, const struct name_key *key, struct node *out);
 
 /* The number of the commit that the transaction sees; it never repeats in one environment

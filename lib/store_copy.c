@@ -24,15 +24,6 @@
 #define TRIES 5
 #define COMPARE_SIZE 65536
 
-/* Through all keys in order. */
-struct walk {
-	struct store_txn *txn;
-	size_t page_size;
-	size_t count;
-	MDB_val key, value;
-	int code; /* of LMDB, for key and value */
-};
-
 static int copy_commit(struct store_reader *from, uint64_t limit, size_t slots,
 	struct store_copy *out, struct reason *reason);
 static int open_memory(const struct mdb_commit *commit, size_t slots,
@@ -41,11 +32,6 @@ static int open_file(const struct mdb_commit *commit, const char *dir, size_t sl
 	struct store_copy *out, int *out_fd, struct reason *reason);
 static int open_at(const struct mdb_commit *commit, int fd, const char *path, size_t slots,
 	struct store_copy *out, struct reason *reason);
-static int walk_step(struct walk *walk);
-static int check_value(const MDB_val *key, const MDB_val *value);
-static int look_for(const struct walk *walk, const MDB_val *key);
-static int compare(const MDB_val *a, const MDB_val *b);
-static uintptr_t page_of(const struct walk *walk, const MDB_val *key);
 
 int
 store_copy_make(struct store_reader *from, uint64_t limit, size_t slots,
@@ -180,97 +166,4 @@ store_copy_is_like(struct store_reader *live, struct store_reader *copy, uint64_
 			return false;
 	}
 	return true;
-}
-
-int
-store_verify(struct store_reader *reader, struct store_meta *out_meta, struct reason *reason)
-{
-	struct store_txn *txn = store_reader_slot(reader, 0);
-	struct walk walk = { .txn = txn };
-	MDB_stat stat;
-	int status = store_reader_begin(txn);
-
-	if (status != STATUS_OK)
-		return reason_set(reason, status, "cannot begin a transaction");
-	status = store_read_meta(txn, out_meta, reason);
-	mdb_stat(txn->txn, txn->dbi, &stat);
-	walk.page_size = stat.ms_psize;
-	walk.code = mdb_cursor_get(txn->cursor, &walk.key, &walk.value, MDB_FIRST);
-	while (status == STATUS_OK && walk.code == 0)
-		status = walk_step(&walk);
-	store_reader_end(txn);
-	if (status == STATUS_OK
-		&& (walk.code != MDB_NOTFOUND || walk.count != stat.ms_entries))
-		status = STATUS_CORRUPT;
-	return status == STATUS_OK
-		? status
-		: reason_set(reason, STATUS_CORRUPT, "serve is damaged at value %zu of %zu",
-			  walk.count, stat.ms_entries);
-}
-
-/* Branch pages have been read by the descent only: where the walk comes to another leaf,
- * the last key of the one and the first of the other are looked for from the root. */
-static int
-walk_step(struct walk *walk)
-{
-	MDB_val before = walk->key;
-	bool is_first = walk->count++ == 0;
-	int status = check_value(&walk->key, &walk->value);
-
-	if (status == STATUS_OK && is_first)
-		status = look_for(walk, &before);
-	if (status != STATUS_OK)
-		return status;
-	walk->code = mdb_cursor_get(
-		walk->txn->cursor, &walk->key, &walk->value, MDB_NEXT);
-	if (walk->code != 0)
-		return look_for(walk, &before);
-	if (compare(&before, &walk->key) >= 0)
-		return STATUS_CORRUPT;
-	if (page_of(walk, &before) == page_of(walk, &walk->key))
-		return STATUS_OK;
-	status = look_for(walk, &before);
-	return status == STATUS_OK ? look_for(walk, &walk->key) : status;
-}
-
-static int
-check_value(const MDB_val *key, const MDB_val *value)
-{
-	const uint8_t *bytes = key->mv_data;
-	struct name_key name;
-	struct node node;
-
-	if (key->mv_size == 1 && !memcmp(bytes, STORE_META_KEY, 1))
-		return STATUS_OK;
-	if (key->mv_size < 1 || key->mv_size > STORE_KEY_MAX || bytes[0] != 'N')
-		return STATUS_CORRUPT;
-	name.len = (uint8_t)(key->mv_size - 1);
-	memcpy(name.bytes, bytes + 1, name.len);
-	return node_open(value->mv_data, value->mv_size, &name, &node);
-}
-
-static int
-look_for(const struct walk *walk, const MDB_val *key)
-{
-	MDB_val wanted = *key, value;
-
-	return mdb_get(walk->txn->txn, walk->txn->dbi, &wanted, &value) == 0
-		? STATUS_OK
-		: STATUS_CORRUPT;
-}
-
-/* LMDB's own order. */
-static int
-compare(const MDB_val *a, const MDB_val *b)
-{
-	size_t len = a->mv_size < b->mv_size ? a->mv_size : b->mv_size;
-	int order = memcmp(a->mv_data, b->mv_data, len);
-
-	return order != 0 ? order : (a->mv_size > b->mv_size) - (a->mv_size < b->mv_size);
-}
-
-static uintptr_t
-page_of(const struct walk *walk, const MDB_val *key)
-{
-	return (uintptr_t)key->mv_data / walk->page_size;
 }

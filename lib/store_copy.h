@@ -33,9 +33,3 @@ int store_copy_make(struct store_reader *from, uint64_t limit, size_t slots,
 /* Has the store still the bytes of the copy, which was made of the same commit? Read, not
  * mapped. Pages that a writer is about to use may differ without harm. One thread. */
 bool store_copy_is_like(struct store_reader *live, struct store_reader *copy, uint64_t size);
-
-/* Reads all of a store, copy or live: every value passes its checks and is found under its
- * key, and there are as many as there shall be. LMDB has no checksums of its own, and
- * nobody else would see that a damaged page hides a name. 0.2 s for a million names. */
-int store_verify(struct store_reader *reader, struct store_meta *out_meta,
-	struct reason *reason);

@@ -9,13 +9,13 @@
 
 #include "lib/store.h"
 
-struct store_writer;
+struct store_chain_tail;
 
 struct store_txn {
 	MDB_txn *txn;
 	MDB_cursor *cursor; /* a reader keeps it over renewals, so that none allocates */
 	MDB_dbi dbi;
-	struct store_writer *writer; /* NULL in a reader */
+	struct store_chain_tail *tail; /* store_chain.h; NULL in a reader */
 };
 
 #define STORE_META_KEY ((void *)(uintptr_t)"M")
@@ -24,6 +24,9 @@ struct store_txn {
 
 /* The key of a node's value into `out` (STORE_KEY_MAX bytes); returns its length. */
 size_t store_node_key(const struct name_key *key, uint8_t *out);
+
+/* The node of an entry, behind its link. */
+int store_open_node(const MDB_val *value, const struct name_key *key, struct node *out);
 
 /* The meta record's STORE_META_SIZE bytes. */
 void store_encode_meta(const struct store_meta *meta, uint8_t *out);

@@ -19,6 +19,7 @@
 #include "lib/mdb.h"
 #include "lib/side.h"
 #include "lib/status.h"
+#include "lib/store_chain.h"
 #include "lib/store_txn.h"
 
 #define DIRECTORY_MODE 02770 /* setgid: files belong to the group that Unbound is in */
@@ -30,6 +31,7 @@ struct store_writer {
 	MDB_dbi dbi;
 	struct mdb_files files;
 	struct store_txn txn; /* the one open transaction */
+	struct store_chain_tail tail; /* of it */
 	char dir[PATH_MAX];   /* where it is served */
 	char path[PATH_MAX];  /* where it is now: dir, or dir.new until published */
 	struct store_writer *retired;
@@ -217,6 +219,7 @@ store_writer_create(const char *dir, uint64_t size_limit, struct store_writer **
 		return status;
 	}
 	say_side(writer);
+	writer->tail.is_empty = true;
 	*out = writer;
 	return STATUS_OK;
 }
@@ -291,11 +294,16 @@ store_writer_begin(struct store_writer *writer, struct store_txn **out,
 	if (code != 0)
 		return status_from_mdb_reason(code, "serve: begin", reason);
 	txn->dbi = writer->dbi;
-	txn->writer = writer;
+	txn->tail = &writer->tail;
+	txn->tail->link = NULL;
 	code = mdb_cursor_open(txn->txn, txn->dbi, &txn->cursor);
+	/* with the first nodes: a commit without any would leave a page behind which proves
+	 * that there are none */
+	if (code == 0 && writer->tail.is_empty)
+		code = store_chain_create(txn);
 	if (code != 0) {
 		mdb_txn_abort(txn->txn);
-		return status_from_mdb_reason(code, "serve: cursor", reason);
+		return status_from_mdb_reason(code, "serve: begin", reason);
 	}
 	*out = txn;
 	return STATUS_OK;
@@ -308,6 +316,8 @@ store_writer_commit(struct store_txn *txn, struct reason *reason)
 
 	mdb_cursor_close(txn->cursor);
 	code = mdb_txn_commit(txn->txn);
+	if (code == 0)
+		txn->tail->is_empty = false;
 	return status_from_mdb_reason(code, "serve: commit", reason);
 }
 
@@ -324,15 +334,9 @@ store_writer_reserve(struct store_txn *txn, const struct name_key *key, size_t s
 {
 	uint8_t bytes[STORE_KEY_MAX];
 	MDB_val at = { .mv_data = bytes, .mv_size = store_node_key(key, bytes) };
-	MDB_val value = { .mv_size = size };
-	/* by the cursor: the names of a bulk change are in order, and LMDB then finds the next
-	 * one without a descent */
-	int code = mdb_cursor_put(txn->cursor, &at, &value, MDB_RESERVE);
 
-	if (code != 0)
-		return status_from_mdb_reason(code, "serve: put", reason);
-	*out = value.mv_data;
-	return STATUS_OK;
+	return status_from_mdb_reason(
+		store_chain_reserve(txn, &at, size, out), "serve: put", reason);
 }
 
 int
@@ -341,10 +345,9 @@ store_writer_delete(struct store_txn *txn, const struct name_key *key,
 {
 	uint8_t bytes[STORE_KEY_MAX];
 	MDB_val at = { .mv_data = bytes, .mv_size = store_node_key(key, bytes) };
-	int code = mdb_del(txn->txn, txn->dbi, &at, NULL);
 
-	return code == MDB_NOTFOUND ? STATUS_OK
-				    : status_from_mdb_reason(code, "serve: delete", reason);
+	return status_from_mdb_reason(
+		store_chain_delete(txn, &at), "serve: delete", reason);
 }
 
 int
@@ -356,6 +359,7 @@ store_writer_put_meta(struct store_txn *txn, const struct store_meta *meta,
 	MDB_val value = { .mv_data = bytes, .mv_size = sizeof(bytes) };
 
 	store_encode_meta(meta, bytes);
+	txn->tail->link = NULL;
 	return status_from_mdb_reason(mdb_put(txn->txn, txn->dbi, &key, &value, 0),
 		"serve: meta record", reason);
 }

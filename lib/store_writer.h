@@ -51,11 +51,13 @@ int store_writer_commit(struct store_txn *txn, struct reason *reason);
 void store_writer_abort(struct store_txn *txn);
 
 /* Reserves a node's value of `size` bytes under the key and lets the caller encode into
- * it. *out is valid until the next call on the transaction. */
+ * it. *out is valid until the next call on the transaction. Here and in store_writer_delete
+ * STATUS_CORRUPT means that the place of the name is damaged: to be aborted, and serve to be
+ * rebuilt. */
 int store_writer_reserve(struct store_txn *txn, const struct name_key *key, size_t size,
 	uint8_t **out, struct reason *reason);
 
-/* Removes a node; absent is fine. */
+/* Removes a node; one that is proven to be absent is fine. */
 int store_writer_delete(struct store_txn *txn, const struct name_key *key,
 	struct reason *reason);
 

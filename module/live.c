@@ -12,7 +12,7 @@
 #include "lib/clock.h"
 #include "lib/filesystem.h"
 #include "lib/status.h"
-#include "lib/store_copy.h"
+#include "lib/store_walk.h"
 #include "module/guard.h"
 #include "module/stats.h"
 
@@ -386,7 +386,7 @@ verify_guarded(void *context)
 {
 	struct reading *reading = context;
 
-	reading->status = store_verify(reading->reader, &reading->meta, &reading->why);
+	reading->status = store_walk_verify(reading->reader, &reading->meta, &reading->why);
 }
 
 bool

@@ -10,6 +10,7 @@
 #include "lib/clock.h"
 #include "lib/status.h"
 #include "lib/store_copy.h"
+#include "lib/store_walk.h"
 #include "module/guard.h"
 #include "module/stats.h"
 
@@ -149,7 +150,7 @@ verify(void *context)
 {
 	struct work *work = context;
 
-	work->status = store_verify(work->copy, &work->meta, work->reason);
+	work->status = store_walk_verify(work->copy, &work->meta, work->reason);
 }
 
 static void
