@@ -194,7 +194,7 @@ int
 store_writer_create(const char *dir, uint64_t size_limit, struct store_writer **out,
 	struct reason *reason)
 {
-	struct store_writer *writer = writer_new(dir, ".new", reason);
+	struct store_writer *writer = writer_new(dir, STORE_NEW_SUFFIX, reason);
 	int status;
 
 	if (!writer)
@@ -231,10 +231,17 @@ store_writer_publish(struct store_writer *writer, struct reason *reason)
 
 	if (renameat2(AT_FDCWD, writer->path, AT_FDCWD, writer->dir, flags) != 0)
 		return system_error(writer->dir, reason);
-	if (flags == RENAME_EXCHANGE)
-		remove_directory(writer->path, NULL);
 	strcpy(writer->path, writer->dir);
 	return STATUS_OK;
+}
+
+void
+store_writer_tidy(const char *dir)
+{
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%s" STORE_NEW_SUFFIX, dir) < (int)sizeof(path))
+		remove_directory(path, NULL);
 }
 
 void

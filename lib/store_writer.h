@@ -14,6 +14,8 @@
 #include "lib/reason.h"
 #include "lib/store.h"
 
+#define STORE_NEW_SUFFIX ".new"
+
 struct store_writer;
 
 /* Opens the environment at `dir` for writing; size_limit is LMDB's map size.
@@ -27,9 +29,12 @@ int store_writer_open(const char *dir, uint64_t size_limit, struct store_writer 
 int store_writer_create(const char *dir, uint64_t size_limit, struct store_writer **out,
 	struct reason *reason);
 
-/* Puts a created environment at `dir` in one step; an old directory there is exchanged
- * and removed. Readers that have it open keep their map. */
+/* Puts a created environment at `dir` in one step. An old directory there is at "<dir>.new"
+ * then. Readers that have it open keep their map. */
 int store_writer_publish(struct store_writer *writer, struct reason *reason);
+
+/* Removes what is at "<dir>.new", when no created environment waits there. */
+void store_writer_tidy(const char *dir);
 
 /* Ends the use without touching the shared locks (R13); an environment that was never
  * published is removed. NULL is allowed. */

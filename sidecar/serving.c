@@ -7,6 +7,7 @@
 #include "sidecar/serving.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -196,6 +197,15 @@ fill_from_state(struct serving *serving, struct store_writer *store,
 	return status;
 }
 
+/* Until they are gone from the old directory, which says who they are: a livezoned that is
+ * killed meanwhile must find that. */
+static void
+wait_for_readers(struct serving *serving, const struct store_writer *store)
+{
+	reporters_wait(&serving->reporters, serving->dir, store_writer_inode(store));
+	store_writer_tidy(serving->dir);
+}
+
 static int
 publish(struct serving *serving, struct store_writer *store)
 {
@@ -204,7 +214,7 @@ publish(struct serving *serving, struct store_writer *store)
 	reporters_look(&serving->reporters, serving->dir);
 	status = store_writer_publish(store, &serving->reason);
 	if (status == STATUS_OK)
-		reporters_wait(&serving->reporters, serving->dir, store_writer_inode(store));
+		wait_for_readers(serving, store);
 	return status;
 }
 
@@ -546,12 +556,27 @@ catch_up(struct serving *serving)
 	return status;
 }
 
+/* The livezoned before this one may have ended right after it put a new directory in place:
+ * an Unbound that still reads the old one would not see what is written now. */
+static void
+look_for_readers(struct serving *serving)
+{
+	char old[PATH_MAX];
+
+	if (snprintf(old, sizeof(old), "%s" STORE_NEW_SUFFIX, serving->dir) < (int)sizeof(old))
+		reporters_look(&serving->reporters, old);
+	reporters_look(&serving->reporters, serving->dir);
+}
+
 void
 serving_start(struct serving *serving, bool must_rebuild)
 {
 	read_boot_id(serving->meta.boot_id);
+	look_for_readers(serving);
 	serving->is_current = !must_rebuild && catch_up(serving) == STATUS_OK;
-	if (!serving->is_current)
+	if (serving->is_current)
+		wait_for_readers(serving, serving->store);
+	else
 		rebuild(serving);
 }
 

@@ -168,9 +168,9 @@ def break_at(whole, operation, call, nth, then=lambda: None):
     broken = Strace(pid, call, f"signal=KILL:when={nth}", tid=thread(pid, "writer"))
     try:
         was_acked = operation.run()
-        was_killed = not was_acked or is_ending(whole.daemon)
     finally:
         broken.close()
+    was_killed = not was_acked or is_ending(whole.daemon)
     if was_killed:
         whole.daemon.kill()
         operation.check()

@@ -26,7 +26,10 @@ def threads(pid):
 
 
 def thread(pid, name):
-    return next(tid for tid, comm in threads(pid).items() if comm == name)
+    """A thread gives itself its name soon after it was started."""
+    return wait_until(
+        lambda: next((tid for tid, comm in threads(pid).items() if comm == name), None),
+        5, f"thread {name}", 0.001)
 
 
 def _is_traced(pid, tid):

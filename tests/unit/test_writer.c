@@ -855,6 +855,34 @@ test_a_write_that_an_unbound_does_not_see_is_not_called_served(void **state)
 	assert_outcome(&result, CHANGE_DONE, "");
 }
 
+/* It was killed after the rename: who reads the old directory is said there. */
+static void
+test_a_start_looks_for_unbounds_that_read_the_serve_before_this_one(void **state)
+{
+	struct change_result result;
+	char old[96], path[112], pid[16];
+	struct report behind = { .pid = getpid(), .serve_inode = 1 };
+	struct stat now;
+
+	(void)state;
+	put("www.live", 1, one);
+	stop();
+	snprintf(old, sizeof(old), "%s.new", serve_dir);
+	snprintf(pid, sizeof(pid), "pid %ld", (long)getpid());
+	assert_int_equal(mkdir(old, 0700), 0);
+	behind.written_ms = clock_wall_ms();
+	assert_int_equal(report_write(old, &behind, &reason), STATUS_OK);
+	start();
+	result = put("www.live", 1, two);
+	assert_outcome(&result, CHANGE_DONE_UNSERVED, pid);
+	snprintf(path, sizeof(path), "%s/data.mdb", serve_dir);
+	assert_int_equal(stat(path, &now), 0);
+	report(now.st_ino);
+	result = put("www.live", 1, one);
+	assert_outcome(&result, CHANGE_DONE, "");
+	assert_int_not_equal(access(old, F_OK), 0);
+}
+
 static void
 test_a_serve_that_cannot_be_written_is_said_and_made_good(void **state)
 {
@@ -1109,6 +1137,7 @@ main(void)
 		TEST(test_a_lost_or_damaged_serve_is_rebuilt),
 		TEST(test_a_write_waits_for_the_unbounds_to_open_a_new_serve),
 		TEST(test_a_write_that_an_unbound_does_not_see_is_not_called_served),
+		TEST(test_a_start_looks_for_unbounds_that_read_the_serve_before_this_one),
 		TEST(test_a_serve_that_cannot_be_written_is_said_and_made_good),
 		TEST(test_a_reload_changes_the_apexes_and_keeps_the_data),
 		TEST(test_a_full_store_refuses_puts_and_takes_deletes),
