@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "lib/mdb.h"
+#include "lib/mdb_lock.h"
 #include "lib/status.h"
 #include "lib/store_txn.h"
 
@@ -26,12 +27,16 @@
 #define MAP_SIZE ((size_t)1 << 30)
 #endif
 #define MAP_SIZE_MIN ((size_t)1 << 30) /* under RLIMIT_AS the map is halved down to this */
+/* A second commit between a renewal and the look that follows it is rare, three such in a row
+ * are none. */
+#define RENEWS 3
 
 struct store_reader {
 	MDB_env *env;
 	MDB_dbi dbi;
 	pid_t pid; /* an environment must not be used after a fork (H18) */
 	struct mdb_files files;
+	struct mdb_lock lock;
 	struct store_meta meta;
 	uint64_t id;
 	atomic_int poisoned; /* 0: no */
@@ -208,6 +213,8 @@ open_checked(struct store_reader *reader, const char *dir, size_t slots,
 	if (status == STATUS_OK)
 		status = mdb_files_compare(&reader->files, &now, reason);
 	if (status == STATUS_OK)
+		status = mdb_lock_open(dir, &reader->lock, reason);
+	if (status == STATUS_OK)
 		status = store_reader_claim(reader, slots, reason);
 	if (status == STATUS_OK)
 		status = read_canary(reader, reason);
@@ -225,6 +232,7 @@ store_reader_open(const char *dir, size_t slots, struct store_reader **out,
 	if (!reader)
 		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
 	reader->pid = getpid();
+	reader->lock.fd = -1;
 	status = mdb_files_stat(dir, &reader->files, reason);
 	if (status == STATUS_OK)
 		status = check_mount(dir, reason);
@@ -255,6 +263,7 @@ store_reader_open_private(const char *path, uint64_t size, size_t slots,
 	if (!reader)
 		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
 	reader->pid = getpid();
+	reader->lock.fd = -1;
 	pthread_mutex_lock(&open_lock);
 	reader->id = ++last_id;
 	pthread_mutex_unlock(&open_lock);
@@ -296,6 +305,7 @@ store_reader_close(struct store_reader *reader)
 		}
 		mdb_env_close(reader->env);
 	}
+	mdb_lock_close(&reader->lock);
 	free(reader);
 }
 
@@ -312,6 +322,8 @@ store_reader_check(struct store_reader *reader, struct reason *reason)
 	status = mdb_files_stat(dir, &now, reason);
 	if (status == STATUS_OK)
 		status = mdb_files_compare(&reader->files, &now, reason);
+	if (status == STATUS_OK)
+		status = mdb_lock_check(&reader->lock, reason);
 	if (status == STATUS_OK)
 		reader->files.data_size = now.data_size;
 	return status;
@@ -353,11 +365,27 @@ store_reader_slot(struct store_reader *reader, size_t slot)
 	return slot < reader->slots ? &reader->slot[slot] : NULL;
 }
 
+/* Of the two meta pages LMDB takes the one that lock.mdb names. Where that is damaged, it
+ * may be an old one, of which the writer reuses the pages. */
+static bool
+is_of_last_commit(const struct store_txn *txn)
+{
+	MDB_envinfo info;
+
+	mdb_env_info(mdb_txn_env(txn->txn), &info);
+	return info.me_last_txnid - mdb_txn_id(txn->txn) <= 1;
+}
+
 int
 store_reader_begin(struct store_txn *txn)
 {
 	int code = mdb_txn_renew(txn->txn);
 
+	/* or so many commits came in between */
+	for (unsigned tries = 0; code == 0 && !is_of_last_commit(txn); tries++) {
+		mdb_txn_reset(txn->txn);
+		code = tries < RENEWS ? mdb_txn_renew(txn->txn) : MDB_CORRUPTED;
+	}
 	if (code == 0) {
 		code = mdb_cursor_renew(txn->txn, txn->cursor);
 		if (code != 0)

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "lib/mdb.h"
+#include "lib/mdb_lock.h"
 #include "lib/side.h"
 #include "lib/status.h"
 #include "lib/store_chain.h"
@@ -30,6 +31,7 @@ struct store_writer {
 	MDB_env *env;
 	MDB_dbi dbi;
 	struct mdb_files files;
+	struct mdb_lock lock;
 	struct store_txn txn; /* the one open transaction */
 	struct store_chain_tail tail; /* of it */
 	char dir[PATH_MAX];   /* where it is served */
@@ -45,6 +47,13 @@ retire(struct store_writer *writer)
 {
 	writer->retired = retired;
 	retired = writer;
+}
+
+static void
+close_env(struct store_writer *writer)
+{
+	mdb_env_close(writer->env);
+	mdb_lock_close(&writer->lock);
 }
 
 static int
@@ -71,6 +80,7 @@ writer_new(const char *dir, const char *suffix, struct reason *reason)
 		return NULL;
 	}
 	strcpy(writer->dir, dir);
+	writer->lock.fd = -1;
 	return writer;
 }
 
@@ -98,7 +108,9 @@ open_env(struct store_writer *writer, uint64_t size_limit, struct reason *reason
 	}
 	if (code != 0)
 		return status_from_mdb_reason(code, writer->path, reason);
-	return mdb_files_stat(writer->path, &writer->files, reason);
+	if (mdb_files_stat(writer->path, &writer->files, reason) != STATUS_OK)
+		return STATUS_IO;
+	return mdb_lock_open(writer->path, &writer->lock, reason);
 }
 
 /* Without it the module compares nothing, so that a failure is no reason not to serve. */
@@ -213,7 +225,7 @@ store_writer_create(const char *dir, uint64_t size_limit, struct store_writer **
 		status = set_mode(writer, "lock.mdb", LOCK_MODE, reason);
 	if (status != STATUS_OK) {
 		/* nobody else can have it open yet */
-		mdb_env_close(writer->env);
+		close_env(writer);
 		remove_directory(writer->path, NULL);
 		free(writer);
 		return status;
@@ -253,10 +265,11 @@ store_writer_close(struct store_writer *writer)
 	 * shared mutexes that some LMDB versions destroy here (H5, R13) */
 	if (strcmp(writer->path, writer->dir) != 0) {
 		/* nobody else can have it open yet */
-		mdb_env_close(writer->env);
+		close_env(writer);
 		remove_directory(writer->path, NULL);
-	} else if (store_writer_check(writer, NULL) == STATUS_FOREIGN) {
-		mdb_env_close(writer->env);
+	} else if (store_writer_check(writer, NULL) == STATUS_FOREIGN
+		&& mdb_lock_check(&writer->lock, NULL) == STATUS_OK) {
+		close_env(writer);
 	} else {
 		retire(writer);
 		return;
@@ -272,6 +285,8 @@ store_writer_check(struct store_writer *writer, struct reason *reason)
 
 	if (status == STATUS_OK)
 		status = mdb_files_compare(&writer->files, &now, reason);
+	if (status == STATUS_OK)
+		status = mdb_lock_check(&writer->lock, reason);
 	if (status == STATUS_OK)
 		writer->files.data_size = now.data_size;
 	return status;
@@ -291,6 +306,16 @@ store_writer_sweep(struct store_writer *writer)
 	mdb_reader_check(writer->env, &dead);
 }
 
+/* A damaged lock.mdb may name another commit than the last as the one to build on. */
+static bool
+is_on_last_commit(const struct store_txn *txn)
+{
+	MDB_envinfo info;
+
+	mdb_env_info(mdb_txn_env(txn->txn), &info);
+	return mdb_txn_id(txn->txn) == info.me_last_txnid + 1;
+}
+
 int
 store_writer_begin(struct store_writer *writer, struct store_txn **out,
 	struct reason *reason)
@@ -303,7 +328,8 @@ store_writer_begin(struct store_writer *writer, struct store_txn **out,
 	txn->dbi = writer->dbi;
 	txn->tail = &writer->tail;
 	txn->tail->link = NULL;
-	code = mdb_cursor_open(txn->txn, txn->dbi, &txn->cursor);
+	code = is_on_last_commit(txn) ? mdb_cursor_open(txn->txn, txn->dbi, &txn->cursor)
+				      : MDB_CORRUPTED;
 	/* with the first nodes: a commit without any would leave a page behind which proves
 	 * that there are none */
 	if (code == 0 && writer->tail.is_empty)

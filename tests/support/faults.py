@@ -44,6 +44,7 @@ import pytest
 from . import truth
 from .load import Load, address, value_of_address
 from .prober import Prober
+from .resolver import records_of
 from .wait import wait_until
 from .wire import HttpClient
 
@@ -182,9 +183,10 @@ class Watch:
                           if w.acked_ns and w.tried_ns > from_ns), None)
             if not write:
                 return False
-            message = self._whole.query(truth.hot(write.cell), tries=1, timeout=1.0)
-            return not message.options and value_of_address(
-                message.answer[0][0].address) >= write.number
+            name = truth.hot(write.cell)
+            message = self._whole.query(name, tries=1, timeout=1.0)
+            found = records_of(message, "A")
+            return found and not message.options and value_of_address(found[0]) >= write.number
 
         wait_until(is_seen, deadline, "a new write is served live")
 
@@ -204,7 +206,11 @@ class Watch:
         judge = truth.Judge(self._faults.names, self.writer.writes, self._excused, self._start_ns)
         verdict = judge.run(probes)
         again = self._live_again(verdict)
-        self._faults.record(verdict, again, note)
+        allowed = [f"{len(found)} {text}, as expected" for found, text, limit in (
+            (verdict.lost, "lost", lost), (verdict.servfail, "SERVFAIL", servfail))
+            if limit is None and found]
+        self._faults.record(verdict, again, "; ".join(filter(None, [note, *allowed])),
+                            lost=lost is not None, servfail=servfail is not None)
         for name, allowed in (("wrong", wrong), ("lost", lost), ("servfail", servfail)):
             found = getattr(verdict, name)
             assert allowed is None or len(found) <= allowed, (
@@ -333,14 +339,17 @@ class Faults:
         watch.stop()
         whole.first_writes = writer.writes
 
-    def record(self, verdict=None, again=None, note=""):
-        """Keeps the figures of this row for the table (tests/faults/table.py)."""
+    def record(self, verdict=None, again=None, note="", **counts):
+        """Keeps the figures of this row for the table (tests/faults/table.py). `counts`
+        says whether lost and SERVFAIL count; what a row expects does not."""
         node = self._request.node.name
         figures = {"row": row_of(node), "note": note}
         if verdict:
             figures |= {
-                "questions": verdict.questions, "lost": len(verdict.lost),
-                "wrong": len(verdict.wrong), "servfail": len(verdict.servfail),
+                "questions": verdict.questions,
+                "lost": len(verdict.lost) * counts.get("lost", True),
+                "wrong": len(verdict.wrong),
+                "servfail": len(verdict.servfail) * counts.get("servfail", True),
                 "excused": verdict.excused, "stale": verdict.stale,
                 "fallback": verdict.fallback, "p50_ms": verdict.latency_ms(0.5),
                 "p99_ms": verdict.latency_ms(0.99), "max_ms": verdict.latency_ms(1.0),

@@ -249,6 +249,49 @@ another_lmdb_format_is_foreign(void **state)
 	assert_non_null(strstr(reason.text, "format 2"));
 }
 
+static void
+overwrite_txn_id(void)
+{
+	static const uint8_t garbage[8] = { 7, 7, 7, 7 };
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/lock.mdb", serve.dir);
+	file = fopen(path, "r+");
+	assert_non_null(file);
+	assert_int_equal(fseek(file, 48, SEEK_SET), 0);
+	assert_int_equal(fwrite(garbage, 1, 8, file), 8);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* LMDB would read the meta page that lock.mdb names. */
+static void
+no_reader_believes_a_damaged_lock(void **state)
+{
+	struct store_reader *reader;
+	struct reason reason;
+
+	(void)state;
+	assert_int_equal(store_reader_open(serve.dir, 2, &reader, &reason), STATUS_OK);
+	assert_int_equal(find(reader, "www.live"), STORE_EXACT);
+	write_in_child(overwrite_txn_id);
+	assert_int_equal(store_reader_begin(store_reader_slot(reader, 1)), STATUS_CORRUPT);
+	store_reader_close(reader);
+}
+
+static void
+no_writer_builds_on_a_damaged_lock(void **state)
+{
+	struct store_writer *writer;
+	struct store_txn *txn;
+	struct reason reason;
+
+	(void)state;
+	assert_int_equal(store_writer_open(serve.dir, 1 << 24, &writer, &reason), STATUS_OK);
+	write_in_child(overwrite_txn_id);
+	assert_int_equal(store_writer_begin(writer, &txn, &reason), STATUS_CORRUPT);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -263,6 +306,8 @@ main(void)
 		TEST(what_is_not_there_is_not_made),
 		TEST(files_have_the_modes_that_readers_need),
 		TEST(another_lmdb_format_is_foreign),
+		TEST(no_reader_believes_a_damaged_lock),
+		TEST(no_writer_builds_on_a_damaged_lock),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
