@@ -58,10 +58,6 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def resident(pid):
-    return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text()).group(1))
-
-
 # --- F1: livezoned is not there -------------------------------------------------------------
 
 
@@ -356,7 +352,7 @@ def test_f41_map_full_by_data(faults):
 
 @pytest.mark.parametrize("store", ["state", "serve"])
 def test_f41_map_full_by_a_pinned_reader(faults, store):
-    whole = faults.whole(store={"size-limit": "8MiB"})
+    whole = faults.whole(cold=500, store={"size-limit": "4MiB"})
     holder = subprocess.Popen(
         [compiled(HERE / "hold_reader.c", "-llmdb"), whole.daemon.config["store"][store]],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -365,7 +361,7 @@ def test_f41_map_full_by_a_pinned_reader(faults, store):
         with faults.probing(whole) as watch:
             with watch.fault():
                 refused = 0
-                for number in range(3000):
+                for number in range(600):
                     # the same twenty names: it is the reader that keeps their old pages
                     refused += put_big(whole.api, number % 20, str(number)).status == 507
                     if refused:
