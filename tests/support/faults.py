@@ -285,12 +285,17 @@ class Faults:
         return self._livezoned(
             zones=[{"name": truth.ZONE, "fallback": fallback}, truth.OTHER, *zones], **options)
 
-    def whole(self, cold=2000, zones=(), store=(), api=(), daemon=None, threads=2, **options):
+    def serve_foreign(self):
+        """The upstream's port; it knows the foreign names of the prober."""
         self.upstream.add(*truth.foreign_records())
+        return self.upstream.port
+
+    def whole(self, cold=2000, zones=(), store=(), api=(), daemon=None, threads=2, **options):
         daemon = daemon or self.daemon(zones=zones, store=store, api=api)
         server = _SERVER + options.pop("server", "")
         whole = self._livezone(
-            daemon=daemon, upstream=self.upstream.port, threads=threads, server=server, **options)
+            daemon=daemon, upstream=self.serve_foreign(),
+            threads=threads, server=server, **options)
         return self.fill(whole, cold)
 
     def fill(self, whole, cold=2000):

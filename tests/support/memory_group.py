@@ -38,6 +38,10 @@ class MemoryGroup:
     def limit(self, size):
         self._limit.write_text(str(size))
 
+    def used(self):
+        name = self._limit.name.replace("limit", "usage").replace("max", "current")
+        return int(self._limit.with_name(name).read_text())
+
     def joining(self, argv):
         """A command line that joins the group and becomes `argv`."""
         return ["/bin/sh", "-c",
