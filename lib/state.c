@@ -6,8 +6,10 @@
  */
 #include "lib/state.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "lib/checksum.h"
 #include "lib/clock.h"
@@ -19,6 +21,7 @@
 #define META_MAGIC 0x32545a4cu /* "LZT2" */
 #define META_MAGIC_FAMILY 0x00545a4cu
 #define META_SIZE 56
+#define DISK_FULL_BYTES (64 * 65536) /* LMDB writes up to 64 pages at once */
 #define NEEDED "this program knows \"LZT2\": use the livezoned that wrote it, or export with " \
 	       "that one and import here"
 
@@ -118,6 +121,18 @@ write_meta(struct state_txn *txn, struct reason *reason)
 		"meta record", reason);
 }
 
+/* A disk that has room for a part of a write takes that, which LMDB calls EIO (mdb.c
+ * mdb_page_flush). What the disk has left says which of the two it was. */
+static int
+name_short_write(const struct state *state, int code)
+{
+	struct statvfs disk;
+
+	if (code != EIO || statvfs(state->dir, &disk) != 0)
+		return code;
+	return (uint64_t)disk.f_bavail * disk.f_frsize < DISK_FULL_BYTES ? ENOSPC : code;
+}
+
 int
 state_commit(struct state_txn *txn, struct reason *reason)
 {
@@ -129,7 +144,7 @@ state_commit(struct state_txn *txn, struct reason *reason)
 		state_abort(txn);
 		return status;
 	}
-	code = mdb_txn_commit(txn->txn);
+	code = name_short_write(txn->state, mdb_txn_commit(txn->txn));
 	/* after a write error the kernel may have dropped pages that LMDB believes in:
 	 * what is on the disk counts (H25) */
 	free_txn(txn, code != 0 && code != MDB_MAP_FULL && code != MDB_TXN_FULL);
