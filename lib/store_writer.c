@@ -42,6 +42,22 @@ struct store_writer {
 /* Environments that are done with, but must not be closed (R13): the process's end does it. */
 static struct store_writer *retired;
 
+static void (*on_assert)(void);
+
+void
+store_writer_on_assert(void (*fn)(void))
+{
+	on_assert = fn;
+}
+
+static void
+pass_on_assert(MDB_env *env, const char *text)
+{
+	(void)env, (void)text;
+	if (on_assert)
+		on_assert();
+}
+
 static void
 retire(struct store_writer *writer)
 {
@@ -95,6 +111,8 @@ open_env(struct store_writer *writer, uint64_t size_limit, struct reason *reason
 		code = mdb_env_set_maxreaders(writer->env, STORE_READERS_MAX);
 	if (code == 0)
 		code = mdb_env_set_mapsize(writer->env, size_limit);
+	if (code == 0)
+		code = mdb_env_set_assert(writer->env, &pass_on_assert);
 	if (code == 0)
 		code = mdb_env_open(writer->env, writer->path, MDB_NOSYNC | MDB_NOTLS,
 			DATA_MODE);
@@ -275,6 +293,13 @@ store_writer_close(struct store_writer *writer)
 		return;
 	}
 	free(writer);
+}
+
+void
+store_writer_abandon(struct store_writer *writer)
+{
+	if (writer)
+		retire(writer);
 }
 
 int

@@ -18,6 +18,10 @@
 
 struct store_writer;
 
+/* Called in place of abort when LMDB finds its own pages broken. If it returns, LMDB aborts.
+ * For environments opened from now on. */
+void store_writer_on_assert(void (*fn)(void));
+
 /* Opens the environment at `dir` for writing; size_limit is LMDB's map size.
  * STATUS_NOT_FOUND when there is none, STATUS_FOREIGN or STATUS_CORRUPT when it is not
  * ours; nothing is changed then. */
@@ -39,6 +43,10 @@ void store_writer_tidy(const char *dir);
 /* Ends the use without touching the shared locks (R13); an environment that was never
  * published is removed. NULL is allowed. */
 void store_writer_close(struct store_writer *writer);
+
+/* The same for one on which a call was left by a fault: nothing of it is touched again, and
+ * its memory is lost. */
+void store_writer_abandon(struct store_writer *writer);
 
 /* Is the directory still the one that is open, in full length? */
 int store_writer_check(struct store_writer *writer, struct reason *reason);

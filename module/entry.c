@@ -13,9 +13,9 @@
 #include <string.h>
 
 #include "lib/config.h"
+#include "lib/guard.h"
 #include "module/abi.h"
 #include "module/forget.h"
-#include "module/guard.h"
 #include "module/host.h"
 #include "module/keeper.h"
 #include "module/loop.h"

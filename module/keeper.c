@@ -17,10 +17,10 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/guard.h"
 #include "lib/report.h"
 #include "lib/status.h"
 #include "module/breaker.h"
-#include "module/guard.h"
 #include "module/live.h"
 #include "module/snapshot.h"
 #include "module/stats.h"

@@ -11,9 +11,9 @@
 
 #include "lib/clock.h"
 #include "lib/filesystem.h"
+#include "lib/guard.h"
 #include "lib/status.h"
 #include "lib/store_walk.h"
-#include "module/guard.h"
 #include "module/stats.h"
 
 /* So many stores may break in a row without a pause before the next is tried; then the

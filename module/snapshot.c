@@ -8,10 +8,10 @@
 #include <string.h>
 
 #include "lib/clock.h"
+#include "lib/guard.h"
 #include "lib/status.h"
 #include "lib/store_copy.h"
 #include "lib/store_walk.h"
-#include "module/guard.h"
 #include "module/stats.h"
 
 /* With the keeper's looks in between: at least once a second while the store changes. */

@@ -12,9 +12,9 @@
 #include <stdint.h>
 
 #include "lib/answer.h"
+#include "lib/guard.h"
 #include "lib/report.h"
 #include "lib/zones.h"
-#include "module/guard.h"
 
 struct stats_zone {
 	_Atomic uint64_t answers[REPORT_STAGES];

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "module/guard.h"
+#include "lib/guard.h"
 
 #define STALE_TTL_MAX 30 /* seconds: RFC 8767 section 5 */
 

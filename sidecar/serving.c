@@ -15,9 +15,11 @@
 
 #include "lib/clock.h"
 #include "lib/filesystem.h"
+#include "lib/guard.h"
 #include "lib/node.h"
 #include "lib/reverse.h"
 #include "lib/status.h"
+#include "sidecar/log.h"
 #include "sidecar/pulse.h"
 
 #define LOOK_MS  1000        /* R9 */
@@ -27,6 +29,53 @@
 #define RETRY_MAX_MS 60000
 #define CHUNK_NAMES 500000   /* names per commit of a rebuild: bounds dirty pages */
 #define CATCH_UP_MAX 100000  /* names; more are rebuilt */
+
+/* --- faults --- */
+
+/* A call that reads or changes pages of what is served. Where they are damaged, LMDB may
+ * fault or fail an assertion (H21, H22). */
+struct job {
+	struct serving *serving;
+	struct plan_touched *touched;
+	uint64_t revision;
+	struct state_txn *from;
+	struct store_txn *to;
+	struct store_writer *store;
+	struct store_meta meta;
+	int status;
+};
+
+/* After a fault nobody touches the environment again, and the next step is a rebuild beside
+ * it. */
+static void
+give_up(struct serving *serving, enum guard_trip trip)
+{
+	store_writer_abandon(serving->store);
+	serving->store = NULL;
+	serving->is_current = false;
+	serving->retry_ms = 0;
+	reason_set(&serving->reason, STATUS_CORRUPT, "%s in serve", guard_name(trip));
+}
+
+/* Returns the job's status. */
+static int
+run_guarded(struct serving *serving, guard_fn fn, struct job *job)
+{
+	enum guard_trip trip = guard_run(fn, job);
+
+	if (trip == GUARD_NONE)
+		return job->status;
+	give_up(serving, trip);
+	return STATUS_CORRUPT;
+}
+
+static void
+close_guarded(void *context)
+{
+	struct job *job = context;
+
+	store_writer_close(job->store);
+}
 
 /* --- nodes --- */
 
@@ -224,6 +273,8 @@ rebuild(struct serving *serving)
 {
 	struct store_writer *store;
 	struct store_meta meta = serving->meta;
+	const struct reason why = serving->reason;
+	struct job job = { 0 };
 	int status = store_writer_create(serving->dir, serving->size_limit, &store,
 		&serving->reason);
 
@@ -244,50 +295,69 @@ rebuild(struct serving *serving)
 		serving->retry_ms = clock_boot_ms() + serving->retry_after_ms;
 		return;
 	}
-	store_writer_close(serving->store);
+	job.store = serving->store;
+	(void)run_guarded(serving, &close_guarded, &job);
 	serving->store = store;
 	serving->meta = meta;
 	serving->is_current = true;
 	serving->retry_after_ms = 0;
 	serving->rebuilds++;
+	if (why.text[0] != '\0')
+		log_line(LOG_LEVEL_WARNING, "serve was built anew: %s", why.text);
+	serving->reason.text[0] = '\0';
 }
 
 /* --- following state --- */
 
 static int
+write_touched(const struct job *job, const struct store_meta *meta)
+{
+	struct serving *serving = job->serving;
+	int status = write_names(serving, &job->touched->names, job->from, job->to);
+
+	if (status == STATUS_OK)
+		status = write_names(serving, &job->touched->reverse, job->from, job->to);
+	if (status == STATUS_OK)
+		status = write_names(serving, &job->touched->apexes, job->from, job->to);
+	if (status == STATUS_OK)
+		status = store_writer_put_meta(job->to, meta, &serving->reason);
+	return status;
+}
+
+static void
+update_guarded(void *context)
+{
+	struct job *job = context;
+	struct serving *serving = job->serving;
+	struct store_meta meta = serving->meta;
+
+	meta.revision = job->revision;
+	job->status = store_writer_begin(serving->store, &job->to, &serving->reason);
+	if (job->status != STATUS_OK)
+		return;
+	job->status = write_touched(job, &meta);
+	if (job->status != STATUS_OK) {
+		store_writer_abort(job->to);
+		return;
+	}
+	job->status = store_writer_commit(job->to, &serving->reason);
+	if (job->status == STATUS_OK)
+		serving->meta = meta;
+}
+
+static int
 update(struct serving *serving, struct plan_touched *touched, uint64_t revision)
 {
-	struct store_meta meta = serving->meta;
-	struct state_txn *from;
-	struct store_txn *to;
-	int status = state_begin_read(serving->state, &from, &serving->reason);
+	struct job job = { .serving = serving, .touched = touched, .revision = revision };
+	int status = state_begin_read(serving->state, &job.from, &serving->reason);
 
 	if (status != STATUS_OK)
 		return status;
-	status = store_writer_begin(serving->store, &to, &serving->reason);
-	if (status != STATUS_OK) {
-		state_abort(from);
-		return status;
-	}
 	plan_names_sort(&touched->names);
 	plan_names_sort(&touched->reverse);
 	plan_names_sort(&touched->apexes);
-	meta.revision = revision;
-	status = write_names(serving, &touched->names, from, to);
-	if (status == STATUS_OK)
-		status = write_names(serving, &touched->reverse, from, to);
-	if (status == STATUS_OK)
-		status = write_names(serving, &touched->apexes, from, to);
-	if (status == STATUS_OK)
-		status = store_writer_put_meta(to, &meta, &serving->reason);
-	state_abort(from);
-	if (status != STATUS_OK) {
-		store_writer_abort(to);
-		return status;
-	}
-	status = store_writer_commit(to, &serving->reason);
-	if (status == STATUS_OK)
-		serving->meta = meta;
+	status = run_guarded(serving, &update_guarded, &job);
+	state_abort(job.from);
 	return status;
 }
 
@@ -332,16 +402,46 @@ serving_is_seen(struct serving *serving, struct reason *reason)
 	return false;
 }
 
+static void
+begin_guarded(void *context)
+{
+	struct job *job = context;
+
+	job->status = store_writer_begin(
+		job->serving->store, &job->to, &job->serving->reason);
+}
+
 int
 serving_begin_look(struct serving *serving, struct store_txn **out, struct reason *reason)
 {
+	struct job job = { .serving = serving };
+	int status;
+
 	if (serving->is_current && check_files(serving) != STATUS_OK)
 		rebuild(serving);
 	if (!serving->is_current) {
 		*reason = serving->reason;
 		return reason_prefix(reason, STATUS_UNAVAILABLE, "serve");
 	}
-	return store_writer_begin(serving->store, out, reason);
+	status = run_guarded(serving, &begin_guarded, &job);
+	if (status != STATUS_OK) {
+		*reason = serving->reason;
+		return status;
+	}
+	*out = job.to;
+	return STATUS_OK;
+}
+
+int
+serving_look(struct serving *serving, guard_fn fn, void *context, struct reason *reason)
+{
+	enum guard_trip trip = guard_run(fn, context);
+
+	if (trip == GUARD_NONE)
+		return STATUS_OK;
+	give_up(serving, trip);
+	*reason = serving->reason;
+	return STATUS_UNAVAILABLE;
 }
 
 /* Whoever reports is another process, and not believed more often than DAMAGE_MS. */
@@ -359,9 +459,18 @@ is_reported_damaged(struct serving *serving, uint64_t now)
 	return true;
 }
 
+static void
+sweep_guarded(void *context)
+{
+	struct job *job = context;
+
+	store_writer_sweep(job->serving->store);
+}
+
 void
 serving_tick(struct serving *serving)
 {
+	struct job job = { .serving = serving };
 	uint64_t now = clock_boot_ms();
 
 	if (!serving->is_current) {
@@ -379,7 +488,7 @@ serving_tick(struct serving *serving)
 	}
 	if (now - serving->swept_ms >= SWEEP_MS) {
 		serving->swept_ms = now;
-		store_writer_sweep(serving->store);
+		(void)run_guarded(serving, &sweep_guarded, &job);
 	}
 }
 
@@ -419,17 +528,20 @@ is_in_memory(const char *dir)
 		&& kind == FILESYSTEM_MEMORY;
 }
 
-static int
-read_meta(struct serving *serving, struct store_meta *out)
+static void
+open_guarded(void *context)
 {
-	struct store_txn *txn;
-	int status = store_writer_begin(serving->store, &txn, &serving->reason);
+	struct job *job = context;
+	struct serving *serving = job->serving;
 
-	if (status != STATUS_OK)
-		return status;
-	status = store_read_meta(txn, out, &serving->reason);
-	store_writer_abort(txn);
-	return status;
+	job->status = store_writer_open(serving->dir, serving->size_limit, &serving->store,
+		&serving->reason);
+	if (job->status == STATUS_OK)
+		job->status = store_writer_begin(serving->store, &job->to, &serving->reason);
+	if (job->status != STATUS_OK)
+		return;
+	job->status = store_read_meta(job->to, &job->meta, &serving->reason);
+	store_writer_abort(job->to);
 }
 
 /* Names to catch up with; owners are copied into the arena. */
@@ -528,13 +640,12 @@ static int
 catch_up(struct serving *serving)
 {
 	struct catch_up catch_up = { .serving = serving };
+	struct job job = { .serving = serving };
 	struct store_meta found;
 	struct state_meta meta;
-	int status = store_writer_open(serving->dir, serving->size_limit, &serving->store,
-		&serving->reason);
+	int status = run_guarded(serving, &open_guarded, &job);
 
-	if (status == STATUS_OK)
-		status = read_meta(serving, &found);
+	found = job.meta;
 	if (status == STATUS_OK
 		&& memcmp(found.boot_id, serving->meta.boot_id, sizeof(found.boot_id)) != 0
 		&& !is_in_memory(serving->dir))
@@ -583,7 +694,9 @@ serving_start(struct serving *serving, bool must_rebuild)
 void
 serving_stop(struct serving *serving)
 {
-	store_writer_close(serving->store);
+	struct job job = { .store = serving->store };
+
+	(void)run_guarded(serving, &close_guarded, &job);
 	serving->store = NULL;
 	free(serving->dir);
 	serving->dir = NULL;

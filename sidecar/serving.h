@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/guard.h"
 #include "lib/reason.h"
 #include "lib/state.h"
 #include "lib/store_writer.h"
@@ -49,6 +50,11 @@ bool serving_is_seen(struct serving *serving, struct reason *reason);
 /* Opens the served copy for a look-up, in a write transaction (D10) that the caller aborts.
  * STATUS_UNAVAILABLE when it is not current: the reason says why. */
 int serving_begin_look(struct serving *serving, struct store_txn **out,
+	struct reason *reason);
+
+/* Calls fn(context), which looks into that transaction. STATUS_UNAVAILABLE: a fault ended
+ * it; the transaction is not to be touched again, not even aborted. */
+int serving_look(struct serving *serving, guard_fn fn, void *context,
 	struct reason *reason);
 
 /* Looks after the files, once a second at most: replaced ones are rebuilt, dead readers

@@ -415,26 +415,44 @@ take_looks(struct writer *writer)
 	return looks;
 }
 
+/* For serving_look. */
+struct look_call {
+	const struct look *look;
+	struct store_txn *serve;
+	struct state_txn *state;
+};
+
+static void
+call_look(void *context)
+{
+	const struct look_call *call = context;
+
+	call->look->fn(call->look->context, call->serve, call->state);
+}
+
 /* All of them in one pair of transactions; what is written in serve is nothing. */
 static void
 run_looks(struct writer *writer, struct look *looks)
 {
 	struct reason reason = { "" };
-	struct state_txn *state = NULL;
-	struct store_txn *serve = NULL;
-	int status = serving_begin_look(&writer->serving, &serve, &reason);
+	struct look_call call = { 0 };
+	int status = serving_begin_look(&writer->serving, &call.serve, &reason);
 
 	if (status == STATUS_OK)
-		status = state_begin_read(writer->state, &state, &reason);
-	for (; looks; looks = looks->next) {
+		status = state_begin_read(writer->state, &call.state, &reason);
+	for (call.look = looks; looks; call.look = looks = looks->next) {
+		if (status == STATUS_OK
+			&& serving_look(&writer->serving, call_look, &call, &reason)
+				!= STATUS_OK) {
+			call.serve = NULL;
+			status = STATUS_UNAVAILABLE;
+		}
 		looks->status = status;
 		looks->reason = reason;
-		if (status == STATUS_OK)
-			looks->fn(looks->context, serve, state);
 	}
-	state_abort(state);
-	if (serve)
-		store_writer_abort(serve);
+	state_abort(call.state);
+	if (call.serve)
+		store_writer_abort(call.serve);
 }
 
 static void
@@ -613,6 +631,8 @@ writer_start(struct state *state, const struct config *config, struct writer **o
 	init_cond(&writer->work);
 	init_cond(&writer->published);
 	writer->last = &writer->first;
+	guard_install();
+	store_writer_on_assert(&guard_on_assert);
 	writer->state = state;
 	writer->config = config;
 	writer->wall_offset_ms = clock_wall_ms() - clock_boot_ms();

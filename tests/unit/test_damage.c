@@ -14,9 +14,9 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "lib/guard.h"
 #include "lib/store_reader.h"
 #include "lib/store_walk.h"
-#include "module/guard.h"
 
 #define PAGE 4096
 #define NAMES 400

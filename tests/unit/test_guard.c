@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "module/guard.h"
+#include "lib/guard.h"
 
 /* A page beyond the end of its file. */
 static volatile char *

@@ -776,6 +776,65 @@ test_a_lost_or_damaged_serve_is_rebuilt(void **state)
 	assert_served("www.live", one);
 }
 
+/* Writes `bytes` at this place of every page of serve, or of the meta pages. */
+static void
+damage_pages(bool of_meta, size_t at, const void *bytes, size_t len)
+{
+	char path[128];
+	struct stat file;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/data.mdb", serve_dir);
+	fd = open(path, O_RDWR);
+	assert_true(fd >= 0 && fstat(fd, &file) == 0);
+	for (off_t page = of_meta ? 0 : 2; page < (of_meta ? 2 : file.st_size / 4096); page++)
+		assert_int_equal(
+			pwrite(fd, bytes, len, page * 4096 + (off_t)at), (ssize_t)len);
+	close(fd);
+}
+
+static void
+test_a_write_into_a_damaged_serve_ends_in_a_rebuilt_one(void **state)
+{
+	static const struct {
+		const char *what;
+		bool of_meta;
+		size_t at, len;
+		const char *bytes;
+	} damages[] = {
+		{ "no kind of page", false, 10, 2, "\0\0" },
+		{ "one key: an assertion of LMDB", false, 12, 2, "\22\0" },
+		{ "nodes outside of the page", false, 16, 8, "\xff\xff\xff\xff\xff\xff\xff\xff" },
+		{ "a root beyond the end", true, 128, 8, "\xff\xff\xff\0\0\0\0\0" },
+	};
+	char name[32];
+
+	(void)state;
+	for (unsigned i = 0; i < 200; i++) {
+		snprintf(name, sizeof(name), "n%u.live", i);
+		put(name, 1, one);
+	}
+	for (size_t i = 0; i < UNIT_COUNT(damages); i++) {
+		uint64_t before = status_of().rebuilds;
+		struct change_result result;
+
+		damage_pages(damages[i].of_meta, damages[i].at, damages[i].bytes,
+			damages[i].len);
+		result = put("new.live", 1, i % 2 ? one : two);
+		assert_outcome(&result, CHANGE_DONE, "");
+		if (status_of().rebuilds == before)
+			fail_msg("not rebuilt: %s", damages[i].what);
+		assert_served("new.live", i % 2 ? one : two);
+		assert_served("n7.live", one);
+		/* and when it is found at a start */
+		stop();
+		damage_pages(damages[i].of_meta, damages[i].at, damages[i].bytes,
+			damages[i].len);
+		start();
+		assert_served("n7.live", one);
+	}
+}
+
 static void
 report(uint64_t inode)
 {
@@ -1135,6 +1194,7 @@ main(void)
 		TEST(test_serve_is_caught_up_at_a_start),
 		TEST(test_pointers_are_right_when_serve_was_behind),
 		TEST(test_a_lost_or_damaged_serve_is_rebuilt),
+		TEST(test_a_write_into_a_damaged_serve_ends_in_a_rebuilt_one),
 		TEST(test_a_write_waits_for_the_unbounds_to_open_a_new_serve),
 		TEST(test_a_write_that_an_unbound_does_not_see_is_not_called_served),
 		TEST(test_a_start_looks_for_unbounds_that_read_the_serve_before_this_one),

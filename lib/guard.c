@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * Signal handlers and the way out of a guarded call; on worker threads and the keeper's.
+ * Signal handlers and the way out of a guarded call; on Unbound's workers, the keeper,
+ * and livezoned's writer thread.
  */
-#include "module/guard.h"
+#include "lib/guard.h"
 
 #include <setjmp.h>
 #include <signal.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * The fault guard. The store is a file that others can truncate, and a mapped page that
- * is gone is SIGBUS; damaged pages lead LMDB to SIGSEGV or to an assertion. Every touch of
- * a store runs in guard_run, which comes back with what happened instead of ending the
- * process. A fault of anything else is left to whoever handled it before us, for the core
+ * The fault guard, in the module and in livezoned's use of serve. The store is a file that
+ * others can truncate, and a mapped page that is gone is SIGBUS; damaged pages lead LMDB to
+ * SIGSEGV or to an assertion. Every touch of a store runs in guard_run, which comes back
+ * with what happened instead of ending the process. A fault of anything else is left to whoever handled it before us, for the core
  * dump.
  *
  * What runs inside must not allocate by itself, lock or log, as it may be left at any
