@@ -21,7 +21,7 @@
 #define META_MAGIC 0x32545a4cu /* "LZT2" */
 #define META_MAGIC_FAMILY 0x00545a4cu
 #define META_SIZE 56
-#define DISK_FULL_BYTES (64 * 65536) /* LMDB writes up to 64 pages at once */
+#define DISK_FULL_BYTES (64 * 4096) /* LMDB writes up to 64 pages at once */
 #define NEEDED "this program knows \"LZT2\": use the livezoned that wrote it, or export with " \
 	       "that one and import here"
 

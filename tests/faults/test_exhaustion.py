@@ -242,6 +242,26 @@ def test_f33_disk_of_serve_full(faults, memory_path, cleanup):
     watch.must(note=f"statuses {dict(watch.writer.statuses)}")
 
 
+def test_f33_disk_of_backups_full(faults, tmp_path, cleanup):
+    disk = mount_small(cleanup, tmp_path / "disk", 4 * MIB)
+    daemon = faults.daemon(backup={"interval": "1s", "directory": str(disk / "backups")})
+    whole = faults.whole(daemon=daemon)
+
+    def backup():
+        return daemon.api.status()["backup"]
+
+    with faults.probing(whole) as watch:
+        wait_until(lambda: backup().get("newest"), 15, "the first backup is made")
+        with watch.fault():
+            filler = fill(disk)
+        wait_until(lambda: backup().get("error"), 15, "the failure is said")
+        filler.unlink()
+        wait_until(lambda: not backup().get("error"), 15, "a backup is made again")
+        watch.wait_live()
+    watch.must(note=f"statuses {dict(watch.writer.statuses)}")
+    assert set(watch.writer.statuses) == {200}
+
+
 def test_f33_disk_of_the_log_full(faults):
     whole = faults.whole()
     daemon = whole.daemon
