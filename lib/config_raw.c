@@ -66,6 +66,7 @@ static const cyaml_schema_field_t zone_fields[] = {
 	STRING("negative-ttl", struct config_raw_zone, negative_ttl),
 	STRING("on-miss", struct config_raw_zone, on_miss),
 	STRING("on-failure", struct config_raw_zone, on_failure),
+	STRING("on-expiry", struct config_raw_zone, on_expiry),
 	STRING("stale", struct config_raw_zone, stale),
 	STRING("delegation", struct config_raw_zone, delegation),
 	STRING("soa-serial", struct config_raw_zone, soa_serial),

@@ -22,6 +22,7 @@ struct config_raw_zone {
 	char *negative_ttl;
 	char *on_miss;
 	char *on_failure;
+	char *on_expiry;
 	char *stale;
 	char *delegation;
 	char *soa_serial;

@@ -32,6 +32,11 @@ static const struct config_value_choice on_failure_choices[] = {
 	{ "recurse", ZONE_FAILURE_RECURSE },
 	{ 0 },
 };
+static const struct config_value_choice on_expiry_choices[] = {
+	{ "fallback", ZONE_EXPIRY_FALLBACK },
+	{ "remove", ZONE_EXPIRY_REMOVE },
+	{ 0 },
+};
 static const struct config_value_choice delegation_choices[] = {
 	{ "refer", ZONE_DELEGATION_REFER },
 	{ "recurse", ZONE_DELEGATION_RECURSE },
@@ -84,7 +89,7 @@ read_policies(const struct config_source *source, const struct config_raw_zone *
 {
 	int on_miss = ZONE_MISS_NXDOMAIN, on_failure = ZONE_FAILURE_SERVFAIL;
 	int delegation = ZONE_DELEGATION_REFER, soa_serial = ZONE_SERIAL_AUTO;
-	int any = ZONE_ANY_MINIMAL, auto_ptr = false;
+	int any = ZONE_ANY_MINIMAL, auto_ptr = false, on_expiry = ZONE_EXPIRY_FALLBACK;
 	const struct {
 		const char *key;
 		const char *text;
@@ -93,6 +98,7 @@ read_policies(const struct config_source *source, const struct config_raw_zone *
 	} rows[] = {
 		{ "on-miss", raw->on_miss, on_miss_choices, &on_miss },
 		{ "on-failure", raw->on_failure, on_failure_choices, &on_failure },
+		{ "on-expiry", raw->on_expiry, on_expiry_choices, &on_expiry },
 		{ "delegation", raw->delegation, delegation_choices, &delegation },
 		{ "soa-serial", raw->soa_serial, soa_serial_choices, &soa_serial },
 		{ "any", raw->any, any_choices, &any },
@@ -112,6 +118,7 @@ read_policies(const struct config_source *source, const struct config_raw_zone *
 	}
 	zone->on_miss = (enum zone_on_miss)on_miss;
 	zone->on_failure = (enum zone_on_failure)on_failure;
+	zone->on_expiry = (enum zone_on_expiry)on_expiry;
 	zone->delegation = (enum zone_delegation)delegation;
 	zone->soa_serial = (enum zone_soa_serial)soa_serial;
 	zone->any = (enum zone_any)any;

@@ -53,10 +53,23 @@ fallback_find(const struct zone *zone, const struct name_key *key, uint16_t type
 	return set && compare(set, key, RRSET_CNAME) == 0 ? set : NULL;
 }
 
-bool
-fallback_has_name(const struct zone *zone, const struct name_key *key)
+static const struct rrset *
+stay_within(const struct zone *zone, const struct rrset *set, const struct name_key *key)
 {
-	const struct rrset *set = lower_bound(zone, key, 0);
+	return set && set < zone->fallback + zone->fallback_count
+			&& name_key_is_within(set->owner.bytes, set->owner.len, key)
+		? set
+		: NULL;
+}
 
-	return set && name_key_is_within(set->owner.bytes, set->owner.len, key);
+const struct rrset *
+fallback_first(const struct zone *zone, const struct name_key *key)
+{
+	return stay_within(zone, lower_bound(zone, key, 0), key);
+}
+
+const struct rrset *
+fallback_next(const struct zone *zone, const struct rrset *set, const struct name_key *key)
+{
+	return stay_within(zone, set + 1, key);
 }

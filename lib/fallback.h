@@ -19,5 +19,7 @@ struct zone;
 const struct rrset *fallback_find(
 	const struct zone *zone, const struct name_key *key, uint16_t type);
 
-/* Is there any record at the name or below it, so that it exists? */
-bool fallback_has_name(const struct zone *zone, const struct name_key *key);
+/* The first RRset at the name or below it, and the next after one; NULL: there is none. */
+const struct rrset *fallback_first(const struct zone *zone, const struct name_key *key);
+const struct rrset *fallback_next(const struct zone *zone, const struct rrset *set,
+	const struct name_key *key);

@@ -153,8 +153,7 @@ find_any(const struct search *search, const struct node *node, struct node_rrset
 	for (i = 0; i < node->count; i++) {
 		int status = node_rrset(node, i, out);
 
-		if (status != STATUS_OK || out->expires_ms == 0
-			|| out->expires_ms > search->query->now_ms)
+		if (status != STATUS_OK || node_rrset_lives(out, search->query->now_ms))
 			return status;
 	}
 	return STATUS_NOT_FOUND;
@@ -193,6 +192,21 @@ read_flags(struct search *search, uint32_t *out)
 	return STATUS_OK;
 }
 
+/* A node whose leases have all run out is gone: what is left of it is an empty non-terminal
+ * when there are names below (RFC 4592 section 2.2.2), else nothing. */
+static enum step
+check_below(struct search *search, const struct name_key *key)
+{
+	int found = store_find_below(search->txn, key);
+
+	if (found == STORE_NONE)
+		return STEP_ON;
+	if (found < 0)
+		return STEP_BROKEN;
+	note_rrset(search, LOOKUP_EMPTY, key, 0);
+	return finish_nodata(search);
+}
+
 static enum step
 take_step(struct search *search)
 {
@@ -214,13 +228,15 @@ take_step(struct search *search)
 		return step;
 	switch (store_find(search->txn, &search->key, &node)) {
 	case STORE_EXACT:
-		/* a name whose leases have all run out is gone */
 		if (is_apex || !(node.flags & NODE_HAS_LEASES)
 			|| find_any(search, &node, &any) != STATUS_NOT_FOUND) {
 			note(search, LOOKUP_NODE, search->key.len);
 			return answer_from_node(search, &node);
 		}
 		note(search, LOOKUP_EXPIRED, search->key.len);
+		step = check_below(search, &search->key);
+		if (step != STEP_ON)
+			return step;
 		break;
 	case STORE_BELOW:
 		/* an empty non-terminal exists (RFC 4592 section 2.2.2) */
@@ -364,6 +380,7 @@ try_wildcard(struct search *search, size_t encloser)
 	struct name_key key = ancestor_key(search, encloser);
 	struct node_rrset any;
 	struct node node;
+	enum step step;
 
 	if (key.len + 2 > NAME_KEY_MAX)
 		return finish_missing(search);
@@ -373,7 +390,8 @@ try_wildcard(struct search *search, size_t encloser)
 	case STORE_EXACT:
 		if (find_any(search, &node, &any) == STATUS_NOT_FOUND) {
 			note_rrset(search, LOOKUP_EXPIRED, &key, 0);
-			return finish_missing(search);
+			step = check_below(search, &key);
+			return step == STEP_ON ? finish_missing(search) : step;
 		}
 		note_rrset(search, LOOKUP_WILDCARD, &key, 0);
 		return answer_from_node(search, &node);
@@ -398,7 +416,7 @@ answer_whole_node(struct search *search, const struct node *node)
 	for (i = 0; i < node->count; i++) {
 		if (node_rrset(node, i, &rrset) != STATUS_OK)
 			return STEP_BROKEN;
-		if (rrset.expires_ms != 0 && rrset.expires_ms <= search->query->now_ms)
+		if (!node_rrset_lives(&rrset, search->query->now_ms))
 			continue;
 		/* a record has 12 octets in front of its rdata, 2 of them in the block */
 		size += rrset.rdata_len + 10u * rrset.count;
@@ -605,6 +623,46 @@ finish_found(struct search *search, const struct node_rrset *rrset)
 	return STEP_DONE;
 }
 
+/* on-expiry: remove. An RRset whose lease ran out says that there is nothing: nothing of its
+ * type, a CNAME's included, and of any type when it was a CNAME itself. */
+static bool
+is_held_back(const struct search *search, const struct rrset *set, uint16_t type)
+{
+	struct node_rrset over;
+	struct node node;
+	size_t i;
+
+	if (!search->txn || store_find(search->txn, &search->key, &node) != STORE_EXACT
+		|| !(node.flags & NODE_HAS_LEASES))
+		return false;
+	for (i = 0; i < node.count; i++)
+		if (node_rrset(&node, i, &over) == STATUS_OK
+			&& !node_rrset_lives(&over, search->query->now_ms)
+			&& (over.type == set->type || over.type == type
+				|| over.type == RRSET_CNAME))
+			return true;
+	return false;
+}
+
+/* The zone's fallback records for the name, as far as they are not held back. */
+static const struct rrset *
+find_fallback(const struct search *search)
+{
+	const struct zone *zone = search->zone;
+	uint16_t type = search->query->type;
+	const struct rrset *set = fallback_find(zone, &search->key, type);
+
+	if (zone->on_expiry != ZONE_EXPIRY_REMOVE)
+		return set;
+	while (set && is_held_back(search, set, type)) {
+		note_rrset(search, LOOKUP_HELD_BACK, &search->key, set->type);
+		set = type == RRSET_ANY ? fallback_next(zone, set, &search->key) : NULL;
+		if (set && set->owner.len != search->key.len)
+			set = NULL;
+	}
+	return set;
+}
+
 /* What the configuration has where the data has nothing. STEP_ON: nothing either. */
 static enum step
 try_fallback(struct search *search)
@@ -614,7 +672,7 @@ try_fallback(struct search *search)
 	struct node_rrset rrset;
 
 	if (search->zone->fallback_count > 0)
-		set = fallback_find(search->zone, &search->key, type);
+		set = find_fallback(search);
 	if (!set)
 		return STEP_ON;
 	note(search, LOOKUP_FALLBACK, search->key.len);
@@ -643,6 +701,19 @@ take_fallback_step(struct search *search)
 	return step == STEP_ON ? STEP_BROKEN : step;
 }
 
+/* Do the fallback records make the name exist, for some type? */
+static bool
+has_fallback(const struct search *search)
+{
+	const struct zone *zone = search->zone;
+	const struct rrset *set = fallback_first(zone, &search->key);
+
+	while (set && zone->on_expiry == ZONE_EXPIRY_REMOVE
+		&& set->owner.len == search->key.len && is_held_back(search, set, set->type))
+		set = fallback_next(zone, set, &search->key);
+	return set != NULL;
+}
+
 static enum step
 finish_missing(struct search *search)
 {
@@ -663,8 +734,7 @@ finish_missing(struct search *search)
 	case ZONE_MISS_NXDOMAIN:
 		break;
 	}
-	if (search->zone->fallback_count > 0
-		&& fallback_has_name(search->zone, &search->key)) {
+	if (search->zone->fallback_count > 0 && has_fallback(search)) {
 		/* NXDOMAIN would deny the fallback records, too (RFC 8020) */
 		search->answer->is_fallback = true;
 		return finish_negative(search, ANSWER_NODATA);

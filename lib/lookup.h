@@ -43,6 +43,7 @@ enum lookup_event {
 	LOOKUP_MADE,        /* the name's CNAME is made from it */
 	LOOKUP_CUT,         /* NS of a delegation, at or above the name */
 	LOOKUP_FALLBACK,    /* the data has nothing, but the zone's fallback records have */
+	LOOKUP_HELD_BACK,   /* and has not: its own lease ran out, and on-expiry is remove */
 	LOOKUP_MISSING,     /* the name does not exist: on-miss decides */
 	LOOKUP_SOA,         /* the zone's, for a negative answer */
 	LOOKUP_OUTSIDE,     /* a target in no live zone */

@@ -125,8 +125,7 @@ node_find(const struct node *node, uint16_t type, uint64_t now_ms, struct node_r
 			continue;
 		}
 		status = read_body(node, &head, at, out);
-		if (status == STATUS_OK && out->expires_ms != 0
-			&& out->expires_ms <= now_ms)
+		if (status == STATUS_OK && !node_rrset_lives(out, now_ms))
 			return STATUS_NOT_FOUND;
 		return status;
 	}

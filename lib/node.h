@@ -28,6 +28,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -54,6 +55,21 @@ struct node_rrset {
 	uint32_t rdata_len;
 };
 
+/* Does it live at now_ms (boot clock)? Its TTL becomes what is left of its lease, in whole
+ * seconds, when that is less: no cache keeps it longer than livezone would answer it. In its
+ * last second that is 0. */
+static inline bool
+node_rrset_lives(struct node_rrset *rrset, uint64_t now_ms)
+{
+	if (__builtin_expect(rrset->expires_ms == 0, 1))
+		return true;
+	if (rrset->expires_ms <= now_ms)
+		return false;
+	if ((rrset->expires_ms - now_ms) / 1000 < rrset->ttl)
+		rrset->ttl = (uint32_t)((rrset->expires_ms - now_ms) / 1000);
+	return true;
+}
+
 /* A checked value; borrowed. */
 struct node {
 	const uint8_t *value;
@@ -72,7 +88,7 @@ int node_open(const uint8_t *value, size_t len, const struct name_key *key,
  * formed. */
 int node_rrset(const struct node *node, size_t index, struct node_rrset *out);
 
-/* The RRset of a type that has not expired at now_ms (boot clock). Returns 0,
+/* The RRset of a type, if it lives at now_ms: see node_rrset_lives. Returns 0,
  * STATUS_NOT_FOUND or STATUS_CORRUPT. */
 int node_find(const struct node *node, uint16_t type, uint64_t now_ms,
 	struct node_rrset *out);

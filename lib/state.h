@@ -62,6 +62,10 @@ struct zones;
 #define STATE_QUOTA_PUT 70     /* percent of the map: above it puts are STATUS_FULL (H15) */
 #define STATE_QUOTA_DELETE 90  /* deletes need new pages too, and may go on to here */
 
+/* The end of a lease that ran out and whose RRset stays, so that it is known that it did. No
+ * walk of leases finds it again. */
+#define STATE_LEASE_OVER 1
+
 struct state;
 struct state_txn;
 
@@ -167,11 +171,11 @@ int state_walk_below(struct state_txn *txn, const struct name_key *apex,
 int state_walk_source(struct state_txn *txn, const char *source, size_t source_len,
 	state_record_fn fn, void *context, struct reason *reason);
 
-/* All RRsets whose lease ended at or before wall_ms. */
+/* All RRsets whose lease ended at or before wall_ms, but for STATE_LEASE_OVER. */
 int state_walk_expired(struct state_txn *txn, uint64_t wall_ms, state_record_fn fn,
 	void *context, struct reason *reason);
 
-/* Wall clock of the first lease to end; 0 = none. */
+/* Wall clock of the first lease to end, behind STATE_LEASE_OVER; 0 = none. */
 int state_next_expiry(struct state_txn *txn, uint64_t *out_ms, struct reason *reason);
 
 /* A source exists as long as it owns RRsets. STATUS_NOT_FOUND. */

@@ -464,6 +464,8 @@ visit_expired(void *context, const MDB_val *key, const MDB_val *value, struct re
 {
 	struct expired_walk *walk = context;
 
+	if (lease_of_key(key) == STATE_LEASE_OVER)
+		return STATUS_OK;
 	walk->is_over = lease_of_key(key) > walk->wall_ms;
 	return walk->is_over ? STATUS_NOT_FOUND
 			     : visit_index(&walk->records, key, value, reason);
@@ -483,10 +485,13 @@ state_walk_expired(struct state_txn *txn, uint64_t wall_ms, state_record_fn fn, 
 int
 state_next_expiry(struct state_txn *txn, uint64_t *out_ms, struct reason *reason)
 {
-	uint8_t prefix = STATE_TABLE_LEASE;
-	MDB_val key = { 1, &prefix }, value;
-	int code, status = state_cursor(txn, &txn->leases, reason);
+	const uint64_t big = htobe64(STATE_LEASE_OVER + 1);
+	uint8_t prefix[1 + sizeof(big)] = { STATE_TABLE_LEASE };
+	MDB_val key = { sizeof(prefix), prefix }, value;
+	int code, status;
 
+	memcpy(prefix + 1, &big, sizeof(big));
+	status = state_cursor(txn, &txn->leases, reason);
 	if (status != STATUS_OK)
 		return status;
 	code = mdb_cursor_get(txn->leases, &key, &value, MDB_SET_RANGE);

@@ -52,6 +52,28 @@ store_open_node(const MDB_val *value, const struct name_key *key, struct node *o
 		value->mv_size - STORE_LINK_SIZE, key, out);
 }
 
+int
+store_find_below(struct store_txn *txn, const struct name_key *key)
+{
+	uint8_t bytes[STORE_KEY_MAX + 1];
+	size_t len = store_node_key(key, bytes);
+	MDB_val wanted = { .mv_data = bytes, .mv_size = len + 1 };
+	MDB_val found = wanted, value, before;
+	int code;
+
+	bytes[len] = 1; /* no label is shorter */
+	code = mdb_cursor_get(txn->cursor, &found, &value, MDB_SET_RANGE);
+	if (code == MDB_NOTFOUND)
+		return STATUS_CORRUPT;
+	if (code != 0)
+		return status_from_mdb(code);
+	code = store_chain_check(txn, &wanted, &found, &before, &value);
+	if (code != STATUS_OK)
+		return code;
+	return found.mv_size > len && memcmp(found.mv_data, bytes, len) == 0 ? STORE_BELOW
+									     : STORE_NONE;
+}
+
 uint64_t
 store_txn_id(struct store_txn *txn)
 {

@@ -58,6 +58,9 @@ enum store_found {
  * Returns enum store_found or a negative status. */
 int store_find(struct store_txn *txn, const struct name_key *key, struct node *out);
 
+/* Are there names below this one? STORE_BELOW, STORE_NONE or a negative status. */
+int store_find_below(struct store_txn *txn, const struct name_key *key);
+
 /* The number of the commit that the transaction sees; it never repeats in one environment
  * and is at least 1. */
 uint64_t store_txn_id(struct store_txn *txn);

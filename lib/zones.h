@@ -31,6 +31,11 @@ enum zone_delegation {
 	ZONE_DELEGATION_RECURSE,
 };
 
+enum zone_on_expiry {
+	ZONE_EXPIRY_FALLBACK, /* a lease that ran out leaves nothing: fallback records answer */
+	ZONE_EXPIRY_REMOVE,   /* it says that there is nothing: they do not */
+};
+
 enum zone_soa_serial {
 	ZONE_SERIAL_AUTO,   /* low 32 bits of the last revision that touched the zone */
 	ZONE_SERIAL_STORED, /* as written */
@@ -54,6 +59,7 @@ struct zone {
 	uint32_t negative_ttl; /* SOA MINIMUM and TTL of a made SOA */
 	enum zone_on_miss on_miss;
 	enum zone_on_failure on_failure;
+	enum zone_on_expiry on_expiry;
 	enum zone_delegation delegation;
 	enum zone_soa_serial soa_serial;
 	enum zone_any any;

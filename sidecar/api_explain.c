@@ -66,6 +66,8 @@ static const struct {
 	[LOOKUP_MADE] = { "made", " gets a CNAME from it" },
 	[LOOKUP_CUT] = { "cut", " delegates it" },
 	[LOOKUP_FALLBACK] = { "fallback", " has fallback records in the configuration" },
+	[LOOKUP_HELD_BACK] = { "held-back",
+		" is a fallback record, which a lease that ran out keeps back" },
 	[LOOKUP_MISSING] = { "missing", " does not exist" },
 	[LOOKUP_SOA] = { "soa", " goes with the negative answer" },
 	[LOOKUP_OUTSIDE] = { "outside",
@@ -352,6 +354,9 @@ emit_policy(
 	if (step->event == LOOKUP_MISSING) {
 		key = "on-miss";
 		value = api_zones_on_miss(zone->on_miss);
+	} else if (step->event == LOOKUP_HELD_BACK) {
+		key = "on-expiry";
+		value = api_zones_on_expiry(zone->on_expiry);
 	} else if (step->event == LOOKUP_CUT) {
 		key = "delegation";
 		value = api_zones_delegation(zone->delegation);

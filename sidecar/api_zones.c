@@ -28,6 +28,11 @@ static const char *const on_failure_names[] = {
 	[ZONE_FAILURE_RECURSE] = "recurse",
 };
 
+static const char *const on_expiry_names[] = {
+	[ZONE_EXPIRY_FALLBACK] = "fallback",
+	[ZONE_EXPIRY_REMOVE] = "remove",
+};
+
 static const char *const delegation_names[] = {
 	[ZONE_DELEGATION_REFER] = "refer",
 	[ZONE_DELEGATION_RECURSE] = "recurse",
@@ -181,6 +186,12 @@ api_zones_on_failure(enum zone_on_failure policy)
 }
 
 const char *
+api_zones_on_expiry(enum zone_on_expiry policy)
+{
+	return on_expiry_names[policy];
+}
+
+const char *
 api_zones_delegation(enum zone_delegation policy)
 {
 	return delegation_names[policy];
@@ -315,6 +326,7 @@ emit_policy(struct emit *emit, const struct zone *zone)
 	emit_member_number(emit, "negative-ttl", zone->negative_ttl);
 	emit_member(emit, "on-miss", on_miss_names[zone->on_miss]);
 	emit_member(emit, "on-failure", on_failure_names[zone->on_failure]);
+	emit_member(emit, "on-expiry", on_expiry_names[zone->on_expiry]);
 	duration_write_seconds(zone->stale_ms, text);
 	emit_member(emit, "stale", text);
 	emit_member(emit, "delegation", delegation_names[zone->delegation]);
@@ -379,7 +391,7 @@ write_record(void *context, const struct state_record *record, struct reason *re
 	struct content *content = context;
 
 	(void)reason;
-	if (!is_soa(content->zone, &record->rrset)
+	if (!is_soa(content->zone, &record->rrset) && record->expires_ms != STATE_LEASE_OVER
 		&& zones_match(content->zones, &record->rrset.owner) == content->zone)
 		write_lines(content->emit.out, &record->rrset);
 	return content->emit.out->status;

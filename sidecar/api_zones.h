@@ -14,4 +14,5 @@ void api_zones_put(struct api_call *call);
 /* Policies by the words of the configuration. */
 const char *api_zones_on_miss(enum zone_on_miss policy);
 const char *api_zones_on_failure(enum zone_on_failure policy);
+const char *api_zones_on_expiry(enum zone_on_expiry policy);
 const char *api_zones_delegation(enum zone_delegation policy);

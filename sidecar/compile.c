@@ -163,7 +163,8 @@ add_pointer(void *context, const struct state_record *record, struct reason *rea
 	struct name name;
 
 	(void)reason;
-	if (!reverse_is_wanted(zones_match(compile->zones, owner), owner, record->rrset.type)
+	if (record->expires_ms == STATE_LEASE_OVER
+		|| !reverse_is_wanted(zones_match(compile->zones, owner), owner, record->rrset.type)
 		|| name_from_key(owner->bytes, owner->len, &name) != STATUS_OK
 		|| ptr->count == RRSET_RECORDS_MAX
 		|| ptr->rdata_len + 2 + name.len > sizeof(compile->ptr))

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/fallback.h"
 #include "lib/node.h"
 #include "lib/reverse.h"
 #include "lib/status.h"
@@ -266,6 +267,13 @@ find_old(struct planner *planner, uint16_t type)
 	return NULL;
 }
 
+/* What DNS no longer answers. */
+static bool
+is_over(const struct planner *planner, const struct state_record *record)
+{
+	return record->expires_ms != 0 && record->expires_ms <= planner->now_ms;
+}
+
 static bool
 has_source(const struct state_record *record, const char *source, size_t len)
 {
@@ -359,7 +367,7 @@ plan_put(struct planner *planner, uint32_t index, const struct state_record *old
 		planner->new_count++;
 	if (item->rrset.type == RRSET_CNAME)
 		planner->has_cname = true;
-	if (old && rrset_has_same_data(&old->rrset, &item->rrset)
+	if (old && !is_over(planner, old) && rrset_has_same_data(&old->rrset, &item->rrset)
 		&& has_source(old, item->source, item->source_len)
 		&& old->lease_ms == item->lease_ms) {
 		out->unchanged++;
@@ -369,7 +377,7 @@ plan_put(struct planner *planner, uint32_t index, const struct state_record *old
 		step.verb = PLAN_RENEW;
 		return add_step(planner, step);
 	}
-	if (old)
+	if (old && !is_over(planner, old))
 		out->changed++;
 	else
 		out->added++;
@@ -399,10 +407,11 @@ plan_item(struct planner *planner, uint32_t index)
 {
 	const struct change_item *item = &planner->change->items[index];
 	struct state_record *old = find_old(planner, item->rrset.type);
-	int status = check_item(planner, index, old);
+	struct state_record *standing = old && !is_over(planner, old) ? old : NULL;
+	int status = check_item(planner, index, standing);
 
 	if (planner->change->count == 1)
-		planner->out->old_revision = old ? old->revision : 0;
+		planner->out->old_revision = standing ? standing->revision : 0;
 	if (status != STATUS_OK)
 		return status;
 	if (!item->is_delete)
@@ -410,6 +419,24 @@ plan_item(struct planner *planner, uint32_t index)
 	if (!old && planner->change->kind == CHANGE_ITEMS && planner->change->count == 1)
 		return refuse(planner, CHANGE_NOT_FOUND, index, "there is no such RRset");
 	return plan_delete(planner, &item->rrset.owner, item->rrset.type, old);
+}
+
+/* Does the change put that type at the name in hand? Its items end before planner->at. */
+static bool
+is_put(const struct planner *planner, const struct name_key *owner, uint16_t type)
+{
+	const struct change *change = planner->change;
+	size_t i;
+
+	for (i = planner->at; i > 0; i--) {
+		const struct change_item *item = &change->items[change->order[i - 1]];
+
+		if (!is_same_name(&item->rrset.owner, owner))
+			break;
+		if (!item->is_delete && item->rrset.type == type)
+			return true;
+	}
+	return false;
 }
 
 /* The type that will stand beside a CNAME; 0 when it is alone. */
@@ -432,6 +459,24 @@ beside_cname(const struct planner *planner, const struct name_key *owner)
 			return item->rrset.type;
 	}
 	return 0;
+}
+
+/* What is over does not stand in the way of a CNAME, nor does a CNAME that is over. */
+static int
+clear_over(struct planner *planner, const struct name_key *owner)
+{
+	int status = STATUS_OK;
+	size_t i;
+
+	for (i = 0; status == STATUS_OK && i < planner->old_count; i++) {
+		struct state_record *old = &planner->old[i];
+
+		if (!planner->goes[i] && is_over(planner, old)
+			&& (planner->has_cname || old->rrset.type == RRSET_CNAME)
+			&& !is_put(planner, owner, old->rrset.type))
+			status = plan_delete(planner, owner, old->rrset.type, old);
+	}
+	return status;
 }
 
 /* DNS's rules on what stands at the name after the change. */
@@ -496,6 +541,8 @@ plan_name(struct planner *planner, const struct name_key *owner)
 	while (status == STATUS_OK && (item = next_item(planner))
 		&& is_same_name(&item->rrset.owner, owner))
 		status = plan_item(planner, change->order[planner->at++]);
+	if (status == STATUS_OK && planner->last_put != ITEM_NONE)
+		status = clear_over(planner, owner);
 	return status == STATUS_OK ? check_name(planner, owner) : status;
 }
 
@@ -524,6 +571,16 @@ plan_names(struct planner *planner)
 
 /* --- the changes without items --- */
 
+/* on-expiry: remove. Is there a fallback record that the RRset must keep away? */
+static bool
+keeps_away(const struct planner *planner, const struct name_key *owner)
+{
+	const struct zone *zone = zones_match(planner->zones, owner);
+
+	return zone && zone->on_expiry == ZONE_EXPIRY_REMOVE && zone->fallback_count > 0
+		&& fallback_find(zone, owner, RRSET_ANY);
+}
+
 static int
 visit_lease(void *context, const struct state_record *record, struct reason *reason)
 {
@@ -534,8 +591,11 @@ visit_lease(void *context, const struct state_record *record, struct reason *rea
 
 	(void)reason;
 	pulse_beat();
-	if (is_renewal && record->lease_ms == 0)
+	/* a heartbeat brings nothing back that DNS has ceased to answer */
+	if (is_renewal && (record->lease_ms == 0 || is_over(planner, record)))
 		return STATUS_OK;
+	if (!is_renewal && keeps_away(planner, &record->rrset.owner))
+		step.verb = PLAN_END;
 	if (!is_renewal && planner->plan->count == PLAN_EXPIRE_MAX)
 		return STATUS_TOO_LARGE;
 	step.owner = arena_copy(&planner->plan->arena, &record->rrset.owner,
@@ -638,12 +698,19 @@ apply_step(const struct plan_step *step, const struct change *change, struct sta
 	const struct name_key *apex, uint64_t revision, uint64_t now_ms,
 	struct reason *reason)
 {
+	int status;
+
 	switch (step->verb) {
 	case PLAN_PUT:
 		return apply_put(step, change, txn, apex, revision, now_ms, reason);
 	case PLAN_RENEW:
 		return state_renew(txn, step->owner, step->type, now_ms + step->lease_ms,
 			reason);
+	case PLAN_END:
+		status = state_renew(txn, step->owner, step->type, STATE_LEASE_OVER, reason);
+		if (status == STATUS_OK && apex)
+			status = state_touch_zone(txn, apex, revision, reason);
+		return status;
 	default:
 		return state_delete(txn, apex, step->owner, step->type, revision, reason);
 	}
@@ -665,7 +732,7 @@ append_log(const struct plan *plan, struct state_txn *txn, uint64_t revision,
 
 		if (step->verb != PLAN_RENEW)
 			items[count++] = (struct state_log_item){
-				step->verb == PLAN_DELETE, step->type, *step->owner
+				step->verb != PLAN_PUT, step->type, *step->owner
 			};
 	}
 	status = state_log_append(txn, revision, items, plan->writes, reason);

@@ -21,6 +21,7 @@ enum plan_verb {
 	PLAN_PUT,
 	PLAN_RENEW,
 	PLAN_DELETE,
+	PLAN_END, /* the lease ran out; the RRset stays as one whose lease is over */
 };
 
 struct plan_step {
@@ -34,7 +35,7 @@ struct plan_step {
 struct plan {
 	struct plan_step *step;
 	size_t count, room;
-	size_t writes;        /* puts and deletes: without any there is no new revision */
+	size_t writes;        /* all but renewals: without any there is no new revision */
 	struct arena arena;
 };
 

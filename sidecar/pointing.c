@@ -35,8 +35,8 @@ pointing_follow(struct pointing *pointing, const struct plan_step *step,
 {
 	const struct rrset *before = pointing->before.count > 0 ? &pointing->before : NULL;
 	const struct rrset *after = step->verb == PLAN_PUT ? &change->items[step->item].rrset
-		: step->verb == PLAN_RENEW		   ? before
-							   : NULL;
+		: step->verb == PLAN_DELETE		   ? NULL
+							   : before;
 
 	pointing->revision = step->verb == PLAN_RENEW ? 0 : revision;
 	if (!before && !after)

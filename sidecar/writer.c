@@ -20,6 +20,7 @@
 
 #define IDLE_MS 1000       /* the longest sleep: files are looked after, clocks may jump */
 #define SWEEP_MS 5000      /* R11 */
+#define EXPIRE_MS 200      /* between two passes over leases: DNS itself ends them on time */
 #define BULK_ITEMS 1000    /* a change from here on shares its group with no other */
 
 struct request {
@@ -53,6 +54,7 @@ struct writer {
 	struct plan_touched touched;
 	uint64_t wall_offset_ms;
 	uint64_t next_expiry_ms; /* lease clock; 0 = none */
+	uint64_t expired_ms;     /* lease clock: the last pass that left nothing undone */
 	uint64_t revision;       /* committed */
 	uint64_t swept_ms;       /* boot clock: when state was searched for dead readers */
 	struct change *expire;
@@ -306,13 +308,26 @@ run_expiry(struct writer *writer)
 	/* a full store must not make the thread spin on what it cannot delete */
 	if (!request.is_applied)
 		writer->next_expiry_ms = lease_clock(writer) + IDLE_MS;
+	/* but of a thousand leases that ended together none waits for the next pass */
+	writer->expired_ms = result.removed < PLAN_EXPIRE_MAX ? lease_clock(writer) : 0;
 	plan_done(&request.plan);
+}
+
+/* Until the next pass; 0: now. */
+static uint64_t
+expiry_pause(const struct writer *writer)
+{
+	const uint64_t now = lease_clock(writer), earliest = writer->expired_ms + EXPIRE_MS;
+	const uint64_t due =
+		writer->next_expiry_ms > earliest ? writer->next_expiry_ms : earliest;
+
+	return due > now ? due - now : 0;
 }
 
 static bool
 is_expiry_due(const struct writer *writer)
 {
-	return writer->next_expiry_ms != 0 && writer->next_expiry_ms <= lease_clock(writer);
+	return writer->next_expiry_ms != 0 && expiry_pause(writer) == 0;
 }
 
 /* --- the queue; with the lock held --- */
@@ -387,15 +402,13 @@ add_ms(struct timespec *time, uint64_t ms)
 static void
 wait_for_work(struct writer *writer)
 {
-	uint64_t pause = IDLE_MS, now = lease_clock(writer);
+	uint64_t pause = writer->next_expiry_ms != 0 ? expiry_pause(writer) : IDLE_MS;
 	struct timespec until;
 
-	if (writer->next_expiry_ms != 0) {
-		if (writer->next_expiry_ms <= now)
-			return;
-		if (writer->next_expiry_ms - now < pause)
-			pause = writer->next_expiry_ms - now;
-	}
+	if (pause == 0)
+		return;
+	if (pause > IDLE_MS)
+		pause = IDLE_MS;
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	add_ms(&until, pause);
 	while (!writer->first && !writer->looks && !writer->reload && !writer->is_stopping)

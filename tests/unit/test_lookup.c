@@ -152,6 +152,7 @@ ask_at(const char *dotted, uint16_t type, uint64_t now_ms)
 	struct lookup_query query = { .name = name.wire,
 		.type = type,
 		.now_ms = now_ms,
+		.wants_additional = type == RRSET_SRV,
 		.memory = memory };
 
 	lookup_answer(&zones, zones_match(&zones, &key), &key, &query, serve.txn, &answer);
@@ -319,6 +320,57 @@ a_lease_that_ran_out_takes_the_rrset_away(void **state)
 	assert_int_equal(answer.kind, ANSWER_NODATA);
 	ask_at("leased.live", RRSET_AAAA, 2000);
 	assert_int_equal(answer.kind, ANSWER_NXDOMAIN);
+}
+
+static void
+no_answer_is_kept_longer_than_its_lease(void **state)
+{
+	static const uint8_t srv[] = { 0, 17, 0, 0, 0, 0, 0, 53, 4, 'h', 'e', 'l', 'd', 4, 'l', 'i',
+		'v', 'e', 0 };
+	struct node_rrset set = a_set, service = { .type = RRSET_SRV, .count = 1, .ttl = 9,
+		.rdata = srv, .rdata_len = sizeof(srv) };
+
+	(void)state;
+	set.ttl = 9;
+	set.expires_ms = 10000;
+	serve_put(&serve, "held.live", &set, 1);
+	serve_put(&serve, "*.held.full", &set, 1);
+	ask_at("held.live", RRSET_A, 0);
+	assert_int_equal(answer.rrset[0].ttl, 9);
+	ask_at("held.live", RRSET_A, 7500);
+	assert_int_equal(answer.rrset[0].ttl, 2);
+	ask_at("held.live", RRSET_ANY, 7500);
+	assert_int_equal(answer.rrset[0].ttl, 2);
+	ask_at("held.live", RRSET_A, 9999);
+	assert_int_equal(answer.kind, ANSWER_FOUND);
+	assert_int_equal(answer.rrset[0].ttl, 0);
+	ask_at("x.held.full", RRSET_A, 5001);
+	assert_int_equal(answer.rrset[0].ttl, 4);
+	zone_of("live")->any = ZONE_ANY_FULL;
+	ask_at("held.live", RRSET_ANY, 3001);
+	assert_int_equal(answer.rrset[0].ttl, 6);
+	zone_of("live")->any = ZONE_ANY_MINIMAL;
+	/* an address that comes along */
+	serve_put(&serve, "srv.live", &service, 1);
+	ask_at("srv.live", RRSET_SRV, 8001);
+	assert_int_equal(answer.rrset_count, 2);
+	assert_int_equal(answer.rrset[0].ttl, 9);
+	assert_int_equal(answer.rrset[1].ttl, 1);
+	/* what is not there is told for as long as ever */
+	ask_at("held.live", RRSET_MX, 9999);
+	assert_int_equal(answer.kind, ANSWER_NODATA);
+	assert_int_equal(answer.rrset[0].ttl, 30);
+}
+
+static void
+a_name_that_is_over_stays_for_the_names_below_it(void **state)
+{
+	(void)state;
+	serve_put(&serve, "below.leased.live", &a_set, 1);
+	ask_at("leased.live", RRSET_A, 5000);
+	assert_int_equal(answer.kind, ANSWER_NODATA);
+	ask_at("below.leased.live", RRSET_A, 5000);
+	assert_int_equal(answer.kind, ANSWER_FOUND);
 }
 
 static void
@@ -737,6 +789,60 @@ fallback_records_stand_in_where_the_data_has_nothing(void **state)
 	}
 }
 
+/* With the fallback records of the test before. */
+static void
+a_lease_that_ran_out_keeps_fallback_records_back(void **state)
+{
+	static const struct {
+		const char *name;
+		uint16_t type;
+		uint64_t now_ms;
+		enum answer_kind kind;
+		uint32_t ttl; /* of the first RRset; 77: a fallback record's */
+	} rows[] = {
+		{ "first.live", RRSET_A, 0, ANSWER_FOUND, 1 },
+		{ "first.live", RRSET_A, 1000, ANSWER_NXDOMAIN, 30 },
+		{ "first.live", RRSET_ANY, 1000, ANSWER_NXDOMAIN, 30 },
+		/* not of that type, but of that name */
+		{ "old.live", RRSET_A, 1000, ANSWER_FOUND, 77 },
+		{ "old.live", RRSET_ANY, 1000, ANSWER_FOUND, 77 },
+		{ "old.live", RRSET_AAAA, 1000, ANSWER_NODATA, 30 },
+		/* neither does a CNAME answer for it, nor anything for a CNAME */
+		{ "turn.live", RRSET_A, 1000, ANSWER_NODATA, 30 },
+		{ "turn.live", RRSET_CNAME, 1000, ANSWER_FOUND, 77 },
+		{ "below.some.live", RRSET_A, 1000, ANSWER_NXDOMAIN, 30 },
+		{ "host.open", RRSET_A, 1000, ANSWER_ELSEWHERE, 0 },
+	};
+	static const char *const names[] = { "live", "open" };
+	struct node_rrset set = a_set, cname = name_rrset(RRSET_CNAME, "www.live");
+
+	(void)state;
+	set.expires_ms = cname.expires_ms = 1000;
+	for (size_t i = 0; i < UNIT_COUNT(names); i++)
+		zone_of(names[i])->on_expiry = ZONE_EXPIRY_REMOVE;
+	serve_put(&serve, "first.live", &set, 1);
+	serve_put(&serve, "turn.live", &set, 1);
+	serve_put(&serve, "host.open", &set, 1);
+	serve_put(&serve, "below.some.live", &cname, 1);
+	set.type = RRSET_AAAA;
+	serve_put(&serve, "old.live", &set, 1);
+	free((void *)(uintptr_t)cname.rdata);
+	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+		ask_at(rows[i].name, rows[i].type, rows[i].now_ms);
+		assert_int_equal(answer.kind, rows[i].kind);
+		if (rows[i].kind != ANSWER_ELSEWHERE)
+			assert_int_equal(answer.rrset[0].ttl, rows[i].ttl);
+		/* NODATA because of another fallback record is due to it */
+		assert_int_equal(answer.is_fallback,
+			rows[i].ttl == 77 || rows[i].kind == ANSWER_NODATA);
+	}
+	zone_of("live")->on_expiry = ZONE_EXPIRY_FALLBACK;
+	ask_at("first.live", RRSET_A, 1000);
+	assert_int_equal(answer.kind, ANSWER_FOUND);
+	assert_int_equal(answer.rrset[0].ttl, 77);
+	assert_true(answer.is_fallback);
+}
+
 static void
 remembered_flags_end_with_the_transaction(void **state)
 {
@@ -887,8 +993,12 @@ main(void)
 		cmocka_unit_test(a_trace_tells_each_step),
 		cmocka_unit_test(the_longest_chain_fits_a_trace),
 		cmocka_unit_test(remembered_flags_end_with_the_transaction),
+		/* these add to the store */
+		cmocka_unit_test(no_answer_is_kept_longer_than_its_lease),
+		cmocka_unit_test(a_name_that_is_over_stays_for_the_names_below_it),
 		/* last: it changes the zones */
 		cmocka_unit_test(fallback_records_stand_in_where_the_data_has_nothing),
+		cmocka_unit_test(a_lease_that_ran_out_keeps_fallback_records_back),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

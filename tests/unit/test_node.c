@@ -73,8 +73,40 @@ an_rrset_ends_with_its_lease(void **state)
 	(void)state;
 	assert_int_equal(node_open(value, len, &key, &node), STATUS_OK);
 	assert_int_equal(node_find(&node, 16, 999, &rrset), STATUS_OK);
+	assert_int_equal(rrset.ttl, 0);
 	assert_int_equal(node_find(&node, 16, 1000, &rrset), STATUS_NOT_FOUND);
 	free(value);
+}
+
+static void
+no_ttl_is_longer_than_the_lease_left(void **state)
+{
+	static const struct {
+		uint64_t expires_ms, now_ms;
+		bool lives;
+		uint32_t ttl;
+	} rows[] = {
+		{ 0, 5000, true, 60 },
+		{ 100000, 0, true, 60 },
+		{ 100000, 39000, true, 60 },
+		{ 100000, 40000, true, 60 },
+		{ 100000, 40001, true, 59 },
+		{ 100000, 98999, true, 1 },
+		{ 100000, 99000, true, 1 },
+		{ 100000, 99001, true, 0 },
+		{ 100000, 99999, true, 0 },
+		{ 100000, 100000, false, 60 },
+		{ 1, UINT64_MAX, false, 60 },
+		{ UINT64_MAX, 0, true, 60 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+		struct node_rrset rrset = { .ttl = 60, .expires_ms = rows[i].expires_ms };
+
+		assert_int_equal(node_rrset_lives(&rrset, rows[i].now_ms), rows[i].lives);
+		assert_int_equal(rrset.ttl, rows[i].ttl);
+	}
 }
 
 static void
@@ -161,6 +193,7 @@ main(void)
 		cmocka_unit_test(what_was_encoded_is_found),
 		cmocka_unit_test(an_address_costs_few_bytes),
 		cmocka_unit_test(an_rrset_ends_with_its_lease),
+		cmocka_unit_test(no_ttl_is_longer_than_the_lease_left),
 		cmocka_unit_test(equal_input_gives_equal_bytes),
 		cmocka_unit_test(every_changed_byte_is_found_out),
 		cmocka_unit_test(every_shorter_value_is_refused),

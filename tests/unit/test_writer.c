@@ -623,6 +623,114 @@ test_a_lease_ends_or_is_renewed(void **state)
 }
 
 static void
+test_a_thousand_leases_end_in_one_commit(void **state)
+{
+	struct change *change = change_new(CHANGE_ITEMS);
+	struct change_result result;
+	struct writer_status before;
+	uint64_t deadline = clock_boot_ms() + DEADLINE_MS;
+	char owner[32];
+
+	(void)state;
+	change->source = "k8s";
+	for (int i = 0; i < 1000; i++) {
+		snprintf(owner, sizeof(owner), "n%d.live", i);
+		add(change, owner, 1, one)->lease_ms = 500;
+	}
+	result = submit(change);
+	assert_outcome(&result, CHANGE_DONE, "");
+	before = status_of();
+	while (status_of().state_revision == before.state_revision)
+		assert_true(clock_boot_ms() < deadline);
+	assert_int_equal(status_of().state_revision, before.state_revision + 1);
+	assert_int_equal(look("n0.live").status, STORE_NONE);
+	assert_int_equal(look("n999.live").status, STORE_NONE);
+}
+
+/* What ran out is absent for whoever writes, removed yet or not. */
+static void
+test_a_lease_that_is_over_stands_in_nobodys_way(void **state)
+{
+	static const uint8_t host[] = "\0\12\3www\4live";
+	struct change *change;
+	struct change_result result;
+
+	(void)state;
+	for (int i = 0; i < 40; i++) {
+		change = change_new(CHANGE_ITEMS);
+		add(change, "lock.live", 1, one)->lease_ms = 20;
+		change->items[0].if_absent = true;
+		result = submit(change);
+		if (result.outcome == CHANGE_STALE)
+			continue;
+		assert_outcome(&result, CHANGE_DONE, "");
+		assert_int_equal(result.added, 1);
+		usleep(21000);
+		/* a heartbeat does not bring it back */
+		change = change_new(CHANGE_HEARTBEAT);
+		change->source = "api";
+		change->source_len = 3;
+		result = submit(change);
+		assert_int_equal(result.renewed, 0);
+	}
+	change = change_new(CHANGE_ITEMS);
+	add(change, "lock.live", 1, one)->lease_ms = 20;
+	submit(change);
+	usleep(21000);
+	result = put("lock.live", RRSET_CNAME, host);
+	assert_outcome(&result, CHANGE_DONE, "");
+	assert_served("lock.live", host);
+}
+
+static void
+test_on_expiry_remove_keeps_what_holds_fallback_records_back(void **state)
+{
+	struct zone *live = &config.zones.zone[0];
+	struct rrset *set = calloc(1, sizeof(*set));
+	struct change *change = change_new(CHANGE_ITEMS);
+	struct change_result result;
+	uint64_t deadline = clock_boot_ms() + DEADLINE_MS;
+	uint64_t revision;
+
+	(void)state;
+	stop();
+	assert_int_equal(live->key.len, unit_key("live").len);
+	*set = (struct rrset){ .owner = unit_key("held.live"), .type = 1, .count = 1, .ttl = 5 };
+	live->fallback = set;
+	live->fallback_count = 1;
+	live->on_expiry = ZONE_EXPIRY_REMOVE;
+	start();
+	add(change, "held.live", 1, one)->lease_ms = 100;
+	add(change, "gone.live", 1, one)->lease_ms = 100;
+	revision = submit(change).revision;
+	while (status_of().state_revision == revision)
+		assert_true(clock_boot_ms() < deadline);
+	assert_int_equal(look("gone.live").status, STORE_NONE);
+	assert_int_equal(look("held.live").rrset[0].expires_ms, 1);
+	assert_int_equal(serial_of("live"), revision + 1);
+	/* once only, and over a start and a rebuild */
+	change = change_new(CHANGE_ITEMS);
+	add(change, "other.live", 1, one)->lease_ms = 100;
+	submit(change);
+	wait_until_gone("other.live");
+	stop();
+	start();
+	assert_int_equal(status_of().state_revision, revision + 3);
+	assert_int_equal(look("held.live").rrset[0].expires_ms, 1);
+	/* it is absent for preconditions, and a put is one, data as they were */
+	change = change_new(CHANGE_ITEMS);
+	add(change, "held.live", 1, one)->lease_ms = 60000;
+	change->items[0].if_absent = true;
+	result = submit(change);
+	assert_outcome(&result, CHANGE_DONE, "");
+	assert_int_equal(result.added, 1);
+	assert_true(look("held.live").rrset[0].expires_ms > 1);
+	result = put("held.live", 1, NULL);
+	assert_outcome(&result, CHANGE_DONE, "");
+	assert_int_equal(look("held.live").status, STORE_NONE);
+}
+
+static void
 test_serve_is_caught_up_at_a_start(void **state)
 {
 	char command[256];
@@ -1191,6 +1299,9 @@ main(void)
 		TEST(test_a_zone_is_replaced_but_not_the_zone_inside),
 		TEST(test_a_restore_replaces_all_and_goes_on_above_the_backup),
 		TEST(test_a_lease_ends_or_is_renewed),
+		TEST(test_a_thousand_leases_end_in_one_commit),
+		TEST(test_a_lease_that_is_over_stands_in_nobodys_way),
+		TEST(test_on_expiry_remove_keeps_what_holds_fallback_records_back),
 		TEST(test_serve_is_caught_up_at_a_start),
 		TEST(test_pointers_are_right_when_serve_was_behind),
 		TEST(test_a_lost_or_damaged_serve_is_rebuilt),
