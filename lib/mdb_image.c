@@ -12,43 +12,17 @@
 
 #include "lib/status.h"
 
-#define MAGIC 0xbeefc0deu
-#define VERSION 1u
 #define PAGE_HEAD 16u
 #define NODE_HEAD 8u
 #define KEY_MAX 511u
-#define DEPTH_MAX 32 /* mdb.c CURSOR_STACK */
-#define MAP_MAX ((uint64_t)1 << 46) /* what a process can map; LMDB believes the meta page */
-#define NO_PAGE UINT64_MAX
 
 enum {
 	PAGE_BRANCH = 0x01,
 	PAGE_LEAF = 0x02,
 	PAGE_OVERFLOW = 0x04,
-	PAGE_META = 0x08,
-	PAGE_KINDS = 0x6f, /* with the kinds that we never have */
 	NODE_BIG = 0x01,
 };
 
-enum { TREE_FREE, TREE_MAIN };
-
-#define FLAG_DUPLICATES 0x04 /* MDB_DUPSORT */
-#define FLAG_INTEGER 0x08    /* MDB_INTEGERKEY: only the list of free pages has it */
-
-/* As in mdb.c: header of the page, then MDB_meta. */
-struct meta_page {
-	uint64_t number;
-	uint16_t pad, flags;
-	uint32_t unused;
-	uint32_t magic, version;
-	uint64_t address, map_size;
-	struct {
-		uint32_t page_size;
-		uint16_t flags, depth;
-		uint64_t branch_pages, leaf_pages, overflow_pages, entries, root;
-	} tree[2];
-	uint64_t last_page, txn_id;
-};
 
 struct walk {
 	const struct mdb_image *image;
@@ -138,7 +112,7 @@ open_page(struct walk *walk, uint64_t number, unsigned kind, struct page *out)
 	bytes = walk->image->bytes + number * walk->image->page_size;
 	if (read_u64(bytes) != number)
 		return corrupt(walk, number, "has the number of another page");
-	if ((read_u16(bytes + 10) & PAGE_KINDS) != kind)
+	if ((read_u16(bytes + 10) & MDB_IMAGE_PAGE_KINDS) != kind)
 		return corrupt(walk, number, "of another kind than its place says");
 	*out = (struct page){ .bytes = bytes, .number = number };
 	if (kind == PAGE_OVERFLOW)
@@ -198,7 +172,7 @@ compare(const struct walk *walk, const struct mdb_image_text *a,
 	size_t len = a->len < b->len ? a->len : b->len;
 	int order;
 
-	if (walk->tree == TREE_FREE && a->len == sizeof(uint64_t) && b->len == a->len) {
+	if (walk->tree == MDB_IMAGE_FREE && a->len == sizeof(uint64_t) && b->len == a->len) {
 		uint64_t left = read_u64(a->at), right = read_u64(b->at);
 
 		return (left > right) - (left < right);
@@ -269,6 +243,25 @@ forgive(struct walk *walk, int status)
 }
 
 static int
+read_leaf_node(struct walk *walk, const struct page *page, unsigned index, struct node *out,
+	bool *out_is_there)
+{
+	int status = read_node(walk, page, index, true, out);
+
+	*out_is_there = status == STATUS_OK;
+	return status;
+}
+
+static bool
+is_misplaced(const struct walk *walk, const struct mdb_image_text *before,
+	const struct mdb_image_text *key, struct bounds bounds)
+{
+	return (before->at && compare(walk, before, key) >= 0)
+		|| (bounds.low && compare(walk, bounds.low, key) > 0)
+		|| (bounds.high && compare(walk, key, bounds.high) >= 0);
+}
+
+static int
 visit_leaf(struct walk *walk, const struct page *page, struct bounds bounds)
 {
 	struct mdb_image_text before = { NULL, 0 };
@@ -277,16 +270,19 @@ visit_leaf(struct walk *walk, const struct page *page, struct bounds bounds)
 
 	walk->leaf_pages++;
 	for (i = 0; i < page->count; i++) {
-		int status = read_node(walk, page, i, true, &node);
+		bool is_there = false;
+		int status = forgive(walk, read_leaf_node(walk, page, i, &node, &is_there));
 
+		if (status == STATUS_OK && is_there
+			&& is_misplaced(walk, &before, &node.key, bounds))
+			status = forgive(
+				walk, corrupt(walk, page->number, "a key out of order"));
 		if (status != STATUS_OK)
 			return status;
-		if ((i > 0 && compare(walk, &before, &node.key) >= 0)
-			|| (bounds.low && compare(walk, bounds.low, &node.key) > 0)
-			|| (bounds.high && compare(walk, &node.key, bounds.high) >= 0))
-			return corrupt(walk, page->number, "a key out of order");
+		if (!is_there)
+			continue;
 		before = node.key;
-		if (walk->tree == TREE_MAIN && !is_wanted(walk, &node.key))
+		if (walk->tree == MDB_IMAGE_MAIN && !is_wanted(walk, &node.key))
 			continue;
 		status = forgive(walk, visit_entry(walk, &node));
 		if (status != STATUS_OK)
@@ -299,7 +295,7 @@ visit_leaf(struct walk *walk, const struct page *page, struct bounds bounds)
 static bool
 is_outside(const struct walk *walk, struct bounds bounds)
 {
-	return walk->tree == TREE_MAIN
+	return walk->tree == MDB_IMAGE_MAIN
 		&& ((bounds.high && bounds.high->at[0] < walk->first)
 			|| (bounds.low && bounds.low->at[0] > walk->last));
 }
@@ -309,7 +305,7 @@ visit_branch(struct walk *walk, const struct page *page, unsigned level, struct 
 {
 	struct node node, next;
 	/* LMDB itself leaves a single child in the list of free pages (ITS#8336) */
-	unsigned least = walk->tree == TREE_FREE ? 1 : 2;
+	unsigned least = walk->tree == MDB_IMAGE_FREE ? 1 : 2;
 	int status = page->count >= least ? read_node(walk, page, 0, false, &node)
 					: corrupt(walk, page->number, "a branch of one");
 	unsigned i;
@@ -359,7 +355,7 @@ visit_tree(struct walk *walk)
 	const struct mdb_image_tree *tree = &walk->image->tree[walk->tree];
 	struct bounds all = { NULL, NULL };
 
-	if (tree->root == NO_PAGE)
+	if (tree->root == MDB_IMAGE_NO_PAGE)
 		return tree->depth == 0 && tree->entries == 0
 			? STATUS_OK
 			: corrupt(walk, walk->image->txn_id & 1, "a tree without root");
@@ -405,9 +401,9 @@ int
 mdb_image_verify(const struct mdb_image *image, mdb_image_fn fn, void *context,
 	struct reason *reason)
 {
-	struct walk main = { .image = image, .tree = TREE_MAIN, .last = UINT8_MAX, .fn = fn,
+	struct walk main = { .image = image, .tree = MDB_IMAGE_MAIN, .last = UINT8_MAX, .fn = fn,
 		.context = context, .reason = reason };
-	struct walk free_list = { .image = image, .tree = TREE_FREE, .fn = visit_free,
+	struct walk free_list = { .image = image, .tree = MDB_IMAGE_FREE, .fn = visit_free,
 		.reason = reason };
 	int status;
 
@@ -431,7 +427,7 @@ int
 mdb_image_walk(const struct mdb_image *image, uint8_t first, uint8_t last, mdb_image_fn fn,
 	void *context, uint64_t *out_damaged, struct reason *reason)
 {
-	struct walk walk = { .image = image, .tree = TREE_MAIN, .first = first, .last = last,
+	struct walk walk = { .image = image, .tree = MDB_IMAGE_MAIN, .first = first, .last = last,
 		.fn = fn, .context = context, .reason = reason, .damaged = out_damaged };
 	int status;
 
@@ -444,102 +440,4 @@ mdb_image_walk(const struct mdb_image *image, uint8_t first, uint8_t last, mdb_i
 	status = visit_tree(&walk);
 	free(walk.used);
 	return status;
-}
-
-/* --- meta pages --- */
-
-static int
-check_meta(const struct meta_page *page, unsigned number, uint64_t size,
-	struct reason *reason)
-{
-	uint32_t page_size = page->tree[TREE_FREE].page_size;
-	unsigned i;
-
-	if (page->magic != MAGIC)
-		return reason_set(reason, STATUS_CORRUPT, "meta page %u: not of LMDB", number);
-	if (page->version != VERSION)
-		return reason_set(reason, STATUS_FOREIGN,
-			"LMDB data format %u: this program knows %u", page->version, VERSION);
-	if (page->number != number || (page->flags & PAGE_KINDS) != PAGE_META
-		|| page_size < 512 || page_size > 65536 || (page_size & (page_size - 1)) != 0
-		|| page->map_size > MAP_MAX || page->last_page < 1
-		|| (page->tree[TREE_FREE].flags & (FLAG_DUPLICATES | FLAG_INTEGER)) != FLAG_INTEGER
-		|| page->tree[TREE_MAIN].flags != 0)
-		return reason_set(reason, STATUS_CORRUPT, "meta page %u: damaged", number);
-	for (i = 0; i < 2; i++)
-		if (page->tree[i].depth > DEPTH_MAX
-			|| (page->tree[i].root != NO_PAGE
-				&& page->tree[i].root > page->last_page))
-			return reason_set(reason, STATUS_CORRUPT, "meta page %u: damaged",
-				number);
-	if (page->last_page >= size / page_size)
-		return reason_set(reason, STATUS_CORRUPT,
-			"%llu bytes, but page %llu of %u bytes is in use",
-			(unsigned long long)size, (unsigned long long)page->last_page,
-			page_size);
-	return STATUS_OK;
-}
-
-/* LMDB opens nothing of which one page is bad; what it would open is the newer commit. */
-static int
-find_meta(const uint8_t *bytes, uint64_t size, struct meta_page page[2],
-	struct reason *reason)
-{
-	uint32_t page_size;
-	int status;
-
-	if (size < sizeof(page[0]))
-		return reason_set(reason, STATUS_CORRUPT, "shorter than a page");
-	memcpy(&page[0], bytes, sizeof(page[0]));
-	page_size = page[0].tree[TREE_FREE].page_size;
-	status = check_meta(&page[0], 0, UINT64_MAX, reason);
-	if (status != STATUS_OK)
-		return status;
-	if (size < 2 * (uint64_t)page_size)
-		return reason_set(reason, STATUS_CORRUPT, "shorter than two pages");
-	memcpy(&page[1], bytes + page_size, sizeof(page[1]));
-	status = check_meta(&page[1], 1, UINT64_MAX, reason);
-	if (status == STATUS_OK && page[1].tree[TREE_FREE].page_size != page_size)
-		status = reason_set(reason, STATUS_CORRUPT, "meta page 1: damaged");
-	return status;
-}
-
-int
-mdb_image_open(const void *bytes, uint64_t size, uint64_t txn_id, struct mdb_image *out,
-	struct reason *reason)
-{
-	struct meta_page page[2];
-	const struct meta_page *found;
-	unsigned i;
-	int status;
-
-	if (sizeof(void *) != 8)
-		return reason_set(reason, STATUS_FOREIGN, "LMDB's pages of 32-bit systems");
-	status = find_meta(bytes, size, page, reason);
-	if (status != STATUS_OK)
-		return status;
-	found = &page[txn_id == 0 ? page[1].txn_id > page[0].txn_id : txn_id & 1];
-	if (txn_id != 0 && found->txn_id != txn_id)
-		return reason_set(reason, STATUS_UNAVAILABLE, "commits come too fast");
-	status = check_meta(found, (unsigned)found->number, size, reason);
-	if (status != STATUS_OK)
-		return status;
-	*out = (struct mdb_image){
-		.bytes = bytes,
-		.size = size,
-		.page_size = found->tree[TREE_FREE].page_size,
-		.last_page = found->last_page,
-		.txn_id = found->txn_id,
-	};
-	for (i = 0; i < 2; i++)
-		out->tree[i] = (struct mdb_image_tree){
-			.flags = found->tree[i].flags,
-			.depth = found->tree[i].depth,
-			.branch_pages = found->tree[i].branch_pages,
-			.leaf_pages = found->tree[i].leaf_pages,
-			.overflow_pages = found->tree[i].overflow_pages,
-			.entries = found->tree[i].entries,
-			.root = found->tree[i].root,
-		};
-	return STATUS_OK;
 }

@@ -22,7 +22,11 @@
 
 #include "lib/reason.h"
 
-/* One of the two trees: 0 is the list of free pages, 1 what is stored. */
+enum { MDB_IMAGE_FREE, MDB_IMAGE_MAIN }; /* the trees: list of free pages, what is stored */
+
+#define MDB_IMAGE_NO_PAGE UINT64_MAX /* the root of an empty tree */
+#define MDB_IMAGE_PAGE_KINDS 0x6f    /* flags of a page that say what it is */
+
 struct mdb_image_tree {
 	uint16_t flags, depth;
 	uint64_t branch_pages, leaf_pages, overflow_pages, entries, root;
@@ -46,11 +50,23 @@ struct mdb_image_text {
 typedef int (*mdb_image_fn)(void *context, const struct mdb_image_text *key,
 	const struct mdb_image_text *value, struct reason *reason);
 
+/* Reads a file into memory of its own, for mdb_image_unload: what happens to the file later
+ * is no fault of the reader. Where the disk gives nothing, the bytes are zero.
+ * STATUS_NOT_FOUND, STATUS_CORRUPT (empty), STATUS_IO, STATUS_NO_MEMORY. */
+int mdb_image_load(const char *path, void **out_bytes, uint64_t *out_size,
+	struct reason *reason);
+void mdb_image_unload(void *bytes, uint64_t size); /* NULL is allowed */
+
 /* Finds the commit with this transaction id, or the newest (0). STATUS_CORRUPT;
  * STATUS_FOREIGN: another format of LMDB or another kind of machine; STATUS_UNAVAILABLE: that
  * commit is no longer in a meta page. */
 int mdb_image_open(const void *bytes, uint64_t size, uint64_t txn_id, struct mdb_image *out,
 	struct reason *reason);
+
+/* The same of a file of which not all is there or good, for mdb_image_walk: the newest commit
+ * whose meta page can be read. */
+int mdb_image_open_damaged(
+	const void *bytes, uint64_t size, struct mdb_image *out, struct reason *reason);
 
 /* Checks every page of both trees, and calls `fn` (may be NULL) for all that is stored.
  * STATUS_CORRUPT with page and fault in the reason; STATUS_NO_MEMORY. */
@@ -58,6 +74,7 @@ int mdb_image_verify(const struct mdb_image *image, mdb_image_fn fn, void *conte
 	struct reason *reason);
 
 /* Only the entries whose first byte is from `first` to `last`. With out_damaged, pages that
- * cannot be read are left out and counted; without, the first one is STATUS_CORRUPT. */
+ * cannot be read are left out and counted, and a key out of order is no reason to; without,
+ * the first one is STATUS_CORRUPT. */
 int mdb_image_walk(const struct mdb_image *image, uint8_t first, uint8_t last,
 	mdb_image_fn fn, void *context, uint64_t *out_damaged, struct reason *reason);

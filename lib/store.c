@@ -84,16 +84,23 @@ int
 store_read_meta(struct store_txn *txn, struct store_meta *out, struct reason *reason)
 {
 	MDB_val key = { .mv_data = STORE_META_KEY, .mv_size = 1 };
-	struct store_meta meta = { 0 };
 	MDB_val value;
-	struct cursor cursor;
-	uint32_t checksum, magic;
 	int code = mdb_get(txn->txn, txn->dbi, &key, &value);
 
 	if (code != 0)
 		return status_from_mdb_reason(code, "meta record", reason);
-	cursor = cursor_init(value.mv_data, value.mv_size);
-	checksum = cursor_u32(&cursor);
+	return store_decode_meta(value.mv_data, value.mv_size, out, reason);
+}
+
+int
+store_decode_meta(const uint8_t *value, size_t len, struct store_meta *out,
+	struct reason *reason)
+{
+	struct cursor cursor = cursor_init(value, len);
+	uint32_t checksum = cursor_u32(&cursor);
+	struct store_meta meta = { 0 };
+	uint32_t magic;
+
 	magic = cursor_u32(&cursor);
 	meta.revision = cursor_u64(&cursor);
 	cursor_copy(&cursor, meta.instance, sizeof(meta.instance));
@@ -105,8 +112,7 @@ store_read_meta(struct store_txn *txn, struct store_meta *out, struct reason *re
 			"version of livezoned and livezone.so",
 			(int)(magic >> 24));
 	if (cursor.failed || cursor.left != 0 || magic != META_MAGIC
-		|| checksum_crc32c((const uint8_t *)value.mv_data + 4, STORE_META_SIZE - 4)
-			!= checksum)
+		|| checksum_crc32c(value + 4, STORE_META_SIZE - 4) != checksum)
 		return reason_set(reason, STATUS_CORRUPT, "meta record: bad checksum");
 	*out = meta;
 	return STATUS_OK;

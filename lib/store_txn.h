@@ -28,5 +28,9 @@ size_t store_node_key(const struct name_key *key, uint8_t *out);
 /* The node of an entry, behind its link. */
 int store_open_node(const MDB_val *value, const struct name_key *key, struct node *out);
 
+/* The meta record from its value: STATUS_FOREIGN (another schema) or STATUS_CORRUPT. */
+int store_decode_meta(const uint8_t *value, size_t len, struct store_meta *out,
+	struct reason *reason);
+
 /* The meta record's STORE_META_SIZE bytes. */
 void store_encode_meta(const struct store_meta *meta, uint8_t *out);

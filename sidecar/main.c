@@ -24,6 +24,7 @@
 #include "sidecar/backup_thread.h"
 #include "sidecar/http.h"
 #include "sidecar/log.h"
+#include "sidecar/recover.h"
 #include "sidecar/place.h"
 #include "sidecar/routes.h"
 #include "sidecar/watchdog.h"
@@ -51,6 +52,8 @@ static bool parse_arguments(int argc, char **argv, struct arguments *out, int *o
 static bool parse_seconds(const char *text, uint64_t *out);
 static int start(struct daemon *daemon, struct reason *reason);
 static int make_state_dir(const char *path, struct reason *reason);
+static int
+open_state(struct daemon *daemon, const struct config *config, struct reason *reason);
 static void serve(struct daemon *daemon, const sigset_t *signals);
 static void reload(struct daemon *daemon);
 static int
@@ -214,8 +217,7 @@ start(struct daemon *daemon, struct reason *reason)
 	if (!status)
 		status = place_check(config, reason);
 	if (!status)
-		status = state_open(config->store.state, config->store.size_limit,
-			&daemon->api.state, reason);
+		status = open_state(daemon, config, reason);
 	if (!status)
 		status = writer_start(
 			daemon->api.state, config, &daemon->api.writer, reason);
@@ -246,6 +248,27 @@ make_state_dir(const char *path, struct reason *reason)
 		return 0;
 	return reason_set(reason, STATUS_IO, "store.state: cannot make %s: %s", path,
 		strerror(errno));
+}
+
+/* Locked first: what is checked, and restored if need be, must be what is opened. */
+static int
+open_state(struct daemon *daemon, const struct config *config, struct reason *reason)
+{
+	struct recover_result recovered;
+	int lock_fd, status = state_lock(config->store.state, &lock_fd, reason);
+
+	if (status)
+		return status;
+	status = recover_state(config, &recovered, reason);
+	if (status) {
+		state_unlock(lock_fd);
+		return status;
+	}
+	status = state_open_locked(config->store.state, config->store.size_limit, lock_fd,
+		&daemon->api.state, reason);
+	if (!status && recovered.must_recount)
+		state_want_recount(daemon->api.state);
+	return status;
 }
 
 /* Until SIGTERM or SIGINT, with a look at the writer in between. */

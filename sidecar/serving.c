@@ -6,13 +6,13 @@
  */
 #include "sidecar/serving.h"
 
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/boot.h"
 #include "lib/clock.h"
 #include "lib/filesystem.h"
 #include "lib/guard.h"
@@ -494,29 +494,6 @@ serving_tick(struct serving *serving)
 
 /* --- start --- */
 
-static void
-read_boot_id(uint8_t out[STORE_INSTANCE_SIZE])
-{
-	char text[40] = "";
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	size_t i, used = 0;
-	ssize_t len = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
-
-	if (fd >= 0)
-		close(fd);
-	memset(out, 0, STORE_INSTANCE_SIZE);
-	for (i = 0; i < (size_t)(len < 0 ? 0 : len) && used < 2 * STORE_INSTANCE_SIZE; i++) {
-		char c = text[i];
-		int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10
-										  : -1;
-
-		if (digit < 0)
-			continue;
-		out[used / 2] = (uint8_t)(out[used / 2] << 4 | digit);
-		used++;
-	}
-}
-
 /* Is what the directory holds gone after a power loss? Then what is there is whole. */
 static bool
 is_in_memory(const char *dir)
@@ -682,7 +659,7 @@ look_for_readers(struct serving *serving)
 void
 serving_start(struct serving *serving, bool must_rebuild)
 {
-	read_boot_id(serving->meta.boot_id);
+	boot_read_id(serving->meta.boot_id);
 	look_for_readers(serving);
 	serving->is_current = !must_rebuild && catch_up(serving) == STATUS_OK;
 	if (serving->is_current)

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * Tables of a damaged state, without what is damaged.
+ */
+#include "lib/state_salvage.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/state_txn.h"
+#include "lib/status.h"
+
+struct walk {
+	const struct state_salvage *salvage;
+	struct state_meta_record meta;
+	bool has_meta;
+	uint64_t left_out;      /* values that fail their checks */
+	uint64_t records, owned; /* found; as the sources count */
+	state_record_fn fn;
+	void *context;
+	/* the log */
+	state_log_fn log_fn;
+	uint64_t since;
+	struct state_log_entry log;
+};
+
+static MDB_val
+val(const struct mdb_image_text *text)
+{
+	return (MDB_val){ text->len, (void *)(uintptr_t)text->at };
+}
+
+static int
+visit_meta(void *context, const struct mdb_image_text *key_text,
+	const struct mdb_image_text *value_text, struct reason *reason)
+{
+	struct walk *walk = context;
+	MDB_val key = val(key_text), value = val(value_text);
+
+	walk->has_meta = state_decode_meta(&key, &value, &walk->meta, reason) == STATUS_OK;
+	return STATUS_OK;
+}
+
+int
+state_salvage_open(const char *dir, struct state_salvage *out, struct reason *reason)
+{
+	struct state_salvage salvage = { 0 };
+	struct walk walk = { 0 };
+	char path[PATH_MAX];
+	uint64_t damaged;
+	int status;
+
+	if (snprintf(path, sizeof(path), "%s/data.mdb", dir) >= (int)sizeof(path))
+		return reason_set(reason, STATUS_INVALID, "%s: path too long", dir);
+	status = mdb_image_load(path, &salvage.bytes, &salvage.size, reason);
+	if (status == STATUS_OK)
+		status = mdb_image_open_damaged(
+			salvage.bytes, salvage.size, &salvage.image, reason);
+	if (status == STATUS_OK)
+		status = mdb_image_walk(&salvage.image, STATE_TABLE_META, STATE_TABLE_META,
+			visit_meta, &walk, &damaged, reason);
+	if (status != STATUS_OK) {
+		state_salvage_close(&salvage);
+		return status;
+	}
+	salvage.has_meta = walk.has_meta;
+	if (walk.has_meta)
+		salvage.meta = walk.meta.meta;
+	*out = salvage;
+	return STATUS_OK;
+}
+
+void
+state_salvage_close(struct state_salvage *salvage)
+{
+	mdb_image_unload(salvage->bytes, salvage->size);
+	*salvage = (struct state_salvage){ 0 };
+}
+
+static int
+visit_record(void *context, const struct mdb_image_text *key_text,
+	const struct mdb_image_text *value_text, struct reason *reason)
+{
+	struct walk *walk = context;
+	MDB_val key = val(key_text), value = val(value_text);
+	struct state_record record;
+	struct state_source source;
+
+	if (key_text->at[0] == STATE_TABLE_SOURCE) {
+		if (state_decode_source(&key, &value, &source, NULL) == STATUS_OK)
+			walk->owned += source.rrsets;
+		else
+			walk->left_out++;
+		return STATUS_OK;
+	}
+	if (state_decode_rrset(&key, &value, &record, NULL) != STATUS_OK) {
+		walk->left_out++;
+		return STATUS_OK;
+	}
+	walk->records++;
+	return walk->fn(walk->context, &record, reason);
+}
+
+int
+state_salvage_walk(const struct state_salvage *salvage, state_record_fn fn, void *context,
+	bool *out_is_complete, struct reason *reason)
+{
+	struct walk walk = { .salvage = salvage, .fn = fn, .context = context };
+	uint64_t damaged;
+	/* R and S are neighbours */
+	int status = mdb_image_walk(&salvage->image, STATE_TABLE_RRSET, STATE_TABLE_SOURCE,
+		visit_record, &walk, &damaged, reason);
+
+	*out_is_complete = status == STATUS_OK && damaged == 0 && walk.left_out == 0
+		&& walk.records == walk.owned && salvage->has_meta;
+	return status;
+}
+
+static int
+visit_log(void *context, const struct mdb_image_text *key_text,
+	const struct mdb_image_text *value_text, struct reason *reason)
+{
+	struct walk *walk = context;
+	MDB_val key = val(key_text), value = val(value_text);
+
+	if (state_decode_log(&key, &value, &walk->log, NULL) != STATUS_OK
+		|| walk->log.revision <= walk->since)
+		return STATUS_OK;
+	return walk->log_fn(walk->context, walk->log.revision, walk->log.is_reset,
+		walk->log.items, walk->log.count, reason);
+}
+
+int
+state_salvage_walk_log(const struct state_salvage *salvage, uint64_t since, state_log_fn fn,
+	void *context, struct reason *reason)
+{
+	struct walk walk = { .log_fn = fn, .context = context, .since = since,
+		.log.items = malloc(STATE_LOG_ITEMS_MAX * sizeof(struct state_log_item)) };
+	uint64_t damaged;
+	int status = walk.log.items
+		? mdb_image_walk(&salvage->image, STATE_TABLE_LOG, STATE_TABLE_LOG, visit_log,
+			  &walk, &damaged, reason)
+		: reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+
+	free(walk.log.items);
+	return status;
+}

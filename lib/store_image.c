@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * For a restore at start; livezoned's main thread.
+ */
+#include "lib/store_image.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/status.h"
+#include "lib/store_chain.h"
+#include "lib/store_txn.h"
+
+struct walk {
+	store_image_fn fn;
+	void *context;
+	struct store_meta *meta; /* where the meta record goes; NULL: it was read */
+	bool has_meta;
+	MDB_val key, value; /* of the entry before; NULL: none in the chain */
+};
+
+static int
+visit_node(const struct walk *walk, const struct mdb_image_text *key,
+	const struct mdb_image_text *value, struct reason *reason)
+{
+	struct name_key owner;
+	struct node_rrset rrset;
+	struct node node;
+	size_t i;
+	int status;
+
+	owner.len = (uint8_t)(key->len - 1);
+	memcpy(owner.bytes, key->at + 1, owner.len);
+	status = store_open_node(&(MDB_val){ value->len, (void *)(uintptr_t)value->at },
+		&owner, &node);
+	for (i = 0; status == STATUS_OK && i < node.count; i++)
+		status = node_rrset(&node, i, &rrset);
+	if (status != STATUS_OK)
+		return reason_set(reason, status, "serve: a damaged node");
+	return walk->fn ? walk->fn(walk->context, &owner, &node, reason) : STATUS_OK;
+}
+
+static bool
+is_key(const struct mdb_image_text *key, const void *bytes, size_t len)
+{
+	return key->len == len && memcmp(key->at, bytes, len) == 0;
+}
+
+static int
+visit(void *context, const struct mdb_image_text *key, const struct mdb_image_text *value,
+	struct reason *reason)
+{
+	struct walk *walk = context;
+	MDB_val here = { key->len, (void *)(uintptr_t)key->at };
+
+	if (is_key(key, STORE_META_KEY, 1)) {
+		walk->has_meta = true;
+		return walk->meta ? store_decode_meta(value->at, value->len, walk->meta, reason)
+				  : STATUS_OK;
+	}
+	/* what is missing between two names is seen by the link of the first */
+	if (walk->key.mv_data && !store_chain_links(&walk->key, &walk->value, &here))
+		return reason_set(reason, STATUS_CORRUPT, "serve: a name is missing");
+	walk->key = here;
+	walk->value = (MDB_val){ value->len, (void *)(uintptr_t)value->at };
+	if (is_key(key, STORE_FIRST_KEY, STORE_FIRST_KEY_SIZE)
+		|| is_key(key, STORE_LAST_KEY, STORE_LAST_KEY_SIZE))
+		return STATUS_OK;
+	if (key->at[0] == 'N' && key->len <= STORE_KEY_MAX)
+		return visit_node(walk, key, value, reason);
+	return reason_set(reason, STATUS_CORRUPT, "serve: an entry of no table");
+}
+
+int
+store_image_open(const char *dir, struct store_image *out, struct reason *reason)
+{
+	struct store_image image = { 0 };
+	struct walk walk = { .meta = &image.meta };
+	char path[PATH_MAX];
+	int status;
+
+	if (snprintf(path, sizeof(path), "%s/data.mdb", dir) >= (int)sizeof(path))
+		return reason_set(reason, STATUS_INVALID, "%s: path too long", dir);
+	status = mdb_image_load(path, &image.bytes, &image.size, reason);
+	if (status != STATUS_OK)
+		return status;
+	status = mdb_image_open(image.bytes, image.size, 0, &image.image, reason);
+	if (status == STATUS_OK)
+		status = mdb_image_verify(&image.image, visit, &walk, reason);
+	if (status == STATUS_OK
+		&& (!walk.has_meta || !walk.key.mv_data
+			|| *(const uint8_t *)walk.key.mv_data != 'O'))
+		status = reason_set(reason, STATUS_CORRUPT, "serve: its end is missing");
+	if (status != STATUS_OK) {
+		store_image_close(&image);
+		return status;
+	}
+	*out = image;
+	return STATUS_OK;
+}
+
+void
+store_image_close(struct store_image *image)
+{
+	mdb_image_unload(image->bytes, image->size);
+	*image = (struct store_image){ 0 };
+}
+
+int
+store_image_walk(const struct store_image *image, store_image_fn fn, void *context,
+	struct reason *reason)
+{
+	struct walk walk = { .fn = fn, .context = context };
+
+	return mdb_image_walk(&image->image, 0, UINT8_MAX, visit, &walk, NULL, reason);
+}

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * The steps of a restore in order: see what there is, choose, write, say what was done. How a
+ * node of serve becomes records is in restore_serve.c.
+ */
+#include "sidecar/restore.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/state_file.h"
+#include "lib/status.h"
+#include "sidecar/backup.h"
+#include "sidecar/log.h"
+#include "sidecar/pulse.h"
+#include "sidecar/restore_work.h"
+
+/* --- what there is --- */
+
+static int
+learn(void *context, const struct state_record *record, struct reason *reason)
+{
+	pulse_beat();
+	return known_add(context, record, reason);
+}
+
+static void
+open_salvage(struct restore *restore)
+{
+	struct reason reason = { "" };
+	int status = state_salvage_open(restore->config->store.state, &restore->salvage, &reason);
+
+	if (status == STATUS_OK) {
+		restore->has_salvage = true;
+		status = state_salvage_walk(&restore->salvage, learn, &restore->known,
+			&restore->is_salvage_complete, &reason);
+	}
+	if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+		log_line(LOG_LEVEL_WARNING, "restore: nothing is read of the damaged state: %s",
+			reason.text);
+}
+
+static void
+open_serve(struct restore *restore)
+{
+	const struct state_salvage *salvage = &restore->salvage;
+	struct reason reason = { "" };
+	int status = store_image_open(restore->config->store.serve, &restore->serve, &reason);
+
+	if (status == STATUS_OK && restore->has_salvage && salvage->has_meta
+		&& memcmp(restore->serve.meta.instance, salvage->meta.instance,
+			   STATE_INSTANCE_SIZE)
+			!= 0)
+		status = reason_set(&reason, STATUS_FOREIGN, "it was made from another state");
+	restore->has_serve = status == STATUS_OK;
+	if (status != STATUS_OK)
+		log_line(LOG_LEVEL_WARNING, "restore: serve is not used: %s", reason.text);
+}
+
+static void
+note_skipped(void *context, const struct backup_file *file,
+	const struct backup_verdict *verdict)
+{
+	(void)context;
+	log_line(LOG_LEVEL_WARNING, "restore: backup %s is damaged in line %" PRIu64 ": %s",
+		file->name, verdict->line, verdict->damage.text);
+}
+
+static void
+open_backup(struct restore *restore)
+{
+	struct backup_verdict verdict;
+	struct reason reason = { "" };
+	int status = backup_choose(restore->config->backup.directory, note_skipped, NULL,
+		&restore->backup, &restore->backup_verdict, &reason);
+
+	if (status == STATUS_OK) {
+		restore->backup_path =
+			backup_path(restore->config->backup.directory, restore->backup.name);
+		restore->has_backup = restore->backup_path != NULL;
+		if (restore->has_backup && !restore->is_salvage_complete)
+			status = backup_read(restore->backup_path, learn, &restore->known,
+				&verdict, &reason);
+	}
+	if (status != STATUS_OK)
+		log_line(LOG_LEVEL_WARNING, "restore: no backup is used: %s", reason.text);
+}
+
+/* --- the choice --- */
+
+static uint64_t
+highest_revision(const struct restore *restore)
+{
+	uint64_t highest = restore->has_serve ? restore->serve.meta.revision : 0;
+
+	if (restore->has_backup && restore->backup_verdict.revision > highest)
+		highest = restore->backup_verdict.revision;
+	if (restore->has_salvage && restore->salvage.has_meta
+		&& restore->salvage.meta.revision > highest)
+		highest = restore->salvage.meta.revision;
+	return highest;
+}
+
+static int
+choose(struct restore *restore, struct reason *reason)
+{
+	const struct backup_verdict *backup = &restore->backup_verdict;
+
+	if (restore->has_serve
+		&& !(restore->has_backup && backup->is_complete
+			&& backup->revision > restore->serve.meta.revision)) {
+		restore->base = RESTORE_SERVE;
+		restore->base_revision = restore->serve.meta.revision;
+	} else if (restore->is_salvage_complete) {
+		/* the records are whole, only what is beside them is not */
+		restore->base = RESTORE_SALVAGE;
+		restore->base_revision = 0;
+	} else if (restore->has_backup) {
+		restore->base = RESTORE_BACKUP;
+		restore->base_revision = backup->revision;
+	} else if (restore->has_serve) {
+		restore->base = RESTORE_SERVE;
+		restore->base_revision = restore->serve.meta.revision;
+	} else {
+		return reason_set(reason, STATUS_CORRUPT,
+			"there is neither an intact serve nor a backup to restore from");
+	}
+	restore->revision = highest_revision(restore) + 1;
+	if (!restore->has_salvage || !restore->salvage.has_meta)
+		restore->revision += RESTORE_REVISION_GAP;
+	return STATUS_OK;
+}
+
+/* --- writing --- */
+
+int
+restore_put(struct restore *restore, const struct state_record *record,
+	struct reason *reason)
+{
+	const struct zone *zone =
+		zones_match(&restore->config->zones, &record->rrset.owner);
+	int status = state_put(
+		restore->txn, zone ? &zone->key : NULL, record, reason);
+
+	pulse_beat();
+	if (status != STATUS_OK || ++restore->pending < RESTORE_CHUNK)
+		return status;
+	restore->pending = 0;
+	status = state_commit(restore->txn, reason);
+	restore->txn = NULL;
+	return status == STATUS_OK ? state_begin_write(restore->state, &restore->txn, reason)
+				   : status;
+}
+
+static int
+put_from_backup(void *context, const struct state_record *record, struct reason *reason)
+{
+	struct restore *restore = context;
+	struct state_record copy = *record;
+
+	if (copy.lease_ms != 0)
+		copy.expires_ms = restore->now_ms + copy.lease_ms;
+	restore->rrsets++;
+	return restore_put(restore, &copy, reason);
+}
+
+static int
+put_later(void *context, const struct state_record *record, struct reason *reason)
+{
+	struct restore *restore = context;
+	struct state_record old;
+	int status;
+
+	if (record->revision <= restore->base_revision)
+		return STATUS_OK;
+	status = state_get(restore->txn, &record->rrset.owner, record->rrset.type, &old, reason);
+	if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+		return status;
+	restore->later++;
+	restore->rrsets += status == STATUS_NOT_FOUND;
+	return restore_put(restore, record, reason);
+}
+
+/* Deletes of later revisions; what was put again afterwards stands in table R. */
+static int
+delete_later(void *context, uint64_t revision, bool reset,
+	const struct state_log_item *items, size_t count, struct reason *reason)
+{
+	struct restore *restore = context;
+	int status = STATUS_OK;
+	size_t i;
+
+	(void)reset;
+	for (i = 0; status == STATUS_OK && i < count; i++) {
+		const struct name_key *owner = &items[i].owner;
+		const struct zone *zone = zones_match(&restore->config->zones, owner);
+		struct state_record record;
+
+		if (!items[i].deleted
+			|| (known_find(&restore->known, owner, items[i].type, &record)
+				&& record.revision > revision))
+			continue;
+		status = state_delete(restore->txn, zone ? &zone->key : NULL, owner,
+			items[i].type, revision, reason);
+		if (status == STATUS_OK)
+			restore->rrsets--;
+		if (status == STATUS_OK)
+			restore->later++;
+		else if (status == STATUS_NOT_FOUND)
+			status = STATUS_OK;
+	}
+	return status;
+}
+
+static int
+put_base(struct restore *restore, struct reason *reason)
+{
+	struct backup_verdict verdict;
+
+	switch (restore->base) {
+	case RESTORE_SERVE:
+		return restore_from_serve(restore, reason);
+	case RESTORE_BACKUP:
+		return backup_read(restore->backup_path, put_from_backup, restore, &verdict,
+			reason);
+	default:
+		return STATUS_OK; /* all of it is "later" */
+	}
+}
+
+/* Serials go on, so that no resolver or secondary believes it has seen them. */
+static int
+finish(struct restore *restore, struct reason *reason)
+{
+	const struct zones *zones = &restore->config->zones;
+	bool lost_nothing = restore->base == RESTORE_SERVE && restore->has_salvage
+		&& restore->salvage.has_meta
+		&& restore->salvage.meta.revision == restore->base_revision;
+	int status = STATUS_OK;
+	size_t i;
+
+	for (i = 0; status == STATUS_OK && i < zones->count; i++)
+		status = state_touch_zone(
+			restore->txn, &zones->zone[i].key, restore->revision, reason);
+	/* a log that begins behind serve lets it be caught up; else it is built anew */
+	if (status == STATUS_OK && lost_nothing)
+		status = state_log_append(restore->txn, restore->revision, NULL, 0, reason);
+	if (status == STATUS_OK)
+		status = state_set_revision(restore->txn, restore->revision, reason);
+	return status;
+}
+
+static int
+write_all(struct restore *restore, struct reason *reason)
+{
+	bool changed;
+	int status = state_begin_write(restore->state, &restore->txn, reason);
+
+	if (status == STATUS_OK)
+		status = put_base(restore, reason);
+	if (status == STATUS_OK && restore->has_salvage)
+		status = state_salvage_walk(&restore->salvage, put_later, restore,
+			&restore->is_salvage_complete, reason);
+	if (status == STATUS_OK && restore->has_salvage && restore->base != RESTORE_SALVAGE)
+		status = state_salvage_walk_log(&restore->salvage, restore->base_revision,
+			delete_later, restore, reason);
+	if (status == STATUS_OK)
+		status = state_recount_zones(
+			restore->txn, &restore->config->zones, &changed, reason);
+	if (status == STATUS_OK && restore->base == RESTORE_SERVE)
+		status = restore_made_by_hand(restore, reason);
+	return status == STATUS_OK ? finish(restore, reason) : status;
+}
+
+/* --- what is said of it --- */
+
+static void
+describe(const struct restore *restore, const char *why, char *out, size_t size)
+{
+	static const char *const bases[] = {
+		[RESTORE_SERVE] = "serve",
+		[RESTORE_BACKUP] = "the backup",
+		[RESTORE_SALVAGE] = "its own records",
+	};
+	bool is_known = restore->has_salvage && restore->salvage.has_meta;
+	uint64_t last = is_known ? restore->salvage.meta.revision : restore->base_revision;
+	int used = snprintf(out, size, "%s; restored from %s%s%s: %" PRIu64 " RRsets, revision %" PRIu64
+				       " now",
+		why, bases[restore->base], restore->base == RESTORE_BACKUP ? " " : "",
+		restore->base == RESTORE_BACKUP ? restore->backup.name : "", restore->rrsets,
+		restore->revision);
+	char *at = out + used;
+
+	size -= (size_t)used < size ? (size_t)used : size - 1;
+	if (restore->base == RESTORE_SALVAGE || (is_known && last <= restore->base_revision))
+		used = snprintf(at, size, "; no write is missing");
+	else if (!is_known)
+		used = snprintf(at, size,
+			"; writes after revision %" PRIu64 " may be missing",
+			restore->base_revision);
+	else
+		used = snprintf(at, size,
+			"; of the writes of revisions %" PRIu64 " to %" PRIu64
+			", %" PRIu64 " were found%s",
+			restore->base_revision + 1, last, restore->later,
+			restore->is_salvage_complete ? "" : ", others may be missing");
+	at += used;
+	size -= (size_t)used < size ? (size_t)used : size - 1;
+	if (restore->base == RESTORE_BACKUP && !restore->backup_verdict.is_complete) {
+		used = snprintf(at, size, "; the backup is cut short after %" PRIu64 " RRsets",
+			restore->backup_verdict.records);
+		at += used;
+		size -= (size_t)used < size ? (size_t)used : size - 1;
+	}
+	if (restore->unowned > 0)
+		snprintf(at, size, "; %" PRIu64 " RRsets of unknown source belong to \"%s\" now",
+			restore->unowned, RESTORE_SOURCE);
+}
+
+static int
+make(struct restore *restore, const char *why, struct restore_result *out,
+	struct reason *reason)
+{
+	const char *dir = restore->config->store.state;
+	int status = state_create(dir, restore->config->store.size_limit,
+		restore->base == RESTORE_SERVE ? restore->serve.meta.instance : NULL,
+		&restore->state, reason);
+
+	if (status != STATUS_OK)
+		return status;
+	status = write_all(restore, reason);
+	if (status == STATUS_OK) {
+		describe(restore, why, out->what, sizeof(out->what));
+		status = state_raise_alarm(restore->txn, RESTORE_ALARM, out->what, reason);
+	}
+	if (status == STATUS_OK) {
+		status = state_commit(restore->txn, reason);
+		restore->txn = NULL;
+	}
+	state_abort(restore->txn);
+	state_close(restore->state);
+	if (status != STATUS_OK)
+		state_file_remove_new(dir);
+	out->revision = restore->revision;
+	out->rrsets = restore->rrsets;
+	return status;
+}
+
+int
+restore_make(const struct config *config, const char *why, struct restore_result *out,
+	struct reason *reason)
+{
+	struct restore restore = { .config = config };
+	int status;
+
+	restore_init(&restore);
+	open_salvage(&restore);
+	open_serve(&restore);
+	open_backup(&restore);
+	status = choose(&restore, reason);
+	if (status == STATUS_OK)
+		status = make(&restore, why, out, reason);
+	free(restore.backup_path);
+	known_done(&restore.known);
+	store_image_close(&restore.serve);
+	state_salvage_close(&restore.salvage);
+	return status;
+}
