@@ -506,6 +506,13 @@ refer(struct search *search, size_t cut, const struct node_rrset *ns)
 	return STEP_DONE;
 }
 
+/* Is all of it one name? A stored value may have none. */
+static bool
+is_name(const uint8_t *wire, size_t len)
+{
+	return len > 0 && name_wire_length(wire, len) == len;
+}
+
 /* RFC 6672 section 3.2: the DNAME, and a CNAME made from it. */
 static enum step
 redirect(struct search *search, size_t above, const struct node_rrset *dname)
@@ -515,7 +522,7 @@ redirect(struct search *search, size_t above, const struct node_rrset *dname)
 	size_t target_len = dname->rdata_len - 2u;
 	struct node_rrset cname = *dname;
 
-	if (name_wire_length(dname->rdata + 2, target_len) != target_len
+	if (!is_name(dname->rdata + 2, target_len)
 		|| add(search, ANSWER_ANSWER, ancestor_name(search, above), dname)
 			!= STATUS_OK)
 		return STEP_BROKEN;
@@ -566,7 +573,7 @@ follow(struct search *search, const uint8_t *target)
 	const struct answer *answer = search->answer;
 	const struct answer_rrset *cname = &answer->rrset[answer->rrset_count - 1];
 
-	if (name_wire_length(target, cname->rdata_len - 2) != cname->rdata_len - 2u)
+	if (!is_name(target, cname->rdata_len - 2u))
 		return STEP_BROKEN;
 	/* a loop, or a chain over the cap, ends with what there is, as authorities do */
 	if (was_followed(search, target)) {
