@@ -25,6 +25,9 @@ store_find(struct store_txn *txn, const struct name_key *key, struct node *out)
 	MDB_val found = wanted, value, before;
 	int code = mdb_cursor_get(txn->cursor, &found, &value, MDB_SET_RANGE);
 
+	if (code == MDB_NOTFOUND && txn->tail && txn->tail->is_open
+		&& store_chain_close(txn) == 0)
+		code = mdb_cursor_get(txn->cursor, &found, &value, MDB_SET_RANGE);
 	if (code == MDB_NOTFOUND) /* the end of the chain is behind every name */
 		return STATUS_CORRUPT;
 	if (code != 0)

@@ -20,6 +20,8 @@ struct entry_key {
 };
 
 static uint32_t link_of(const MDB_val *key, const MDB_val *next);
+static int put_last(struct store_txn *txn);
+static int open_end(struct store_txn *txn);
 static int find_place(struct store_txn *txn, const MDB_val *key, bool *out_is_there,
 	struct entry_key *out_next);
 static int insert_link(struct store_txn *txn, const MDB_val *key, struct entry_key *next);
@@ -71,10 +73,40 @@ store_chain_create(struct store_txn *txn)
 	MDB_val last = { .mv_data = STORE_LAST_KEY, .mv_size = STORE_LAST_KEY_SIZE };
 	uint32_t link = htole32(link_of(&first, &last));
 	MDB_val value = { .mv_data = &link, .mv_size = sizeof(link) };
-	MDB_val nothing = { .mv_data = &link, .mv_size = 0 };
 	int code = mdb_put(txn->txn, txn->dbi, &first, &value, 0);
 
-	return code == 0 ? mdb_put(txn->txn, txn->dbi, &last, &nothing, 0) : code;
+	return code == 0 ? put_last(txn) : code;
+}
+
+static int
+put_last(struct store_txn *txn)
+{
+	MDB_val last = { .mv_data = STORE_LAST_KEY, .mv_size = STORE_LAST_KEY_SIZE };
+	MDB_val nothing = { .mv_data = STORE_LAST_KEY, .mv_size = 0 };
+
+	return mdb_put(txn->txn, txn->dbi, &last, &nothing, 0);
+}
+
+int
+store_chain_close(struct store_txn *txn)
+{
+	if (!txn->tail || !txn->tail->is_open)
+		return 0;
+	txn->tail->is_open = false;
+	txn->tail->link = NULL; /* pages may have moved */
+	return put_last(txn);
+}
+
+/* The second of the names that are put at the end in order. */
+static int
+open_end(struct store_txn *txn)
+{
+	MDB_val last = { .mv_data = STORE_LAST_KEY, .mv_size = STORE_LAST_KEY_SIZE };
+
+	if (txn->tail->is_open || store_chain_order(&txn->tail->next, &last) != 0)
+		return 0;
+	txn->tail->is_open = true;
+	return mdb_del(txn->txn, txn->dbi, &last, NULL);
 }
 
 int
@@ -91,8 +123,12 @@ store_chain_reserve(struct store_txn *txn, const MDB_val *key, size_t size, uint
 		link = htole32(link_of(&tail->key, key));
 		memcpy(tail->link, &link, sizeof(link));
 		code = copy_key(&next, &tail->next);
+		if (code == 0)
+			code = open_end(txn);
 	} else {
-		code = find_place(txn, key, &is_there, &next);
+		code = store_chain_close(txn);
+		if (code == 0)
+			code = find_place(txn, key, &is_there, &next);
 	}
 	tail->link = NULL;
 	/* by the cursor: the names of a bulk change are in order, and LMDB then finds the next
@@ -168,9 +204,12 @@ store_chain_delete(struct store_txn *txn, const MDB_val *key)
 {
 	MDB_val found = *key, value, before, before_value;
 	struct entry_key next;
-	int code = mdb_cursor_get(txn->cursor, &found, &value, MDB_SET_RANGE);
+	int code = store_chain_close(txn);
 
 	txn->tail->link = NULL;
+	if (code != 0)
+		return code;
+	code = mdb_cursor_get(txn->cursor, &found, &value, MDB_SET_RANGE);
 	if (code != 0)
 		return code == MDB_NOTFOUND ? MDB_CORRUPTED : code;
 	if (store_chain_order(&found, key) != 0)

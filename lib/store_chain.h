@@ -57,6 +57,7 @@ int store_chain_check(struct store_txn *txn, const MDB_val *wanted, const MDB_va
 /* What was put last: the next one of a bulk change is mostly behind it. */
 struct store_chain_tail {
 	bool is_empty; /* nothing was ever committed, not even the ends of the chain */
+	bool is_open;  /* the last entry is out of the way of a bulk change; see reserve */
 	uint8_t *link; /* in the value, until the next change; NULL: nothing is known */
 	MDB_val key, next;
 	uint8_t key_bytes[STORE_KEY_MAX], next_bytes[STORE_KEY_MAX];
@@ -66,9 +67,15 @@ struct store_chain_tail {
  * MDB_CORRUPTED: the chain is broken. */
 int store_chain_create(struct store_txn *txn);
 
-/* Reserves `size` bytes behind the link of the entry `key`, new or not. */
+/* Reserves `size` bytes behind the link of the entry `key`, new or not. While names are put
+ * in order at the end, the last entry is taken away: LMDB fills its pages when keys come
+ * behind all others, and splits them in the middle when one is behind them. */
 int store_chain_reserve(struct store_txn *txn, const MDB_val *key, size_t size,
 	uint8_t **out);
+
+/* Puts the last entry back where it was taken away: before the commit, and before anybody
+ * looks for a name that may be behind all others. */
+int store_chain_close(struct store_txn *txn);
 
 /* Removes an entry; proven to be absent is fine. */
 int store_chain_delete(struct store_txn *txn, const MDB_val *key);

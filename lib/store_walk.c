@@ -40,6 +40,8 @@ store_walk(struct store_txn *txn, store_walk_fn fn, void *context, struct reason
 	int status = STATUS_OK;
 	MDB_stat stat;
 
+	if (store_chain_close(txn) != 0)
+		return reason_set(reason, STATUS_IO, "serve: cannot end the chain");
 	mdb_stat(txn->txn, txn->dbi, &stat);
 	walk.page_size = stat.ms_psize;
 	walk.code = mdb_cursor_get(txn->cursor, &walk.key, &walk.value, MDB_FIRST);

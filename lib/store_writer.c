@@ -353,6 +353,7 @@ store_writer_begin(struct store_writer *writer, struct store_txn **out,
 	txn->dbi = writer->dbi;
 	txn->tail = &writer->tail;
 	txn->tail->link = NULL;
+	txn->tail->is_open = false;
 	code = is_on_last_commit(txn) ? mdb_cursor_open(txn->txn, txn->dbi, &txn->cursor)
 				      : MDB_CORRUPTED;
 	/* with the first nodes: a commit without any would leave a page behind which proves
@@ -370,10 +371,13 @@ store_writer_begin(struct store_writer *writer, struct store_txn **out,
 int
 store_writer_commit(struct store_txn *txn, struct reason *reason)
 {
-	int code;
+	int code = store_chain_close(txn);
 
 	mdb_cursor_close(txn->cursor);
-	code = mdb_txn_commit(txn->txn);
+	if (code != 0)
+		mdb_txn_abort(txn->txn);
+	else
+		code = mdb_txn_commit(txn->txn);
 	if (code == 0)
 		txn->tail->is_empty = false;
 	return status_from_mdb_reason(code, "serve: commit", reason);

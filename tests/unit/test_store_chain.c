@@ -213,6 +213,56 @@ a_name_that_was_lost_is_not_absent(void **state)
 	assert_int_equal(store_writer_delete(serve.txn, &lost, NULL), STATUS_CORRUPT);
 }
 
+/* Half-full pages would be twice the memory, of serve and of each copy. */
+static void
+a_bulk_in_order_fills_its_pages(void **state)
+{
+	struct node_rrset set = { .type = RRSET_A, .count = 1, .ttl = 5,
+		.rdata = (const uint8_t *)"\0\4\12\0\0\1", .rdata_len = 6 };
+	size_t bytes = 0, names = 20000;
+	MDB_stat stat;
+
+	(void)state;
+	for (unsigned i = 0; i < names; i++) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "h%07u.bench.live", i);
+		serve_put(&serve, text, &set, 1);
+		/* of LMDB 8 and 2 for each entry, of the link 4 */
+		bytes += 1 + unit_key(text).len + 4 + node_size(&set, 1) + 8 + 2;
+	}
+	walked = 0;
+	assert_int_equal(store_walk(serve.txn, &count_node, NULL, NULL), STATUS_OK);
+	assert_int_equal(walked, names);
+	mdb_stat(serve.txn->txn, serve.txn->dbi, &stat);
+	assert_true(stat.ms_leaf_pages * stat.ms_psize < bytes * 11 / 10);
+}
+
+/* The end of the chain is out of the way then. */
+static void
+a_bulk_at_the_end_may_be_left_at_any_time(void **state)
+{
+	static const unsigned order[] = { 10, 20, 30, 40, 15, 16, 17, 50, 60, 70, 5, 80, 90 };
+
+	(void)state;
+	for (unsigned leave = 0; leave < 4; leave++) {
+		for (size_t i = 0; i < UNIT_COUNT(order); i++) {
+			put(order[i]);
+			if (i % 4 == leave)
+				check_all();
+		}
+		take_away(90);
+		put(91);
+		put(92);
+		take_away(10);
+		check_all();
+		for (unsigned i = 0; i < NAMES; i++)
+			if (is_there[i])
+				take_away(i);
+		check_all();
+	}
+}
+
 static void
 the_schema_before_is_foreign(void **state)
 {
@@ -238,6 +288,8 @@ main(void)
 		TEST(a_bulk_in_order_makes_the_same_chain),
 		TEST(a_broken_chain_is_noticed_by_whoever_comes_there),
 		TEST(a_name_that_was_lost_is_not_absent),
+		TEST(a_bulk_in_order_fills_its_pages),
+		TEST(a_bulk_at_the_end_may_be_left_at_any_time),
 		TEST(the_schema_before_is_foreign),
 	};
 
