@@ -20,7 +20,7 @@ def pytest_runtest_makereport(item, call):
 
 
 @pytest.fixture
-def faults(request, livezoned, livezone, upstream, tmp_path, cleanup):
+def faults(request, livezoned, livezone, tmp_path, cleanup):
     if build.is_instrumented():
         pytest.skip("the fault rows are run with the plain build")
-    return Faults(request, livezoned, livezone, upstream, tmp_path, cleanup)
+    return Faults(request, livezoned, livezone, tmp_path, cleanup)

@@ -78,9 +78,8 @@ def test_f1_stopped(faults):
 
 
 def test_f1_never_started(faults, livezone):
-    faults.upstream.add(*truth.foreign_records())
     daemon = faults.daemon(start=False)
-    whole = livezone(daemon=daemon, upstream=faults.upstream.port, wait=False)
+    whole = livezone(daemon=daemon, upstream=faults.serve_foreign(), wait=False)
     for cell, value in enumerate(truth.fallback_records().values()):
         assert whole.answers(truth.hot(cell)) == [value]
     assert whole.query(truth.hot(5)).rcode() == truth.SERVFAIL

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from support.faults import cases
 from support.filesystem import mount_small, unmount
 from support.wait import wait_until
 
@@ -25,7 +26,7 @@ def truncate(path, size):
     os.truncate(path, sizes[size])
 
 
-@pytest.mark.parametrize("size", ["0", "4096", "half", "less-a-page"])
+@pytest.mark.parametrize("size", cases(["4096", "half", "0", "less-a-page"], 2))
 def test_f22_truncated_serve(faults, size):
     whole = faults.whole()
     with faults.probing(whole) as watch:
@@ -35,7 +36,7 @@ def test_f22_truncated_serve(faults, size):
     watch.must(stale_ok=True, live_within=2.0)
 
 
-@pytest.mark.parametrize("what", ["truncated", "missing"])
+@pytest.mark.parametrize("what", cases(["truncated", "missing"], 1))
 def test_f23_serve_lost_while_unbound_is_down(faults, what):
     whole = faults.whole()
     with faults.probing(whole) as watch:
@@ -51,7 +52,7 @@ def test_f23_serve_lost_while_unbound_is_down(faults, what):
     watch.must(fallback_ok=True, servfail=None, same_process=False, live_within=5.0)
 
 
-@pytest.mark.parametrize("what", ["truncated", "missing"])
+@pytest.mark.parametrize("what", cases(["missing", "truncated"], 1))
 def test_f23_nothing_to_read_until_livezoned_starts(faults, what):
     whole = faults.whole()
     with faults.probing(whole) as watch:
@@ -110,15 +111,15 @@ def loop(_, changed):
 REPLACED = {
     "older-copy": lambda data, changed: shutil.copy(data.with_name("data.older"), changed),
     "lmdb-1": lmdb_1,
-    "directory": lambda data, changed: changed.mkdir(),
     "fifo": lambda data, changed: os.mkfifo(changed),
+    "directory": lambda data, changed: changed.mkdir(),
     "symlink-loop": loop,
     "empty": lambda data, changed: changed.touch(),
     "garbage": lambda data, changed: changed.write_bytes(random.Random(1).randbytes(1 << 20)),
 }
 
 
-@pytest.mark.parametrize("what", REPLACED)
+@pytest.mark.parametrize("what", cases(REPLACED, 3))
 def test_f26_replaced_data(faults, what):
     whole = faults.whole()
     data = faults.data_of(whole)
@@ -162,7 +163,7 @@ LOCKS = {
 }
 
 
-@pytest.mark.parametrize("what", LOCKS)
+@pytest.mark.parametrize("what", cases(LOCKS, 2))
 def test_f28_lock_that_is_not_ours(faults, what):
     whole = faults.whole()
     with faults.probing(whole) as watch:
@@ -176,12 +177,15 @@ def rename(serve):
     serve.rename(serve.with_name("away"))
 
 
-@pytest.mark.parametrize("what", [rename, shutil.rmtree], ids=["renamed", "removed"])
+GONE = {"renamed": rename, "removed": shutil.rmtree}
+
+
+@pytest.mark.parametrize("what", cases(GONE, 1))
 def test_f29_serve_is_gone(faults, what):
     whole = faults.whole()
     with faults.probing(whole) as watch:
         with watch.fault():
-            what(serve_of(whole))
+            GONE[what](serve_of(whole))
         watch.wait_live()
     watch.must(stale_ok=True, live_within=2.0)
 

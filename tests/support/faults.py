@@ -11,9 +11,10 @@ something, and the truth checker (support/truth.py) judges every answer.
             watch.wait_live()                             # a later write is seen, undeclared
         watch.must(stale_ok=True, live_within=2.0)
 
-faults.whole(cold=2000, store={}, api={}, zones=[], threads=2, daemon=None, **options of Unbound)
+faults.whole(cold=1000, store={}, api={}, zones=[], threads=2, daemon=None, **options of Unbound)
 faults.probing(whole, writes=100, rate=2000)              # batches/s (0: no writer), questions/s
 faults.full, faults.pick(short, full)                     # LIVEZONE_FAULTS=full: big numbers
+@pytest.mark.parametrize("what", cases(TABLE, 2))         # the short form takes the first two
 with watch.away(): ...            # Unbound is down by our own hand: lost and SERVFAIL are excused
 watch.ask(2000)                   # until so many more questions have ended (about a second)
 watch.writer.acks, .refused, .statuses                    # of the writer; statuses: HTTP codes
@@ -45,6 +46,7 @@ from . import truth
 from .load import Load, address, value_of_address
 from .prober import Prober
 from .resolver import records_of
+from .upstream import UpstreamProcess
 from .wait import wait_until
 from .wire import HttpClient
 
@@ -52,6 +54,7 @@ FULL = os.environ.get("LIVEZONE_FAULTS", "") == "full"
 _RESULTS = os.environ.get("LIVEZONE_FAULTS_RESULTS")
 _FIRST_QUESTIONS = 500
 _REPORT_MAX = 15
+_COLD = 10000 if FULL else 1000
 # A thread that a busy machine does not run for 100 ms has 200 questions waiting: with the system's
 # default the kernel drops the rest, and they would count as lost.
 _SERVER = "    so-rcvbuf: 4m\n"
@@ -61,6 +64,11 @@ def row_of(test):
     """F22 of test_f22_truncated_serve[half]; None when it is no row."""
     found = re.match(r"test_(f\d+)_", test)
     return found and found.group(1).upper()
+
+
+def cases(rows, short):
+    """All rows in the full form, the first `short` in the short form."""
+    return list(rows) if FULL else list(rows)[:short]
 
 
 def keep_result(test, **figures):
@@ -253,9 +261,9 @@ class Faults:
 
     full = FULL
 
-    def __init__(self, request, livezoned, livezone, upstream, tmp_path, cleanup):
+    def __init__(self, request, livezoned, livezone, tmp_path, cleanup):
         self._request, self._livezoned, self._livezone = request, livezoned, livezone
-        self.upstream, self._tmp_path, self._cleanup = upstream, tmp_path, cleanup
+        self.upstream, self._tmp_path, self._cleanup = None, tmp_path, cleanup
         self._watches = 0
         self._has_recorded = False
         self.names = None
@@ -287,10 +295,12 @@ class Faults:
 
     def serve_foreign(self):
         """The upstream's port; it knows the foreign names of the prober."""
-        self.upstream.add(*truth.foreign_records())
+        if not self.upstream:
+            self.upstream = UpstreamProcess(self._tmp_path / "upstream", truth.foreign_records())
+            self._cleanup.callback(self.upstream.close)
         return self.upstream.port
 
-    def whole(self, cold=2000, zones=(), store=(), api=(), daemon=None, threads=2, **options):
+    def whole(self, cold=_COLD, zones=(), store=(), api=(), daemon=None, threads=2, **options):
         daemon = daemon or self.daemon(zones=zones, store=store, api=api)
         server = _SERVER + options.pop("server", "")
         whole = self._livezone(
@@ -298,7 +308,7 @@ class Faults:
             threads=threads, server=server, **options)
         return self.fill(whole, cold)
 
-    def fill(self, whole, cold=2000):
+    def fill(self, whole, cold=_COLD):
         """Loads the names, and waits until the module's snapshot has them."""
         self.names = truth.Names(cold)
         changes = truth.static_changes(cold)

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026, the livezone authors
-"""An authoritative server on loopback that a test writes while it runs."""
+"""An authoritative server on loopback that a test writes while it runs. As a program, with
+records as arguments, it is one that does not wait for the test; its log says the port."""
 
 import select
 import socket
 import struct
+import sys
 import threading
+from pathlib import Path
 
 import dns.flags
 import dns.message
@@ -14,7 +17,12 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-from .ports import bound_pair
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from support.ports import bound_pair
+from support.process import Process
+from support.wait import wait_until
 
 _SOA = "fake. 60 IN SOA ns.fake. hostmaster.fake. 1 3600 600 86400 60"
 
@@ -25,13 +33,14 @@ class FakeUpstream:
     `asked` lists every question as (name, type) text; `asked_for` counts one.
     """
 
-    def __init__(self):
+    def __init__(self, note=None):
+        self.asked = []
+        self._note = note or self.asked.append
         self._lock = threading.Lock()
         self._rrsets = {}
         self._rcodes = {}
         self._silent = set()
         self._is_empty = False
-        self.asked = []
         self._udp, self._tcp = bound_pair()
         self.port = self._udp.getsockname()[1]
         self._wake, self._woken = socket.socketpair()
@@ -96,9 +105,7 @@ class FakeUpstream:
         reply = dns.message.make_response(query, recursion_available=True)
         reply.flags |= dns.flags.AA
         with self._lock:
-            self.asked.append(
-                (question.name.to_text().lower(), dns.rdatatype.to_text(question.rdtype))
-            )
+            self._note((question.name.to_text().lower(), dns.rdatatype.to_text(question.rdtype)))
             if question.name in self._silent:
                 return None
             if question.name in self._rcodes:
@@ -151,3 +158,35 @@ class FakeUpstream:
                         client.sendall(struct.pack("!H", len(out)) + out)
             except OSError:
                 return
+
+
+class UpstreamProcess:
+    """The same, fixed and in a process of its own."""
+
+    def __init__(self, directory, records):
+        directory.mkdir(exist_ok=True)
+        self.process = Process(
+            "upstream",
+            ["/usr/bin/python3", __file__, *records],
+            directory / "upstream.log",
+            env={"PYTHONDONTWRITEBYTECODE": "1"},
+        )
+        self.port = int(wait_until(self.process.output, 20, "the upstream's port").split()[0])
+
+    @property
+    def asked(self):
+        return [tuple(line.split()) for line in self.process.output().splitlines()[1:]]
+
+    def close(self):
+        self.process.kill()
+
+
+def main():
+    server = FakeUpstream(note=lambda question: print(*question, flush=True))
+    server.add(*sys.argv[1:])
+    print(server.port, flush=True)
+    threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()
