@@ -242,6 +242,20 @@ mdb_commit_read(int fd, uint64_t txn_id, struct mdb_commit *out, struct reason *
 }
 
 int
+mdb_commit_newest(int fd, uint64_t *out_txn_id, struct reason *reason)
+{
+	struct mdb_commit one, two;
+	int status = read_meta(fd, 0, &one);
+
+	if (status == STATUS_OK)
+		status = read_meta(fd, (off_t)one.page_size, &two);
+	if (status != STATUS_OK)
+		return reason_set(reason, status, "data.mdb: bad meta page");
+	*out_txn_id = txn_id_of(&one) > txn_id_of(&two) ? txn_id_of(&one) : txn_id_of(&two);
+	return STATUS_OK;
+}
+
+int
 mdb_commit_write_meta(const struct mdb_commit *commit, int to, struct reason *reason)
 {
 	size_t len = sizeof(commit->meta);

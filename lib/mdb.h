@@ -55,6 +55,9 @@ struct mdb_commit {
 int mdb_commit_read(int fd, uint64_t txn_id, struct mdb_commit *out,
 	struct reason *reason);
 
+/* The last commit, without a transaction; STATUS_CORRUPT when that is not to be seen. */
+int mdb_commit_newest(int fd, uint64_t *out_txn_id, struct reason *reason);
+
 /* The beginning of a copy: both meta pages, so that LMDB can open it. */
 int mdb_commit_write_meta(const struct mdb_commit *commit, int to, struct reason *reason);
 

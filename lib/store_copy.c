@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/mdb.h"
@@ -26,6 +27,12 @@
 
 static int copy_commit(struct store_reader *from, uint64_t limit, size_t slots,
 	struct store_copy *out, struct reason *reason);
+static int copy_from(int fd, uint64_t txn_id, const char *dir, uint64_t limit, size_t slots,
+	struct store_copy *out, struct reason *reason);
+static int open_data(const char *dir, int *out_fd, struct reason *reason);
+static int copy_unlocked(int fd, const char *dir, uint64_t limit, size_t slots,
+	struct store_copy *out, uint64_t *out_txn_id, struct reason *reason);
+static void close_copy(const struct store_copy *copy);
 static int open_memory(const struct mdb_commit *commit, size_t slots,
 	struct store_copy *out, int *out_fd, struct reason *reason);
 static int open_file(const struct mdb_commit *commit, const char *dir, size_t slots,
@@ -57,14 +64,23 @@ copy_commit(struct store_reader *from, uint64_t limit, size_t slots,
 {
 	struct store_txn *txn = store_reader_slot(from, 0);
 	MDB_env *env = mdb_txn_env(txn->txn);
-	struct store_copy copy = { 0 };
-	struct mdb_commit commit;
 	const char *dir;
-	int live, fd = -1, status;
+	int live;
 
 	mdb_env_get_fd(env, &live);
 	mdb_env_get_path(env, &dir);
-	status = mdb_commit_read(live, mdb_txn_id(txn->txn), &commit, reason);
+	return copy_from(live, mdb_txn_id(txn->txn), dir, limit, slots, out, reason);
+}
+
+static int
+copy_from(int live, uint64_t txn_id, const char *dir, uint64_t limit, size_t slots,
+	struct store_copy *out, struct reason *reason)
+{
+	struct store_copy copy = { 0 };
+	struct mdb_commit commit;
+	int fd = -1;
+	int status = mdb_commit_read(live, txn_id, &commit, reason);
+
 	if (status != STATUS_OK)
 		return status;
 	if (commit.size > limit)
@@ -78,13 +94,97 @@ copy_commit(struct store_reader *from, uint64_t limit, size_t slots,
 	status = mdb_commit_copy(&commit, live, fd, reason);
 	close(fd);
 	if (status != STATUS_OK) {
-		store_reader_close(copy.reader);
-		store_reader_close(copy.twin);
+		close_copy(&copy);
 		return status;
 	}
 	*out = copy;
 	out->size = commit.size;
 	return STATUS_OK;
+}
+
+static void
+close_copy(const struct store_copy *copy)
+{
+	store_reader_close(copy->reader);
+	store_reader_close(copy->twin);
+}
+
+int
+store_copy_make_unlocked(const char *dir, uint64_t limit, size_t slots,
+	struct store_copy *out, uint64_t *out_txn_id, struct reason *reason)
+{
+	int fd = -1;
+	int status = mdb_files_check(dir, reason);
+
+	if (status == STATUS_OK)
+		status = open_data(dir, &fd, reason);
+	if (status != STATUS_OK)
+		return status;
+	status = STATUS_UNAVAILABLE;
+	for (unsigned i = 0; i < TRIES && status == STATUS_UNAVAILABLE; i++)
+		status = copy_unlocked(fd, dir, limit, slots, out, out_txn_id, reason);
+	close(fd);
+	return status;
+}
+
+static int
+open_data(const char *dir, int *out_fd, struct reason *reason)
+{
+	char path[PATH_MAX];
+	struct stat info;
+	int fd;
+
+	if (snprintf(path, sizeof(path), "%s/data.mdb", dir) >= (int)sizeof(path))
+		return reason_set(reason, STATUS_INVALID, "%s: path too long", dir);
+	fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return reason_set(reason, status_from_mdb(errno), "%s: %s", path,
+			strerror(errno));
+	if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+		close(fd);
+		return reason_set(reason, STATUS_FOREIGN, "%s: not a regular file", path);
+	}
+	*out_fd = fd;
+	return STATUS_OK;
+}
+
+static int
+copy_unlocked(int fd, const char *dir, uint64_t limit, size_t slots, struct store_copy *out,
+	uint64_t *out_txn_id, struct reason *reason)
+{
+	uint64_t before = 0, after = 0;
+	int status = mdb_commit_newest(fd, &before, reason);
+
+	if (status == STATUS_OK)
+		status = copy_from(fd, before, dir, limit, slots, out, reason);
+	if (status != STATUS_OK)
+		return status;
+	status = mdb_commit_newest(fd, &after, reason);
+	if (status == STATUS_OK && after != before)
+		status = reason_set(reason, STATUS_UNAVAILABLE,
+			"data.mdb: commits come too fast for a copy without a lock");
+	if (status != STATUS_OK)
+		close_copy(out);
+	else
+		*out_txn_id = before;
+	return status;
+}
+
+int
+store_copy_newest(
+	const char *dir, uint64_t *out_txn_id, uint64_t *out_inode, struct reason *reason)
+{
+	struct stat info;
+	int fd = -1;
+	int status = open_data(dir, &fd, reason);
+
+	if (status != STATUS_OK)
+		return status;
+	status = mdb_commit_newest(fd, out_txn_id, reason);
+	if (status == STATUS_OK && fstat(fd, &info) == 0)
+		*out_inode = info.st_ino;
+	close(fd);
+	return status;
 }
 
 static int

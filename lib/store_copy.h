@@ -30,6 +30,16 @@ struct store_copy {
 int store_copy_make(struct store_reader *from, uint64_t limit, size_t slots,
 	struct store_copy *out, struct reason *reason);
 
+/* The same without a lock, for a store that may not be opened: LMDB leaves the pages of the
+ * last commit alone until the next one, so that a copy is whole when no commit came while it
+ * was made. STATUS_UNAVAILABLE: they came too fast. *out_txn_id is the copy's. */
+int store_copy_make_unlocked(const char *dir, uint64_t limit, size_t slots,
+	struct store_copy *out, uint64_t *out_txn_id, struct reason *reason);
+
+/* The last commit in `dir`, and which file it is in. */
+int store_copy_newest(const char *dir, uint64_t *out_txn_id, uint64_t *out_inode,
+	struct reason *reason);
+
 /* Has the store still the bytes of the copy, which was made of the same commit? Read, not
  * mapped. Pages that a writer is about to use may differ without harm. One thread. */
 bool store_copy_is_like(struct store_reader *live, struct store_reader *copy, uint64_t size);

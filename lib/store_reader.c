@@ -215,10 +215,14 @@ open_checked(struct store_reader *reader, const char *dir, size_t slots,
 	if (status == STATUS_OK)
 		status = mdb_lock_open(dir, &reader->lock, reason);
 	if (status == STATUS_OK)
-		status = store_reader_claim(reader, slots, reason);
+		status = store_reader_claim(reader, 1, reason);
 	if (status == STATUS_OK)
 		status = read_canary(reader, reason);
-	return status;
+	if (status != STATUS_OK)
+		return status;
+	/* with too few slots some threads answer from the snapshot, which needs only one */
+	status = store_reader_claim(reader, slots, reason);
+	return status == STATUS_UNAVAILABLE ? STATUS_OK : status;
 }
 
 int
@@ -357,6 +361,12 @@ uint64_t
 store_reader_id(const struct store_reader *reader)
 {
 	return reader->id;
+}
+
+size_t
+store_reader_slots(const struct store_reader *reader)
+{
+	return reader->slots;
 }
 
 struct store_txn *

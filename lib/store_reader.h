@@ -20,7 +20,8 @@ struct store_reader;
  * them. If it returns, LMDB aborts. For environments opened from now on. */
 void store_reader_on_assert(void (*fn)(void));
 
-/* Opens `dir` and claims `slots` transactions. Refuses what is not a directory with
+/* Opens `dir` and claims `slots` transactions, or as many as the lock file has left, but at
+ * least one. Refuses what is not a directory with
  * regular files, an environment that LMDB opened without locks (H1), another schema.
  * Never creates, changes or deletes a file. */
 int store_reader_open(const char *dir, size_t slots, struct store_reader **out,
@@ -59,6 +60,9 @@ uint64_t store_reader_inode(const struct store_reader *reader);
 
 /* Tells this opening from every other one of the process; never 0. */
 uint64_t store_reader_id(const struct store_reader *reader);
+
+/* How many are claimed. */
+size_t store_reader_slots(const struct store_reader *reader);
 
 /* The slot-th transaction, used by one thread at a time; NULL when so many were not
  * claimed. */

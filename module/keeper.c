@@ -67,6 +67,7 @@ static void begin(struct keeper *keeper);
 static void follow_with_snapshot(struct keeper *keeper);
 static void sleep_or_wake(struct keeper *keeper);
 static struct live_order live_order(struct keeper *keeper);
+static struct snapshot_order snapshot_order(struct keeper *keeper);
 static size_t slots_wanted(const struct keeper *keeper);
 static int write_report(struct keeper *keeper);
 
@@ -207,11 +208,14 @@ run(void *argument)
 	begin(keeper);
 	for (;;) {
 		const struct live_order order = live_order(keeper);
+		struct snapshot_order copies;
 
 		live_look(&keeper->live, &order);
 		if (keeper->live.has_news
 			|| clock_boot_ms() - keeper->reported_ms >= REPORT_MS)
 			(void)write_report(keeper);
+		copies = snapshot_order(keeper);
+		snapshot_claim(&keeper->snapshot, &copies);
 		pthread_mutex_lock(&keeper->lock);
 		keeper->has_tried = true;
 		pthread_cond_signal(&keeper->tried);
@@ -236,6 +240,7 @@ begin(struct keeper *keeper)
 
 	if (!keeper->has_begun) {
 		keeper->has_begun = true;
+		strcpy(keeper->report.store, "starting");
 		breaker_begin(&keeper->breaker, dir, &keeper->report.side, now);
 		if (breaker_is_off(&keeper->breaker, now))
 			snprintf(keeper->why_off, sizeof(keeper->why_off),
@@ -251,23 +256,20 @@ static void
 follow_with_snapshot(struct keeper *keeper)
 {
 	const struct live_order live = live_order(keeper);
-	const struct snapshot_order order = {
-		.workers = keeper->settings.workers,
-		.live = keeper->live.current,
-		.limit = keeper->settings.config->store.snapshot_limit,
-		.slots = slots_wanted(keeper),
-		.report = &keeper->report,
-	};
+	const struct snapshot_order order = snapshot_order(keeper);
 	struct reason why = { "" };
 	char line[REASON_MAX + 64];
 	int status;
 
-	if (!live_is_readable(&keeper->live, &live))
+	if (live_is_refused(&keeper->live, &live))
+		status = snapshot_follow_unlocked(&keeper->snapshot, live.dir, &order, &why);
+	else if (live_is_readable(&keeper->live, &live))
+		status = snapshot_follow(&keeper->snapshot, &order, &why);
+	else
 		return;
-	status = snapshot_follow(&keeper->snapshot, &order, &why);
 	if (status == STATUS_OK)
 		return;
-	if (status == STATUS_CORRUPT)
+	if (status == STATUS_CORRUPT && keeper->live.current)
 		live_note_damage(&keeper->live);
 	if (strcmp(keeper->snapshot_why.text, why.text)) {
 		keeper->snapshot_why = why;
@@ -298,6 +300,18 @@ live_order(struct keeper *keeper)
 		.say = keeper->settings.say,
 		.why_off = breaker_is_off(&keeper->breaker, clock_boot_ms())
 			? keeper->why_off : NULL,
+	};
+}
+
+static struct snapshot_order
+snapshot_order(struct keeper *keeper)
+{
+	return (struct snapshot_order){
+		.workers = keeper->settings.workers,
+		.live = keeper->live.current,
+		.limit = keeper->settings.config->store.snapshot_limit,
+		.slots = slots_wanted(keeper),
+		.report = &keeper->report,
 	};
 }
 

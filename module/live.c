@@ -49,7 +49,6 @@ struct reading {
 static void check_current(struct live *live, const struct live_order *order);
 static int
 open_store(struct live *live, const struct live_order *order, struct reason *why);
-static int check_side(const struct live_order *order, struct reason *why);
 static void open_guarded(void *context);
 static enum guard_trip run_guarded(const struct live_order *order,
 	struct store_reader *reader, guard_fn fn, void *context);
@@ -115,6 +114,8 @@ check_current(struct live *live, const struct live_order *order)
 	if (status == 0) {
 		/* a reload may have raised the number of threads */
 		(void)run_guarded(order, live->current, &claim_guarded, &claim);
+		warning_check_slots(&live->warning, store_reader_slots(live->current),
+			order->slots, order->report, order->say);
 		atomic_store(&order->workers->live, live->current);
 		set_store(live, order, "live", "");
 		return;
@@ -146,7 +147,8 @@ open_store(struct live *live, const struct live_order *order, struct reason *why
 	if (clock_boot_ms() < live->retry_ms)
 		return reason_set(why, STATUS_CORRUPT,
 			"stores broke %u times in a row: waiting", live->broken);
-	opening.status = check_side(order, why);
+	opening.status = warning_check_side(
+		&live->warning, order->dir, order->report, order->say, why);
 	if (opening.status)
 		return opening.status;
 	trip = run_guarded(order, NULL, &open_guarded, &opening);
@@ -157,34 +159,6 @@ open_store(struct live *live, const struct live_order *order, struct reason *why
 			guard_name(trip));
 	}
 	return opening.status ? opening.status : switch_to(live, order, opening.reader, why);
-}
-
-/* Do livezoned and we fit one lock file? A file that is missing or not readable is of
- * another version, and says nothing. */
-static int
-check_side(const struct live_order *order, struct reason *why)
-{
-	struct report *report = order->report;
-	struct reason reason = { "" };
-	struct side other;
-
-	if (side_read(order->dir, &other, NULL))
-		return STATUS_OK;
-	switch (side_compare(&report->side, &other, &reason)) {
-	case SIDE_FITS:
-		report->warning[0] = '\0';
-		break;
-	case SIDE_SHARES_PID:
-		/* livezoned has no reader slot that ours could be taken for (D10); but a slot
-		 * that we leave by a crash is never cleared */
-		if (strncmp(report->warning, reason.text, sizeof(report->warning) - 1))
-			order->say(KEEPER_WARNING, reason.text);
-		snprintf(report->warning, sizeof(report->warning), "%.255s", reason.text);
-		break;
-	case SIDE_DIFFERS:
-		return reason_set(why, STATUS_FOREIGN, "livezoned: %s", reason.text);
-	}
-	return STATUS_OK;
 }
 
 static void
@@ -344,6 +318,7 @@ set_store(struct live *live, const struct live_order *order, const char *store,
 	if (!strcmp(report->store, store) && !live->was_switched
 		&& !strncmp(report->store_reason, why, sizeof(report->store_reason) - 1))
 		return;
+	live->has_news = true;
 	snprintf(report->store, sizeof(report->store), "%s", store);
 	snprintf(report->store_reason, sizeof(report->store_reason), "%.255s", why);
 	if (is_live)
@@ -387,6 +362,12 @@ verify_guarded(void *context)
 	struct reading *reading = context;
 
 	reading->status = store_walk_verify(reading->reader, &reading->meta, &reading->why);
+}
+
+bool
+live_is_refused(const struct live *live, const struct live_order *order)
+{
+	return !live->current && strcmp(order->report->store, "refused") == 0;
 }
 
 bool

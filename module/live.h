@@ -14,6 +14,7 @@
 
 #include "lib/report.h"
 #include "module/keeper.h"
+#include "module/warning.h"
 #include "module/worker.h"
 
 /* Stores that are open but not current. One is normal for a moment; a full list means
@@ -38,6 +39,7 @@ struct live {
 	uint64_t damaged_inode; /* what livezoned is asked to build anew; 0: nothing */
 	uint64_t next_check_ms; /* not read as a whole before */
 	struct live_retired retired[LIVE_RETIRED_MAX];
+	struct warning warning;
 	unsigned broken;        /* stores in a row that could not be read */
 	uint64_t broken_ms, retry_ms; /* the last of them, and when to try the next */
 };
@@ -59,6 +61,9 @@ void live_look(struct live *live, const struct live_order *order);
 /* Reads all of the store when a worker found it to fail for a name, or it differs from its
  * copy, at most 1 % of the time. Damage is written down in damaged_inode. */
 void live_check(struct live *live, const struct live_order *order);
+
+/* Is there a store that may not be opened, so that nothing can be read with its locks? */
+bool live_is_refused(const struct live *live, const struct live_order *order);
 
 /* May current be read by the keeper? */
 bool live_is_readable(const struct live *live, const struct live_order *order);

@@ -22,6 +22,7 @@
 /* For guard_run. */
 struct work {
 	const struct snapshot_order *order;
+	const char *dir; /* without a reader */
 	struct store_reader *copy; /* that the call is about */
 	struct store_copy made;
 	uint64_t txn_id;
@@ -30,16 +31,29 @@ struct work {
 	struct reason *reason;
 };
 
+static bool may_follow(struct snapshot *snapshot, const struct snapshot_order *order);
 static int renew(struct snapshot *snapshot, struct work *work);
+static int adopt(struct snapshot *snapshot, struct work *work);
 static enum guard_trip run(const struct work *work, guard_fn fn);
 static void read_txn_id(void *context);
 static void make(void *context);
+static void make_unlocked(void *context);
 static void verify(void *context);
 static void claim(void *context);
 static void free_copy(void *context);
 static void replace(struct snapshot *snapshot, const struct snapshot_order *order,
 	struct store_reader *copy);
 static void free_retired(struct snapshot *snapshot, const struct snapshot_order *order);
+
+void
+snapshot_claim(const struct snapshot *snapshot, const struct snapshot_order *order)
+{
+	struct work work = { .order = order, .copy = snapshot->current };
+
+	if (snapshot->current && !store_reader_poisoned(snapshot->current)
+		&& store_reader_slots(snapshot->current) < order->slots)
+		(void)run(&work, &claim);
+}
 
 int
 snapshot_follow(struct snapshot *snapshot, const struct snapshot_order *order,
@@ -49,10 +63,7 @@ snapshot_follow(struct snapshot *snapshot, const struct snapshot_order *order,
 	uint64_t now = clock_boot_ms();
 	int status = STATUS_OK;
 
-	free_retired(snapshot, order);
-	if (order->limit == 0 || (snapshot->current && store_reader_poisoned(snapshot->current)))
-		replace(snapshot, order, NULL);
-	if (order->limit == 0)
+	if (!may_follow(snapshot, order))
 		return STATUS_OK;
 	if (run(&work, &read_txn_id) != GUARD_NONE || work.status != STATUS_OK)
 		return STATUS_OK; /* the keeper sees to that */
@@ -60,7 +71,6 @@ snapshot_follow(struct snapshot *snapshot, const struct snapshot_order *order,
 		&& snapshot->txn_id == work.txn_id) {
 		if (!snapshot->is_equal)
 			return STATUS_OK;
-		(void)run(&work, &claim);
 		atomic_store(&order->workers->snapshot_ms, now);
 		if (now < snapshot->next_ms)
 			return STATUS_OK;
@@ -78,6 +88,46 @@ snapshot_follow(struct snapshot *snapshot, const struct snapshot_order *order,
 	return status;
 }
 
+int
+snapshot_follow_unlocked(struct snapshot *snapshot, const char *dir,
+	const struct snapshot_order *order, struct reason *reason)
+{
+	struct work work = { .order = order, .reason = reason, .dir = dir };
+	uint64_t now = clock_boot_ms(), inode = 0;
+	int status;
+
+	if (!may_follow(snapshot, order) || now < snapshot->next_ms || snapshot->retired)
+		return STATUS_OK;
+	status = store_copy_newest(dir, &work.txn_id, &inode, reason);
+	if (status != STATUS_OK)
+		return status;
+	if (snapshot->source == 0 && snapshot->is_equal && snapshot->inode == inode
+		&& snapshot->txn_id == work.txn_id) {
+		atomic_store(&order->workers->snapshot_ms, now);
+		return STATUS_OK;
+	}
+	status = run(&work, &make_unlocked) == GUARD_NONE ? work.status : STATUS_CORRUPT;
+	if (status == STATUS_OK)
+		status = adopt(snapshot, &work);
+	if (status == STATUS_OK) {
+		snapshot->source = 0;
+		snapshot->inode = inode;
+		snapshot->txn_id = work.txn_id;
+		atomic_store(&order->workers->snapshot_ms, now);
+	}
+	snapshot->next_ms = clock_boot_ms() + PAUSE_TIMES * (clock_boot_ms() - now) + PAUSE_MS;
+	return status;
+}
+
+static bool
+may_follow(struct snapshot *snapshot, const struct snapshot_order *order)
+{
+	free_retired(snapshot, order);
+	if (order->limit == 0 || (snapshot->current && store_reader_poisoned(snapshot->current)))
+		replace(snapshot, order, NULL);
+	return order->limit > 0;
+}
+
 static int
 renew(struct snapshot *snapshot, struct work *work)
 {
@@ -93,8 +143,15 @@ renew(struct snapshot *snapshot, struct work *work)
 		return reason_set(work->reason, STATUS_CORRUPT, "%s while it was copied",
 			guard_name(trip));
 	}
-	if (work->status != STATUS_OK)
-		return work->status;
+	return work->status == STATUS_OK ? adopt(snapshot, work) : work->status;
+}
+
+/* Checks the copy that was made, and takes it. */
+static int
+adopt(struct snapshot *snapshot, struct work *work)
+{
+	enum guard_trip trip;
+
 	work->copy = work->made.twin;
 	trip = run(work, &verify);
 	/* nobody else knows it, so that even after a trip it may be closed */
@@ -110,7 +167,7 @@ renew(struct snapshot *snapshot, struct work *work)
 	snapshot->is_equal = true;
 	snapshot->size = work->made.size;
 	snapshot->revision = work->meta.revision;
-	replace(snapshot, order, work->copy);
+	replace(snapshot, work->order, work->copy);
 	return STATUS_OK;
 }
 
@@ -143,6 +200,15 @@ make(void *context)
 
 	work->status = store_copy_make(work->order->live, work->order->limit,
 		work->order->slots, &work->made, work->reason);
+}
+
+static void
+make_unlocked(void *context)
+{
+	struct work *work = context;
+
+	work->status = store_copy_make_unlocked(work->dir, work->order->limit,
+		work->order->slots, &work->made, &work->txn_id, work->reason);
 }
 
 static void

@@ -21,6 +21,7 @@ struct snapshot {
 	struct store_reader *current; /* what workers->snapshot says */
 	struct store_reader *retired;
 	uint64_t source, txn_id;      /* store_reader_id and commit that it was tried of */
+	uint64_t inode;               /* the source, where there is no reader; source is 0 */
 	bool is_equal;                /* current is a copy of that commit */
 	uint64_t size, revision;      /* of current */
 	uint64_t next_ms;             /* boot clock: not tried, or the store checked, before */
@@ -28,11 +29,15 @@ struct snapshot {
 
 struct snapshot_order {
 	struct workers *workers;
-	struct store_reader *live; /* sound, and open in this process */
+	struct store_reader *live; /* sound, and open in this process; or NULL */
 	uint64_t limit;            /* bytes of one; 0: none */
 	size_t slots;
 	struct report *report;     /* trips of the guard are counted here */
 };
+
+/* Gives it as many slots as the workers need, which a reload may have raised. Before they ask:
+ * one that has no slot in the store answers from here. */
+void snapshot_claim(const struct snapshot *snapshot, const struct snapshot_order *order);
 
 /* Brings the snapshot up to the store as far as it is time to, or notes that they are
  * equal; a store that became unlike its copy is made suspect. On failure the old one
@@ -40,6 +45,11 @@ struct snapshot_order {
  * damaged. */
 int snapshot_follow(struct snapshot *snapshot, const struct snapshot_order *order,
 	struct reason *reason);
+
+/* The same for a store that may not be opened (read-only mount, foreign locks, no reader
+ * slot left): a copy of each new commit is made without its locks. */
+int snapshot_follow_unlocked(struct snapshot *snapshot, const char *dir,
+	const struct snapshot_order *order, struct reason *reason);
 
 /* Leaves all to the parent, after a fork. */
 void snapshot_forget(struct snapshot *snapshot, struct workers *workers);

@@ -28,6 +28,12 @@ judge(const struct reporters *reporters, const struct report *report,
 	return now;
 }
 
+static bool
+is_silent(const struct reporter *reporter)
+{
+	return reporter->written_ms + FRESH_MS <= clock_wall_ms();
+}
+
 static void
 note(void *context, const struct report *report)
 {
@@ -40,6 +46,8 @@ note(void *context, const struct report *report)
 	};
 	size_t i;
 
+	if (is_silent(&now))
+		return;
 	for (i = 0; i < reporters->count; i++) {
 		struct reporter *known = &reporters->reporter[i];
 
@@ -57,11 +65,10 @@ note(void *context, const struct report *report)
 static void
 forget_silent(struct reporters *reporters)
 {
-	uint64_t now_ms = clock_wall_ms();
 	size_t i, kept = 0;
 
 	for (i = 0; i < reporters->count; i++)
-		if (reporters->reporter[i].written_ms + FRESH_MS > now_ms)
+		if (!is_silent(&reporters->reporter[i]))
 			reporters->reporter[kept++] = reporters->reporter[i];
 	reporters->count = kept;
 }

@@ -42,6 +42,7 @@ class Livezoned:
         self.config_file = directory / "livezone.yaml"
         self.config = config
         self.process = None
+        self.wrapper = ()
         self.environment = {}  # for the first start
         self.arguments = []
         self._reserved = None
@@ -73,15 +74,17 @@ class Livezoned:
         return Api(tcp=self.tcp, token=token)
 
     def spawn(self):
-        """Starts and returns at once."""
+        """Starts and returns at once. `wrapper` is a command that executes it."""
+        argv = [*self.wrapper, build.LIVEZONED, "--config", self.config_file, *self.arguments]
         if self.process is None:
             self.process = Process(
                 "livezoned",
-                [build.LIVEZONED, "--config", self.config_file, *self.arguments],
+                argv,
                 self.directory / "livezoned.log",
                 env={**build.sanitizer_environment(leaks=True), **self.environment},
             )
         else:
+            self.process.argv = list(map(str, argv))
             self.process.start()
 
     def start(self, deadline=20.0):

@@ -24,7 +24,7 @@ class Process:
         self.name = name
         self.argv = [str(arg) for arg in argv]
         self.log = log
-        self._env = {**os.environ, **(env or {})}
+        self.env = {**os.environ, **(env or {})}
         self._cwd = cwd
         self._child = None
         self._is_end_known = False
@@ -44,7 +44,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
-                env=self._env,
+                env=self.env,
                 cwd=self._cwd,
                 preexec_fn=_die_with_parent,
             )

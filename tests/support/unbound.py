@@ -2,6 +2,7 @@
 # Copyright (c) 2026, the livezone authors
 """A real Unbound on a free port of loopback."""
 
+import os
 import re
 import subprocess
 
@@ -65,7 +66,7 @@ forward-zone:
 class Unbound(Resolver):
     """`server` is text for the server section, `extra` for what follows it. `upstream`
     is a port on loopback that "." is forwarded to; `modules` the module-config, None when
-    `extra` sets it."""
+    `extra` sets it, `wrapper` a command that executes Unbound."""
 
     def __init__(
         self,
@@ -77,11 +78,13 @@ class Unbound(Resolver):
         modules="iterator",
         env=None,
         loads=None,
+        wrapper=(),
     ):
         directory.mkdir(exist_ok=True)
         self.directory = directory
         self.config = directory / "unbound.conf"
         self.threads = threads
+        self.wrapper = wrapper
         self.process = None
         self._reserved = None
         self._parts = {
@@ -89,7 +92,7 @@ class Unbound(Resolver):
             "extra": extra,
             "upstream": (_FORWARD if upstream else _NOBODY).format(host=HOST, port=upstream),
         }
-        self._env = {**build.sanitizer_environment(leaks=False, loads=loads), **(env or {})}
+        self.environment = {**build.sanitizer_environment(leaks=False, loads=loads), **(env or {})}
 
     def start(self):
         """Starts and waits until it answers. `extra` may be a function of the port."""
@@ -100,12 +103,10 @@ class Unbound(Resolver):
                 self.write_config()
             if self.process is None:
                 self.process = Process(
-                    "unbound",
-                    [build.UNBOUND, "-d", "-c", self.config],
-                    self.directory / "unbound.log",
-                    env=self._env,
+                    "unbound", self._argv(), self.directory / "unbound.log", env=self.environment
                 )
             else:
+                self.process.argv, self.process.env = self._argv(), {**os.environ, **self.environment}
                 self.process.start()
             self.wait_up()
             if self.process.is_running():
@@ -116,6 +117,9 @@ class Unbound(Resolver):
             self.process.log.unlink()
             self._release()
         raise AssertionError("unreachable")
+
+    def _argv(self):
+        return [str(word) for word in (*self.wrapper, build.UNBOUND, "-d", "-c", self.config)]
 
     def wait_up(self):
         """Until it answers, or has ended."""

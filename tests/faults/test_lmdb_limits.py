@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026, the livezone authors
+"""Limits of LMDB that others run into (section 5 of the matrix), and F30."""
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from support import lockfile, namespace, truth
+from support.livezone import unbound_with_module
+from support.load import value_of_address
+from support.wait import wait_until
+
+
+def restart(whole, watch, **changes):
+    """Another Unbound in its place; `changes` are attributes of whole.unbound."""
+    with watch.away():
+        whole.unbound.process.kill() if whole.unbound.wrapper else whole.unbound.stop()
+        for name, value in changes.items():
+            setattr(whole.unbound, name, value)
+        whole.unbound.start()
+
+
+def stage_of(message):
+    """The extended errors of an answer; none: it is live."""
+    return [int(option.code) for option in message.options]
+
+
+def test_f30_serve_is_read_only_for_unbound(faults):
+    """LMDB would run without its locks there, and the answers would be wrong."""
+    faults.need("unshare")
+    namespace.need()
+    whole = faults.whole(cold=500)
+    with faults.probing(whole) as watch:
+        restart(whole, watch, wrapper=namespace.read_only(whole.daemon.serve))
+        assert "is mounted read-only" in whole.unbound.process.output()
+        watch.ask(faults.pick(3000, 20000))
+        assert stage_of(whole.query(truth.cold(1))) == [3]
+        goal = watch.writer.acks + 10
+        wait_until(lambda: watch.writer.acks > goal, 10, "writes are acknowledged")
+        write = next(w for w in reversed(watch.writer.writes) if w.acked_ns)
+        wait_until(lambda: number_of(whole, write.cell) >= write.number, 5, "it is followed")
+        behind = (time.monotonic_ns() - write.acked_ns) / 1e9
+        restart(whole, watch, wrapper=())
+        watch.wait_live()
+    watch.must(stale_ok=True, same_process=False,
+               note=f"answers from copies, a write is seen after {behind:.1f} s; then live")
+
+
+def number_of(whole, cell):
+    return value_of_address(whole.query(truth.hot(cell)).answer[0][0].address)
+
+
+def test_f43_reader_table_filled_by_another_process(faults, tmp_path):
+    whole = faults.whole()
+    with faults.probing(whole) as watch:
+        claims = lockfile.Claims(tmp_path, whole.daemon.serve)
+        assert len(lockfile.slots(whole.daemon.serve)) == 512
+        watch.ask(2000)
+        claims.close()
+        killed = time.monotonic()
+        wait_until(lambda: len(lockfile.slots(whole.daemon.serve)) < 20, 10, "livezoned sweeps")
+        swept = time.monotonic() - killed
+        watch.wait_live()
+    watch.must(note=f"512 slots taken; swept {swept:.1f} s after that process was killed")
+
+
+def test_f43_unbound_started_while_it_is_full(faults, tmp_path):
+    whole = faults.whole(cold=500)
+    with faults.probing(whole) as watch:
+        with watch.away():
+            whole.unbound.stop()
+            claims = lockfile.Claims(tmp_path, whole.daemon.serve)
+            whole.unbound.start()
+            wait_until(lambda: stage_of(whole.query(truth.cold(1))) == [3], 10, "a copy is made")
+        watch.ask(2000)
+        assert "reader slot: MDB_READERS_FULL" in faults.report_of(whole)["store_reason"]
+        claims.close()
+        watch.wait_live()
+    watch.must(stale_ok=True, same_process=False)
+
+
+def test_f44_livezoned_and_unbound_have_one_pid(faults):
+    faults.need("unshare")
+    namespace.need()
+    whole = faults.whole(cold=500)
+    with faults.probing(whole) as watch:
+        with watch.away():
+            whole.daemon.stop()
+            whole.daemon.wrapper = namespace.own_pids()
+            whole.daemon.start()
+        restart(whole, watch, wrapper=namespace.own_pids())
+        watch.wait_live()
+        says = "has the process id 2 too"
+        assert says in whole.unbound.process.output()
+        wait_until(lambda: says in whole.daemon.process.output(), 10, "livezoned says so")
+        status = next(one for one in whole.api.status()["unbounds"] if one["pid"] == 2)
+        assert status["store"] == "live"
+        assert says in status["warning"]
+        assert "WARNING: the other side" in whole.daemon.ctl("status").stdout
+        watch.ask(2000)
+        with watch.away():
+            whole.unbound.process.kill()
+            whole.daemon.kill()
+            whole.daemon.wrapper = whole.unbound.wrapper = ()
+            whole.daemon.start()
+            whole.unbound.start()
+        watch.wait_live()
+    watch.must(same_process=False, note="both process 2: live, with a warning on both sides")
+
+
+def test_f44_two_unbounds_have_one_pid(faults, tmp_path, cleanup, watch_log):
+    """LMDB gives the second one no reader slot: EAGAIN."""
+    faults.need("unshare")
+    namespace.need()
+    whole = faults.whole(cold=500)
+    second = unbound_with_module(
+        tmp_path / "second", whole.daemon, upstream=faults.upstream.port,
+        wrapper=namespace.own_pids())
+    cleanup.callback(second.close)
+    watch_log(second.directory / "unbound.log")
+    with faults.probing(whole) as watch:
+        restart(whole, watch, wrapper=namespace.own_pids())
+        watch.wait_live()
+        second.start()
+        for number in range(200):
+            message = second.query(truth.cold(number))
+            assert value_of_address(message.answer[0][0].address) == truth.STATIC + number
+            assert stage_of(message) == [3]
+        said = second.process.output().count("another reader has our process id 2")
+        assert said == 1
+        second.process.kill()
+        watch.ask(2000)
+        restart(whole, watch, wrapper=())
+        watch.wait_live()
+    watch.must(same_process=False, note="the second one answers from copies, and says why once")
+
+
+OTHER_LMDB = os.environ.get("LIVEZONE_OTHER_LMDB", "")
+
+
+def test_f45_two_versions_of_liblmdb(faults):
+    if not OTHER_LMDB:
+        faults.skip("set LIVEZONE_OTHER_LMDB to the directory of another version's liblmdb.so.0")
+    whole = faults.whole(cold=500)
+    with faults.probing(whole) as watch:
+        whole.unbound.environment["LD_LIBRARY_PATH"] = OTHER_LMDB
+        restart(whole, watch)
+        maps = Path(f"/proc/{whole.unbound.process.pid}/maps").read_text()
+        assert OTHER_LMDB in maps, "Unbound runs with the other one"
+        watch.wait_live()
+        version = faults.report_of(whole)["lmdb"]
+        with watch.fault():
+            os.truncate(faults.data_of(whole), 0)
+        watch.wait_live()
+    watch.must(stale_ok=True, same_process=False, note=f"Unbound with {version}: works")
+
+
+def test_f46_livezoned_opens_and_closes_while_unbound_reloads(faults):
+    whole = faults.whole(cold=500)
+    starts = faults.pick(15, 10000)
+    with faults.probing(whole) as watch, ThreadPoolExecutor() as pool:
+        is_over = []
+
+        def reload_all_the_time():
+            reloads = 0
+            while not is_over:
+                watch.ask(200)  # not so often that it has no time to answer
+                whole.unbound.reload()
+                reloads += 1
+            return reloads
+
+        reloading = pool.submit(reload_all_the_time)
+        try:
+            for number in range(starts):
+                whole.daemon.kill() if number % 3 == 0 else whole.daemon.stop()
+                whole.daemon.start()
+        finally:
+            is_over.append(True)
+        reloads = reloading.result()
+        watch.wait_live()
+        for process in (whole.daemon.process, whole.unbound.process):
+            assert "Invalid argument" not in process.output()
+    verdict = watch.must(lost=None, p99_ms=None, note=f"{starts} starts, {reloads} reloads; lost: "
+                         "foreign names that Unbound was asking upstream for")
+    assert [text for text in verdict.lost if ".foreign.example" not in text] == []
