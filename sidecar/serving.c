@@ -24,7 +24,9 @@
 
 #define LOOK_MS  1000        /* R9 */
 #define SWEEP_MS 5000        /* R11 */
-#define DAMAGE_MS 5000
+/* A report of damage is believed again after a second, or so many times what the rebuild took. */
+#define DAMAGE_MS 1000
+#define DAMAGE_TIMES 20
 #define RETRY_FIRST_MS 1000
 #define RETRY_MAX_MS 60000
 #define CHUNK_NAMES 500000   /* names per commit of a rebuild: bounds dirty pages */
@@ -274,6 +276,7 @@ rebuild(struct serving *serving)
 	struct store_writer *store;
 	struct store_meta meta = serving->meta;
 	const struct reason why = serving->reason;
+	uint64_t began_ms = clock_boot_ms();
 	struct job job = { 0 };
 	int status = store_writer_create(serving->dir, serving->size_limit, &store,
 		&serving->reason);
@@ -281,6 +284,8 @@ rebuild(struct serving *serving)
 	serving->is_current = false;
 	if (status == STATUS_OK) {
 		status = fill_from_state(serving, store, &meta);
+		serving->believe_ms = clock_boot_ms() + DAMAGE_MS
+			+ DAMAGE_TIMES * (clock_boot_ms() - began_ms);
 		if (status == STATUS_OK)
 			status = publish(serving, store);
 		if (status != STATUS_OK)
@@ -444,16 +449,15 @@ serving_look(struct serving *serving, guard_fn fn, void *context, struct reason 
 	return STATUS_UNAVAILABLE;
 }
 
-/* Whoever reports is another process, and not believed more often than DAMAGE_MS. */
+/* Whoever reports is another process: it shall not keep us at nothing but rebuilds. */
 static bool
 is_reported_damaged(struct serving *serving, uint64_t now)
 {
 	const struct reporter *reporter = reporters_find_damaged(
 		&serving->reporters, store_writer_inode(serving->store));
 
-	if (!reporter || now - serving->damaged_ms < DAMAGE_MS)
+	if (!reporter || now < serving->believe_ms)
 		return false;
-	serving->damaged_ms = now;
 	reason_set(&serving->reason, STATUS_CORRUPT,
 		"Unbound with pid %ld found serve damaged", (long)reporter->pid);
 	return true;

@@ -29,7 +29,7 @@ struct serving {
 	struct reporters reporters;
 	struct reason reason;       /* why not */
 	uint64_t looked_ms, swept_ms; /* boot clock: at the files, for dead readers */
-	uint64_t damaged_ms; /* last report of damage that was believed */
+	uint64_t believe_ms; /* no report of damage is believed before */
 	uint64_t retry_ms, retry_after_ms; /* next attempt, and how long the pause is */
 	uint64_t rebuilds, catch_ups;
 };
