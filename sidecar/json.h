@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * JSON from outside: a scan of our own in front of json-c's tokener, which accepts too
- * much even when strict (doubled keys, NaN, single quotes, NUL, clamped numbers). A
+ * JSON from outside: a scan of our own, because json-c's tokener accepts too much even when
+ * strict (doubled keys, NaN, single quotes, NUL, clamped numbers), into json-c's objects. A
  * document is an object; one named list in it may be long and is handed over element by
  * element, so that a bulk body never becomes one tree. Any thread, no shared state.
  */
