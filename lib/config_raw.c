@@ -228,10 +228,12 @@ config_raw_load(const struct config_source *source, struct config_raw **out)
 	}
 	error = cyaml_load_data((const uint8_t *)source->text, source->len, &cyaml,
 		&root_value, (cyaml_data_t **)out, NULL);
-	if (error == CYAML_ERR_OOM)
-		return STATUS_NO_MEMORY;
 	if (error == CYAML_OK)
 		return 0;
+	/* the text is well-formed, as was seen above: what libyaml lacks is memory */
+	if (error == CYAML_ERR_OOM || error == CYAML_ERR_LIBYAML_PARSER_INIT
+		|| error == CYAML_ERR_LIBYAML_PARSER)
+		return STATUS_NO_MEMORY;
 	return refuse(source, &complaint, error);
 }
 

@@ -17,6 +17,7 @@
 #include "lib/duration.h"
 #include "lib/presentation.h"
 #include "lib/status.h"
+#include "lib/yaml_place.h"
 
 /* The file as libcyaml reads it. */
 struct entry {
@@ -199,6 +200,21 @@ check_file(int fd, size_t *out_len, struct reason *reason)
 	return 0;
 }
 
+/* libcyaml does not tell a libyaml that lacks memory from one that found a fault. */
+static int
+status_from_cyaml(cyaml_err_t error, const char *text, size_t len)
+{
+	bool is_empty;
+	int line;
+
+	if (error == CYAML_ERR_OOM || error == CYAML_ERR_LIBYAML_PARSER_INIT)
+		return STATUS_NO_MEMORY;
+	if (error == CYAML_ERR_LIBYAML_PARSER
+		&& yaml_place_check(text, len, &is_empty, &line, NULL) != STATUS_INVALID)
+		return STATUS_NO_MEMORY;
+	return STATUS_INVALID;
+}
+
 static int
 read_document(
 	const char *text, size_t len, struct credentials *out, struct reason *reason)
@@ -217,7 +233,7 @@ read_document(
 	int status = 0;
 
 	if (error != CYAML_OK)
-		return reason_set(reason, STATUS_INVALID, "%s",
+		return reason_set(reason, status_from_cyaml(error, text, len), "%s",
 			first.text[0] ? first.text : cyaml_strerror(error));
 	if (!document)
 		return reason_set(

@@ -46,7 +46,7 @@ presentation_read_relative_name(const char *text, const struct name *origin,
 			(uint8_t)*bad > 0x7f ? " (international names as xn--...)" : "");
 	}
 	status = ldns_str2rdf_dname(&rdf, text);
-	if (status == LDNS_STATUS_MEM_ERR)
+	if (status == LDNS_STATUS_MEM_ERR || (status == LDNS_STATUS_OK && !rdf))
 		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
 	if (status != LDNS_STATUS_OK) {
 		reason_excerpt(text, shown);

@@ -97,16 +97,17 @@ has_text_form(const ldns_rr_descriptor *desc)
 	return true;
 }
 
-static ldns_rr *
-parse_wire(uint16_t type, const uint8_t *rdata, size_t len)
+/* The record is the caller's when it is good. */
+static int
+parse_wire(uint16_t type, const uint8_t *rdata, size_t len, ldns_rr **out)
 {
+	ldns_status status = LDNS_STATUS_MEM_ERR;
 	ldns_rr *rr;
 	uint8_t *wire;
 	size_t at = 0;
-	ldns_status status;
 
 	if (len > UINT16_MAX)
-		return NULL;
+		return STATUS_INVALID;
 	wire = malloc(len + 2);
 	rr = ldns_rr_new();
 	if (wire && rr) {
@@ -115,14 +116,14 @@ parse_wire(uint16_t type, const uint8_t *rdata, size_t len)
 		memcpy(wire + 2, rdata, len);
 		ldns_rr_set_type(rr, type);
 		status = ldns_wire2rdf(rr, wire, len + 2, &at);
-		if (status == LDNS_STATUS_OK && at == len + 2) {
-			free(wire);
-			return rr;
-		}
 	}
 	free(wire);
+	if (status == LDNS_STATUS_OK && at == len + 2) {
+		*out = rr;
+		return 0;
+	}
 	ldns_rr_free(rr);
-	return NULL;
+	return status == LDNS_STATUS_MEM_ERR ? STATUS_NO_MEMORY : STATUS_INVALID;
 }
 
 /* A last field that takes what is left may have nothing left: CAA 0 issue "". */
@@ -144,27 +145,30 @@ has_all_fields(const ldns_rr_descriptor *desc, size_t count)
 
 /* Do the rules of a known type explain every byte? Names must be uncompressed: ldns
  * expands pointers, and then the bytes differ. */
-static bool
-is_valid_rdata(uint16_t type, const uint8_t *rdata, size_t len)
+static int
+check_rdata(uint16_t type, const uint8_t *rdata, size_t len)
 {
 	const ldns_rr_descriptor *desc = ldns_rr_descript(type);
 	__attribute__((cleanup(ldns_scope_rr))) ldns_rr *rr = NULL;
 	size_t at = 0;
+	int status;
 
 	if (is_misread(desc) || (!has_text_form(desc) && len == 0))
-		return true; /* opaque here */
-	rr = parse_wire(type, rdata, len);
-	if (!rr || !has_all_fields(desc, ldns_rr_rd_count(rr)))
-		return false;
+		return 0; /* opaque here */
+	status = parse_wire(type, rdata, len, &rr);
+	if (status)
+		return status;
+	if (!has_all_fields(desc, ldns_rr_rd_count(rr)))
+		return STATUS_INVALID;
 	for (size_t i = 0; i < ldns_rr_rd_count(rr); i++) {
 		const ldns_rdf *rdf = ldns_rr_rdf(rr, i);
 
 		if (ldns_rdf_size(rdf) > len - at
 			|| memcmp(ldns_rdf_data(rdf), rdata + at, ldns_rdf_size(rdf)) != 0)
-			return false;
+			return STATUS_INVALID;
 		at += ldns_rdf_size(rdf);
 	}
-	return at == len;
+	return at == len ? 0 : STATUS_INVALID;
 }
 
 /* Text to wire. */
@@ -271,8 +275,12 @@ read_generic(uint16_t type, const struct rdata_words *words, struct sink *sink,
 		return reason_set(reason, STATUS_INVALID,
 			"%s: \\# needs a length from 0 to 65535 and hex digits", type_text);
 	if (first + 2 < tokens->count) {
-		if (rdata_field_read(rdata_field_find(LDNS_RDF_TYPE_HEX),
-			tokens_join(tokens, first + 2), &rdf) != LDNS_STATUS_OK)
+		ldns_status read = rdata_field_read(rdata_field_find(LDNS_RDF_TYPE_HEX),
+			tokens_join(tokens, first + 2), &rdf);
+
+		if (read == LDNS_STATUS_MEM_ERR)
+			return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+		if (read != LDNS_STATUS_OK)
 			return reason_set(reason, STATUS_INVALID,
 				"%s: \\# needs hex digits in pairs", type_text);
 		len = ldns_rdf_size(rdf);
@@ -284,10 +292,12 @@ read_generic(uint16_t type, const struct rdata_words *words, struct sink *sink,
 	status = append(sink, rdf ? ldns_rdf_data(rdf) : NULL, len, reason);
 	if (status)
 		return status;
-	if (!is_valid_rdata(type, sink->bytes, len))
-		return reason_set(reason, STATUS_INVALID,
-			"%s: the bytes are not data of this type", type_text);
-	return 0;
+	status = check_rdata(type, sink->bytes, len);
+	if (status == STATUS_NO_MEMORY)
+		return reason_set(reason, status, "out of memory");
+	return status ? reason_set(reason, status, "%s: the bytes are not data of this type",
+				type_text)
+		      : 0;
 }
 
 int
@@ -337,11 +347,10 @@ write_fields(uint16_t type, const uint8_t *rdata, size_t len)
 	__attribute__((cleanup(ldns_scope_buffer))) ldns_buffer *buffer = NULL;
 	__attribute__((cleanup(ldns_scope_rr))) ldns_rr *rr = NULL;
 
-	if (!has_text_form(desc) || len == 0)
+	if (!has_text_form(desc) || len == 0 || parse_wire(type, rdata, len, &rr) != 0)
 		return NULL;
-	rr = parse_wire(type, rdata, len);
 	buffer = ldns_buffer_new(TEXT_EXPANSION_MAX * len + TEXT_SLACK);
-	if (!rr || !buffer)
+	if (!buffer)
 		return NULL;
 	for (size_t i = 0; i < ldns_rr_rd_count(rr); i++) {
 		if (i > 0)

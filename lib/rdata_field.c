@@ -111,8 +111,12 @@ rdata_field_take_words(const struct rdata_field *field, struct tokens *tokens, s
 ldns_status
 rdata_field_read(const struct rdata_field *field, char *text, ldns_rdf **out)
 {
+	ldns_status status;
+
 	if (field->check && !field->check(text, field->max))
 		return LDNS_STATUS_SYNTAX_ERR;
 	errno = 0; /* ldns_str2rdf_hip looks at an old one */
-	return field->read(out, text);
+	status = field->read(out, text);
+	/* most of ldns' readers are content with an rdf that there was no memory for */
+	return status == LDNS_STATUS_OK && !*out ? LDNS_STATUS_MEM_ERR : status;
 }

@@ -79,6 +79,8 @@ compile_pattern(const char *match, struct rule *rule, struct reason *reason)
 			RULE_PATTERN_MAX);
 	rule->pattern = pcre2_compile(
 		(PCRE2_SPTR)match, PCRE2_ZERO_TERMINATED, options, &code, &at, NULL);
+	if (!rule->pattern && code == PCRE2_ERROR_HEAP_FAILED)
+		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
 	if (!rule->pattern) {
 		pcre2_get_error_message(code, message, sizeof(message));
 		return reason_set(reason, STATUS_INVALID, "at character %zu: %s",

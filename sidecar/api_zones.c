@@ -413,7 +413,10 @@ write_lines(struct buffer *out, const struct rrset *rrset)
 
 		buffer_add_text(out, owner);
 		buffer_printf(out, "\t%u\tIN\t%s\t", (unsigned)rrset->ttl, type);
-		buffer_add_text(out, text ? text : "?");
+		if (text)
+			buffer_add_text(out, text);
+		else
+			buffer_fail(out, STATUS_NO_MEMORY);
 		buffer_add(out, "\n", 1);
 		free(text);
 		at += 2 + len;

@@ -21,7 +21,6 @@
 static int open_unlinked(const char *dir);
 static int status_of_open(int error);
 static int reserve(struct buffer *buffer, size_t len);
-static void fail(struct buffer *buffer, int status);
 
 void
 buffer_init(struct buffer *buffer, size_t threshold, const char *dir)
@@ -56,7 +55,7 @@ buffer_add(struct buffer *buffer, const void *data, size_t len)
 		if (buffer->file < 0 && buffer->dir)
 			buffer->file = open_unlinked(buffer->dir);
 		if (buffer->file < 0) {
-			fail(buffer, buffer->dir ? status_of_open(errno) : STATUS_TOO_LARGE);
+			buffer_fail(buffer, buffer->dir ? status_of_open(errno) : STATUS_TOO_LARGE);
 			return;
 		}
 		if (buffer_flush(buffer) != 0)
@@ -86,7 +85,7 @@ buffer_printf(struct buffer *buffer, const char *format, ...)
 	len = vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	if (len < 0 || (size_t)len >= sizeof(text))
-		fail(buffer, STATUS_TOO_LARGE);
+		buffer_fail(buffer, STATUS_TOO_LARGE);
 	else
 		buffer_add(buffer, text, (size_t)len);
 }
@@ -105,7 +104,7 @@ buffer_flush(struct buffer *buffer)
 		if (written < 0 && errno == EINTR)
 			continue;
 		if (written < 0) {
-			fail(buffer, errno == ENOSPC || errno == EDQUOT ? STATUS_FULL
+			buffer_fail(buffer, errno == ENOSPC || errno == EDQUOT ? STATUS_FULL
 									: STATUS_IO);
 			return buffer->status;
 		}
@@ -132,7 +131,7 @@ buffer_view(struct buffer *buffer, const char **out_data, size_t *out_len)
 				NULL, size + 1, PROT_READ, MAP_PRIVATE, buffer->file, 0);
 			if (buffer->map == MAP_FAILED) {
 				buffer->map = NULL;
-				fail(buffer, STATUS_NO_MEMORY);
+				buffer_fail(buffer, STATUS_NO_MEMORY);
 			}
 		}
 	}
@@ -181,7 +180,7 @@ reserve(struct buffer *buffer, size_t len)
 		room *= 2;
 	data = realloc(buffer->data, room);
 	if (!data) {
-		fail(buffer, STATUS_NO_MEMORY);
+		buffer_fail(buffer, STATUS_NO_MEMORY);
 		return STATUS_NO_MEMORY;
 	}
 	buffer->data = data;
@@ -189,8 +188,8 @@ reserve(struct buffer *buffer, size_t len)
 	return 0;
 }
 
-static void
-fail(struct buffer *buffer, int status)
+void
+buffer_fail(struct buffer *buffer, int status)
 {
 	if (!buffer->status)
 		buffer->status = status;

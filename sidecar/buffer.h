@@ -40,6 +40,9 @@ void buffer_add_text(struct buffer *buffer, const char *text);
 void buffer_printf(struct buffer *buffer, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Notes that what should have been added could not be made; the first failure stays. */
+void buffer_fail(struct buffer *buffer, int status);
+
 /* Moves what is in memory to the file, when there is one. */
 int buffer_flush(struct buffer *buffer);
 

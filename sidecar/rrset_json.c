@@ -412,7 +412,11 @@ rrset_json_write_data(struct emit *emit, const struct rrset *rrset)
 		const size_t len = (size_t)(at[0] << 8 | at[1]);
 		char *text = rdata_write(rrset->type, at + 2, len);
 
-		emit_string(emit, text ? text : "?");
+		if (!text) {
+			buffer_fail(emit->out, STATUS_NO_MEMORY);
+			return;
+		}
+		emit_string(emit, text);
 		free(text);
 		at += 2 + len;
 	}
