@@ -36,6 +36,25 @@ def test_f22_truncated_serve(faults, size):
     watch.must(stale_ok=True, live_within=2.0)
 
 
+def test_f22_truncated_in_the_middle_of_writes(faults):
+    """So often that some of it happens inside a transaction of livezoned, which lives on. The
+    module is slow to trust a store that breaks all the time."""
+    whole = faults.whole()
+    daemon = whole.daemon
+    pid = daemon.process.pid
+    times = faults.pick(100, 2000)
+    with faults.probing(whole, writes=2000) as watch:
+        with watch.fault():
+            for _ in range(times):
+                before = whole.api.status()["serve"]["rebuilds"]
+                os.truncate(faults.data_of(whole), _PAGE)
+                wait_until(
+                    lambda: whole.api.status()["serve"]["rebuilds"] > before, 30, "a new serve")
+        watch.wait_live(90)
+    watch.must(stale_ok=True, note=f"truncated {times} times")
+    assert daemon.process.is_running() and daemon.process.pid == pid
+
+
 @pytest.mark.parametrize("what", cases(["truncated", "missing"], 1))
 def test_f23_serve_lost_while_unbound_is_down(faults, what):
     whole = faults.whole()
