@@ -17,6 +17,8 @@ static void print_server(const struct zones *zones, const char *address);
 static void print_zone(const struct zone *zone);
 static void print_module(const struct config *config, const char *module);
 static void print_forwards(const struct zones *zones, const char *address, uint64_t port);
+static void print_alone(const struct zones *zones);
+static void print_fallback(const struct rrset *set);
 static bool has_forwarded_parent(const struct zones *zones, const struct zone *zone);
 
 enum command_exit
@@ -40,9 +42,13 @@ cmd_unbound_conf(const struct command_line *line)
 	       "# by livezonectl unbound-conf. Include it after your own server: section, and\n"
 	       "# make it anew when a zone comes, goes or changes its policies.\n\n",
 		config->path);
-	print_server(&config->zones, address);
-	print_module(config, module ? module : LIVEZONE_MODULE);
-	print_forwards(&config->zones, address ? address : "127.0.0.1", port);
+	if (command_has(line, "without-module")) {
+		print_alone(&config->zones);
+	} else {
+		print_server(&config->zones, address);
+		print_module(config, module ? module : LIVEZONE_MODULE);
+		print_forwards(&config->zones, address ? address : "127.0.0.1", port);
+	}
 	config_free(config);
 	return COMMAND_OK;
 }
@@ -131,6 +137,50 @@ print_forwards(const struct zones *zones, const char *address, uint64_t port)
 		if (has_forwarded_parent(zones, zone))
 			puts("# It lies in a zone that is forwarded here, so give it a stub-zone or\n"
 			     "# forward-zone of its own, to where its other names are known.");
+	}
+}
+
+/* What is left when the module cannot be loaded: its last stage before on-failure. */
+static void
+print_alone(const struct zones *zones)
+{
+	char name[PRESENTATION_NAME_MAX];
+
+	puts("server:\n"
+	     "\t# livezone.so is not loaded. Fallback records answer; any other name of a live\n"
+	     "\t# zone is refused, so that clients ask their next server, unless the zone\n"
+	     "\t# passes on what it does not have.");
+	for (size_t i = 0; i < zones->count; i++) {
+		const struct zone *zone = &zones->zone[i];
+
+		presentation_write_name(&zone->name, name);
+		printf("\tlocal-zone: \"%s\" %s\n\tdomain-insecure: \"%s\"\n", name,
+			zone_is_answered_whole(zone) ? "refuse" : "typetransparent", name);
+		for (size_t k = 0; k < zone->fallback_count; k++)
+			print_fallback(&zone->fallback[k]);
+	}
+}
+
+/* Every type as RFC 3597 has it, which Unbound reads. */
+static void
+print_fallback(const struct rrset *set)
+{
+	char owner[PRESENTATION_NAME_MAX];
+	const uint8_t *at = set->rdata, *end = set->rdata + set->rdata_len;
+	struct name name;
+
+	if (name_from_key(set->owner.bytes, set->owner.len, &name))
+		return;
+	presentation_write_name(&name, owner);
+	while (at < end) {
+		size_t len = (size_t)at[0] << 8 | at[1];
+
+		printf("\tlocal-data: '%s %lu IN TYPE%u \\# %zu ", owner,
+			(unsigned long)set->ttl, set->type, len);
+		for (size_t i = 0; i < len; i++)
+			printf("%02x", at[2 + i]);
+		puts("'");
+		at += 2 + len;
 	}
 }
 

@@ -63,6 +63,7 @@ static const struct command_option fragment_options[] = {
 	{ "address", "ADDRESS", "where this Unbound listens; 127.0.0.1 when not given" },
 	{ "port", "N", "its port; 53 when not given" },
 	{ "module", "FILE", "livezone.so, when it is not the installed one" },
+	{ "without-module", NULL, "for an Unbound that cannot load it: fallback records alone" },
 	{ NULL, NULL, NULL },
 };
 

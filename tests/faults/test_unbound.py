@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from support import build, gdb, lockfile, truth
+from support.compiled import compiled
+from support.faults import FULL
 from support.livezone import Livezone, fragment, unbound_with_module
 from support.resolver import rcode_of
 from support.unbound import Unbound
@@ -185,6 +187,59 @@ def test_f15_started_with_an_unreadable_store(
     faults.record(note=f"serve: {store}: fallback, then {rcode_of(message)}")
 
 
+def refusing_module(tmp_path):
+    return compiled(build.SOURCE / "tests" / "faults" / "refusing_module.c", "-shared", "-fPIC",
+                    name="refusing.so")
+
+
+def no_library(tmp_path):
+    (tmp_path / "no-library.so").write_bytes(b"\x7fELF" + bytes(100))
+    return tmp_path / "no-library.so"
+
+
+MODULES = {
+    "missing": lambda tmp_path: tmp_path / "missing.so",
+    "no library": no_library,
+    "refuses this Unbound": refusing_module,
+}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_f16_the_module_cannot_be_loaded(faults, module, tmp_path, upstream, cleanup, watch_log):
+    """livezone-prestart takes it out of the settings, and puts it in again."""
+    upstream.add(*truth.foreign_records())
+    daemon = faults.daemon()
+    daemon.api.put("name.live.test", "A", "10.0.0.1")
+    settings = tmp_path / "livezone.conf"
+    installed = build.PREFIX / "sbin" / "livezone-prestart"
+
+    def prestart(module, *options):
+        done = subprocess.run(
+            [installed, "--unbound", build.UNBOUND, settings, "--module", module, *options],
+            env={**os.environ, "LIVEZONE_CONF": str(daemon.config_file)},
+            capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    said = prestart(MODULES[module](tmp_path))
+    assert "cannot load the module" in said
+    unbound = Unbound(
+        tmp_path / "unbound", upstream=upstream.port, modules=None,
+        extra=f'include: "{settings}"\n', env={"LIVEZONE_CONF": str(daemon.config_file)})
+    cleanup.callback(unbound.close)
+    watch_log(tmp_path / "unbound" / "unbound.log")
+    unbound.start()
+    assert unbound.answers("www-1.foreign.example") == ["192.0.2.2"]
+    assert unbound.answers(truth.hot(0)) == ["192.0.2.80"]
+    assert rcode_of(unbound.query("name.live.test")) == "REFUSED"
+    unbound.stop()
+    assert prestart(build.MODULE, "--port", str(unbound.port)) == ""
+    unbound.start()
+    assert unbound.answers("name.live.test") == ["10.0.0.1"]
+    assert unbound.answers("www-1.foreign.example") == ["192.0.2.2"]
+    faults.record(note=f"module {module}: fallback without it, then live again")
+
+
 def test_f17_a_fault_inside_the_guard(faults):
     faults.need("gdb")
     whole = faults.whole()
@@ -273,7 +328,7 @@ def test_f17_a_clean_restart_reads_the_store_at_once(faults):
     faults.record(note="after SIGKILL three times; a reload goes on counting, a restart does not")
 
 
-@pytest.mark.parametrize("threads", [1, 2, 8, 64])
+@pytest.mark.parametrize("threads", [1, 2, 8, 64] if FULL else [1, 64])
 def test_f19_threads(faults, threads):
     whole = faults.whole(threads=threads, cold=faults.pick(200, 2000))
     with faults.probing(whole) as watch:
