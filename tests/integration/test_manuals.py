@@ -13,6 +13,7 @@ PAGES = sorted((build.SOURCE / "doc").glob("*.[1-8]"))
 
 def test_every_program_and_the_configuration_have_a_page():
     assert [page.name for page in PAGES] == [
+        "livezone-prestart.8",
         "livezone.8",
         "livezone.yaml.5",
         "livezonectl.1",
