@@ -8,6 +8,7 @@
 
 #include "client/command.h"
 
+enum command_exit cmd_acknowledge(const struct command_line *line);
 enum command_exit cmd_apply(const struct command_line *line);
 enum command_exit cmd_backup(const struct command_line *line);
 enum command_exit cmd_check_config(const struct command_line *line);

@@ -10,6 +10,7 @@
 #include "client/cmd.h"
 #include "client/output.h"
 
+static void print_alarms(struct json_object *alarms);
 static void print_daemon(struct json_object *status);
 static void print_backup(struct json_object *backup);
 static void print_unbound(struct json_object *unbound, uint64_t serve_revision);
@@ -30,6 +31,7 @@ cmd_status(const struct command_line *line)
 		json_object_put(status);
 		return COMMAND_OK;
 	}
+	print_alarms(output_array(status, "alarms"));
 	print_daemon(status);
 	print_backup(output_object(status, "backup"));
 	unbounds = output_array(status, "unbounds");
@@ -41,6 +43,17 @@ cmd_status(const struct command_line *line)
 		puts("unbound     none reports: is one running with livezone.so? (livezone(8))");
 	json_object_put(status);
 	return COMMAND_OK;
+}
+
+static void
+print_alarms(struct json_object *alarms)
+{
+	for (size_t i = 0; alarms && i < json_object_array_length(alarms); i++) {
+		struct json_object *alarm = json_object_array_get_idx(alarms, i);
+
+		printf("ALARM       %s, since %s: %s\n", output_text(alarm, "name"),
+			output_text(alarm, "raised"), output_text(alarm, "text"));
+	}
 }
 
 static void

@@ -23,6 +23,7 @@ static int
 authorise_record(void *context, const struct state_record *record, struct reason *reason);
 static void write_audit(struct api_call *call, const struct change *change,
 	const struct change_result *result);
+static bool is_done(struct api_call *call, const struct change_result *result);
 static bool answer_refusal(struct api_call *call, const struct change *change,
 	const struct api_places *places, struct change_result *result);
 static const char *outcome_name(enum change_outcome outcome);
@@ -249,17 +250,16 @@ api_submit(struct api_call *call, struct change *change, const struct api_places
 	if (change_check(change, call->zones, out) == 0)
 		writer_submit(call->api->writer, change, out);
 	write_audit(call, change, out);
-	switch (out->outcome) {
-	case CHANGE_DONE:
-	case CHANGE_UNCHANGED:
-		call->reply->status = 200;
-		return true;
-	case CHANGE_DONE_UNSERVED:
-		call->reply->status = 202;
-		return true;
-	default:
-		return answer_refusal(call, change, places, out);
-	}
+	return is_done(call, out) || answer_refusal(call, change, places, out);
+}
+
+bool
+api_answer_outcome(struct api_call *call, struct change_result *result)
+{
+	static const struct change none = { .kind = CHANGE_ALARM };
+	static const struct api_places whole = { 0 };
+
+	return is_done(call, result) || answer_refusal(call, &none, &whole, result);
 }
 
 void
@@ -334,6 +334,7 @@ authorise_change(struct api_call *call, const struct change *change)
 		       && authorise_items(call, change);
 	case CHANGE_RESTORE:
 	case CHANGE_EXPIRE:
+	case CHANGE_ALARM:
 		break;
 	}
 	if (auth_may_all(&call->identity, CREDENTIALS_ADMIN, call->zones, &reason))
@@ -390,6 +391,22 @@ write_audit(struct api_call *call, const struct change *change,
 		who, call->request->method == HTTP_POST ? "post" : "put",
 		call->request->path, change->count, result->added, result->changed,
 		result->removed, result->revision, outcome_name(result->outcome));
+}
+
+static bool
+is_done(struct api_call *call, const struct change_result *result)
+{
+	switch (result->outcome) {
+	case CHANGE_DONE:
+	case CHANGE_UNCHANGED:
+		call->reply->status = 200;
+		return true;
+	case CHANGE_DONE_UNSERVED:
+		call->reply->status = 202;
+		return true;
+	default:
+		return false;
+	}
 }
 
 static bool

@@ -117,6 +117,9 @@ bool api_read_conditions(struct api_call *call, struct api_conditions *out);
 bool api_submit(struct api_call *call, struct change *change,
 	const struct api_places *places, struct change_result *out);
 
+/* For a change without items that was submitted elsewhere: reply->status, or the problem. */
+bool api_answer_outcome(struct api_call *call, struct change_result *result);
+
 /* Begins the reply's object with revision, served and reason; the caller adds its own
  * members and ends it. */
 void api_begin_written(

@@ -12,6 +12,7 @@
 #include "lib/duration.h"
 #include "lib/report.h"
 #include "livezone-config.h"
+#include "sidecar/alarm.h"
 #include "sidecar/api.h"
 #include "sidecar/backup_thread.h"
 #include "sidecar/emit.h"
@@ -55,6 +56,11 @@ api_status_get(struct api_call *call)
 	emit_member_bool(&emit, "ready", writer.serving);
 	if (!writer.serving)
 		emit_member(&emit, "reason", writer.serve_reason);
+	status = alarm_emit_all(&emit, call->txn, &reason);
+	if (status) {
+		api_fail(call, status, &reason, NULL);
+		return;
+	}
 	emit_state(&emit, &meta, &writer, rrsets);
 	emit_serve(&emit, &writer);
 	emit_writer(&emit, &writer);

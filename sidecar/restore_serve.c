@@ -59,6 +59,23 @@ set_lease(const struct restore *restore, const struct node_rrset *served,
 		record->expires_ms = restore->now_ms + record->lease_ms;
 }
 
+/* The same TTL and records, but for the serial of an SOA: what is served has another one than
+ * what was written, and what is made for the new state yet another. */
+static bool
+has_same_data(const struct node_rrset *served, uint32_t ttl, const uint8_t *rdata,
+	uint32_t rdata_len)
+{
+	size_t serial;
+
+	if (served->ttl != ttl || served->rdata_len != rdata_len)
+		return false;
+	if (served->type != RRSET_SOA || rdata_len < SERIAL_END)
+		return memcmp(served->rdata, rdata, rdata_len) == 0;
+	serial = rdata_len - SERIAL_END;
+	return memcmp(served->rdata, rdata, serial) == 0
+		&& memcmp(served->rdata + serial + 4, rdata + serial + 4, SERIAL_END - 4) == 0;
+}
+
 static int
 put_served(struct restore *restore, const struct name_key *owner, const struct node *node,
 	const struct node_rrset *served, struct reason *reason)
@@ -75,9 +92,10 @@ put_served(struct restore *restore, const struct name_key *owner, const struct n
 		.source = RESTORE_SOURCE,
 	};
 	bool is_known = known_find(&restore->known, owner, served->type, &known)
-		&& rrset_has_same_data(&known.rrset, &record.rrset);
+		&& has_same_data(served, known.rrset.ttl, known.rrset.rdata, known.rrset.rdata_len);
 
 	if (is_known) {
+		record.rrset = known.rrset;
 		record.revision = known.revision;
 		record.source = known.source;
 		record.source_len = known.source_len;
@@ -107,23 +125,6 @@ may_be_made(const struct restore *restore, const struct name_key *owner, uint16_
 	}
 }
 
-/* Serials differ: the one that is made is that of the new state. */
-static bool
-has_same_data(const struct node_rrset *served, const struct node_rrset *made)
-{
-	size_t serial;
-
-	if (served->ttl != made->ttl || served->count != made->count
-		|| served->rdata_len != made->rdata_len)
-		return false;
-	if (served->type != RRSET_SOA || served->rdata_len < SERIAL_END)
-		return memcmp(served->rdata, made->rdata, made->rdata_len) == 0;
-	serial = served->rdata_len - SERIAL_END;
-	return memcmp(served->rdata, made->rdata, serial) == 0
-		&& memcmp(served->rdata + serial + 4, made->rdata + serial + 4, SERIAL_END - 4)
-			== 0;
-}
-
 /* Did somebody write it? With the whole of the old state, that is known; else it was written
  * when it is not what livezoned makes. */
 static int
@@ -141,7 +142,8 @@ is_by_hand(struct restore *restore, struct compile *compile, const struct name_k
 	*out = true;
 	for (i = 0; status == STATUS_OK && i < compile->count; i++)
 		if (compile->rrset[i].type == served->type)
-			*out = !has_same_data(served, &compile->rrset[i]);
+			*out = !has_same_data(served, compile->rrset[i].ttl,
+				compile->rrset[i].rdata, compile->rrset[i].rdata_len);
 	return status;
 }
 

@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "lib/status.h"
+#include "sidecar/api_alarms.h"
 #include "sidecar/api_backup.h"
 #include "sidecar/api_batch.h"
 #include "sidecar/api_changes.h"
@@ -51,6 +52,7 @@ static const struct route table[] = {
 	{ HTTP_GET, "/v1/explain", CREDENTIALS_READ, .parameters = "name type",
 		.handle = api_explain_get },
 	{ HTTP_GET, "/v1/status", CREDENTIALS_READ, .handle = api_status_get },
+	{ HTTP_DELETE, "/v1/alarms/{}", CREDENTIALS_ADMIN, .handle = api_alarms_delete },
 	{ HTTP_GET, "/v1/backup", CREDENTIALS_ADMIN, .handle = api_backup_get },
 	{ HTTP_PUT, "/v1/restore", CREDENTIALS_ADMIN, .media = API_LINES,
 		.limit = RESTORE, .handle = api_backup_restore },

@@ -137,6 +137,31 @@ note_rrset_revision(struct request *request, uint64_t revision)
 		out->rrset_revision = out->unchanged ? out->old_revision : revision;
 }
 
+/* An alarm is no data: no revision, nothing to serve. */
+static int
+run_alarm(struct request *request, struct state_txn *txn, uint64_t revision)
+{
+	const struct change *change = request->change;
+	struct change_result *out = request->out;
+	int status = change->alarm_text
+		? state_raise_alarm(txn, change->alarm, change->alarm_text, &out->reason)
+		: state_clear_alarm(txn, change->alarm, &out->reason);
+
+	out->revision = revision;
+	if (status == STATUS_NOT_FOUND) {
+		change_refuse(out, CHANGE_NOT_FOUND, CHANGE_WHOLE, NULL,
+			"there is no such alarm");
+		return STATUS_OK;
+	}
+	if (status != STATUS_OK) {
+		fail(request, status);
+		return status;
+	}
+	out->outcome = CHANGE_DONE;
+	request->is_applied = true;
+	return STATUS_OK;
+}
+
 /* Plans and applies one change. Returns 0 also when it is refused; another status means
  * that the transaction is spoilt by it and must be aborted. */
 static int
@@ -150,6 +175,8 @@ run_change(struct writer *writer, struct request *request, struct state_txn *txn
 	int status;
 
 	reset_result(request);
+	if (request->change->kind == CHANGE_ALARM)
+		return run_alarm(request, txn, *revision);
 	status = plan_make(&request->plan, request->change, txn, zones, now_ms, out);
 	if (status != STATUS_OK) {
 		/* a refusal has its outcome already; else the state could not be read */

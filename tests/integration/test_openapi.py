@@ -102,6 +102,7 @@ def test_every_operation_answers_as_described(description, livezoned):
     ask("healthz")
     ask("readyz")
     ask("status")
+    ask("acknowledgeAlarm", status=404, alarm="state-restored")
     ask("listZones")
     ask("listSources")
 
@@ -161,6 +162,7 @@ def test_every_operation_answers_as_described(description, livezoned):
     assert restored["unchanged"] == backup.count("\n") - 2
     ask("deleteRRset", name="www.live.test", type="A")
     ask("status")
+    ask("acknowledgeAlarm", status=404, alarm="state-restored")
 
     assert ask.seen == {name for name, _, _, _ in description.operations()}
 

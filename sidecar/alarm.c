@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * Alarms go through the writer, as every write does.
+ */
+#include "sidecar/alarm.h"
+
+#include <string.h>
+
+#include "lib/duration.h"
+#include "lib/status.h"
+#include "sidecar/change.h"
+#include "sidecar/emit.h"
+#include "sidecar/log.h"
+#include "sidecar/writer.h"
+
+bool
+alarm_is_name(const char *text)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+	size_t len = strlen(text);
+
+	return len >= 1 && len <= STATE_ALARM_NAME_MAX && strspn(text, allowed) == len;
+}
+
+static void
+submit(struct writer *writer, const char *name, const char *text, struct change_result *out)
+{
+	struct change *change = change_new(CHANGE_ALARM);
+
+	if (!change) {
+		change_refuse(out, CHANGE_FAILED, CHANGE_WHOLE, NULL, "out of memory");
+		return;
+	}
+	change->alarm = name;
+	change->alarm_text = text;
+	writer_submit(writer, change, out);
+	change_free(change);
+}
+
+bool
+alarm_raise(struct writer *writer, const char *name, const char *text)
+{
+	struct change_result result = { .item = CHANGE_WHOLE };
+
+	submit(writer, name, text, &result);
+	log_line(LOG_LEVEL_ERROR, "alarm \"%s\": %s", name, text);
+	if (result.outcome == CHANGE_DONE || result.outcome == CHANGE_DONE_UNSERVED)
+		return true;
+	log_line(LOG_LEVEL_ERROR, "alarm \"%s\" is not kept: %s", name, result.reason.text);
+	return false;
+}
+
+void
+alarm_acknowledge(struct writer *writer, const char *name, struct change_result *out)
+{
+	submit(writer, name, NULL, out);
+}
+
+static int
+emit_alarm(void *context, const char *name, size_t name_len, const char *text,
+	size_t text_len, uint64_t raised_ms, struct reason *reason)
+{
+	char copy[STATE_ALARM_TEXT_MAX + 1], raised[DURATION_TEXT_MAX];
+	struct emit *emit = context;
+
+	if (name_len > STATE_ALARM_NAME_MAX || text_len > STATE_ALARM_TEXT_MAX)
+		return reason_set(reason, STATUS_CORRUPT, "state: damaged value in table A");
+	emit_begin(emit, '{');
+	memcpy(copy, name, name_len);
+	copy[name_len] = '\0';
+	emit_member(emit, "name", copy);
+	memcpy(copy, text, text_len);
+	copy[text_len] = '\0';
+	emit_member(emit, "text", copy);
+	duration_write_time(raised_ms, raised);
+	emit_member(emit, "raised", raised);
+	emit_end(emit, '}');
+	return STATUS_OK;
+}
+
+int
+alarm_emit_all(struct emit *emit, struct state_txn *txn, struct reason *reason)
+{
+	int status;
+
+	emit_key(emit, "alarms");
+	emit_begin(emit, '[');
+	status = state_walk_alarms(txn, emit_alarm, emit, reason);
+	emit_end(emit, ']');
+	return status;
+}

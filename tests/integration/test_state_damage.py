@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026, the livezone authors
+"""A damaged state: found at the start, put aside, made anew; what is said of it."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+
+import pytest
+
+from support import build
+from support import state_damage as damage
+from support.wait import wait_until
+
+ALARM = "state-restored"
+
+
+def state_of(daemon):
+    return daemon.config["store"]["state"]
+
+
+def check(daemon):
+    """`livezoned --check-state`: exit status and what it says."""
+    done = subprocess.run(
+        [build.LIVEZONED, "--check-state", state_of(daemon)],
+        capture_output=True, text=True, timeout=60, env=build.sanitizer_environment(leaks=False))
+    return done.returncode, done.stdout.strip()
+
+
+def fill(api, names=50):
+    """Records of two sources and of none, leases, a wildcard, an SOA written by hand."""
+    for number in range(names):
+        source = {0: None, 1: "nomad", 2: "consul"}[number % 3]
+        more = {"source": source} if source else {}
+        if number % 5 == 0:
+            more["lease"] = "1h"
+        api.put(f"n{number}.live.test", "A", f"10.0.{number >> 8}.{number & 255}", **more)
+    api.put("*.wild.live.test", "TXT", '"any"')
+    api.put("live.test", "SOA", "a.live.test. b.live.test. 7 3600 600 86400 9")
+    api.put("n1.live.test", "TXT", '"one"', source="nomad")
+
+
+def content(api):
+    """{name type: (records, ttl, source, revision)} of everything."""
+    lines = [json.loads(line) for line in api.get("/v1/backup").text.splitlines()]
+    return {
+        f"{line['name']} {line['type']}":
+            (line["records"], line["ttl"], line["source"], line["revision"], "lease" in line)
+        for line in lines if "name" in line
+    }
+
+
+def without_serial(found):
+    """The SOA gets the serial that was served."""
+    return {
+        name: ([re.sub(r" \d+ 3600", " N 3600", text) for text in value[0]], *value[1:])
+        for name, value in found.items()
+    }
+
+
+def alarms(api):
+    return {alarm["name"]: alarm["text"] for alarm in api.status()["alarms"]}
+
+
+def quarantined(daemon):
+    folder = os.path.join(state_of(daemon), "quarantine")
+    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+
+
+DAMAGES = {
+    "a-record": lambda state: damage.change_text(state, b"\x02n7"),
+    "a-source": lambda state: damage.change_text(state, b"nomad"),
+    "root": damage.change_root,
+    "one-meta-page": lambda state: damage.change_meta(state, (1,)),
+    "meta-pages": damage.change_meta,
+    "half": damage.truncate,
+    "empty": lambda state: damage.truncate(state, 0),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGES)
+def test_a_damaged_state_is_put_aside_and_made_anew(livezone, what):
+    whole = livezone()
+    daemon, api = whole.daemon, whole.api
+    fill(api)
+    before, revision = content(api), api.status()["state"]["revision"]
+    instance = api.status()["state"]["instance"]
+    daemon.stop()
+    assert check(daemon)[0] == 0
+    DAMAGES[what](state_of(daemon))
+    damaged = damage.data_of(state_of(daemon)).read_bytes()
+    assert check(daemon)[0] == 1
+
+    daemon.start()
+    after = content(api)
+    assert {name: value[:2] for name, value in without_serial(after).items()} == {
+        name: value[:2] for name, value in without_serial(before).items()}
+    # what the damaged file still says is right, and what nobody knows belongs to "api"
+    assert all(value[2] in (before[name][2], "api") for name, value in after.items())
+    assert {name: value[4] for name, value in after.items()} == {
+        name: value[4] for name, value in before.items()}
+    status = api.status()
+    assert status["state"]["revision"] > revision
+    assert status["state"]["instance"] == instance
+    assert check(daemon)[0] == 0  # while livezoned runs
+    kept = quarantined(daemon)
+    assert len(kept) == 1
+    assert (damage.data_of(os.path.join(state_of(daemon), "quarantine", kept[0]))
+            .read_bytes() == damaged)
+    # it goes on, and DNS sees it
+    assert whole.answers("n7.live.test") == ["10.0.0.7"]
+    reply = api.put("n7.live.test", "A", "10.1.1.1")
+    assert reply.status == 200 and reply.revision > status["state"]["revision"]
+    assert whole.answers("n7.live.test") == ["10.1.1.1"]
+
+    # the alarm stands over a restart, until somebody has seen it
+    assert "restored from serve" in alarms(api)[ALARM]
+    daemon.restart()
+    assert ALARM in alarms(api)
+    assert f"ALARM       {ALARM}, since " in daemon.ctl("status").stdout
+    assert "acknowledged" in daemon.ctl("acknowledge", ALARM).stdout
+    assert alarms(api) == {}
+    assert api.request("DELETE", f"/v1/alarms/{ALARM}").status == 404
+    assert daemon.ctl("acknowledge", ALARM, check=False).returncode != 0
+    daemon.restart()
+    assert alarms(api) == {} and quarantined(daemon) == kept
+
+
+def test_sources_come_from_the_damaged_file_where_it_is_whole(livezoned):
+    daemon = livezoned()
+    fill(daemon.api)
+    before = content(daemon.api)
+    daemon.stop()
+    damage.change_text(state_of(daemon), b"\x02n7")
+    daemon.start()
+    after = content(daemon.api)
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"n7.live.test. A"}  # of nomad, and now of nobody
+    assert after["n7.live.test. A"][2] == "api"
+    assert "no write is missing" in alarms(daemon.api)[ALARM]
+    assert '1 RRsets of unknown source belong to "api" now' in alarms(daemon.api)[ALARM]
+    # nothing was missing: serve is the one that it was
+    assert daemon.api.status()["serve"]["rebuilds"] == 0
+
+
+def test_sources_come_from_the_newest_backup_when_the_file_says_nothing(livezoned):
+    daemon = livezoned(backup={"interval": "1s"})
+    fill(daemon.api)
+    before = content(daemon.api)
+    revision = daemon.api.status()["state"]["revision"]
+    wait_until(lambda: daemon.api.status()["backup"].get("newest", {}).get("revision") == revision,
+               15, "a backup")
+    # what was written since is in serve alone
+    daemon.kill()
+    damage.truncate(state_of(daemon), 0)
+    daemon.start()
+    assert content(daemon.api) == before
+    assert f"writes after revision {revision} may be missing" in alarms(daemon.api)[ALARM]
+
+
+def test_a_state_that_has_vanished_is_made_again(livezone):
+    whole = livezone()
+    fill(whole.api)
+    before = content(whole.api)
+    whole.daemon.stop()
+    damage.data_of(state_of(whole.daemon)).unlink()
+    whole.daemon.start()
+    assert content(whole.api).keys() == before.keys()
+    assert whole.answers("n3.live.test") == ["10.0.0.3"]
+    assert alarms(whole.api)[ALARM].startswith("state was missing; restored from serve")
+
+
+def test_records_that_livezoned_makes_stay_its_own(livezoned):
+    """SOA, NS and PTR that nobody wrote are in serve, and must not become anybody's records."""
+    daemon = livezoned(zones=[
+        {"name": "live.test", "auto-ptr": True, "ns": ["ns1.live.test"]}, "10.in-addr.arpa"])
+    daemon.api.put("a.live.test", "A", "10.0.0.1", source="nomad")
+    daemon.api.put("2.0.0.10.in-addr.arpa", "PTR", "by-hand.live.test.")
+    before = content(daemon.api)
+    daemon.stop()
+    damage.truncate(state_of(daemon), 0)
+    daemon.start()
+    after = content(daemon.api)
+    assert after.keys() == before.keys() == {"a.live.test. A", "2.0.0.10.in-addr.arpa. PTR"}
+    # and are made on
+    daemon.api.delete("a.live.test", "A")
+    assert "NXDOMAIN" in daemon.ctl("explain", "1.0.0.10.in-addr.arpa", "PTR").stdout
+
+
+def test_records_of_a_zone_that_is_not_live_are_kept(livezoned):
+    daemon = livezoned(zones=["live.test", "other.test"])
+    daemon.api.put("a.live.test", "A", "10.0.0.1")
+    daemon.api.put("a.other.test", "A", "10.0.0.2", source="nomad")
+    daemon.config["zones"] = [{"name": "live.test"}]
+    daemon.write_config()
+    daemon.restart()
+    before = content(daemon.api)
+    assert "a.other.test. A" in before
+    daemon.stop()
+    damage.change_text(state_of(daemon), b"\x04live\x01a")
+    daemon.start()
+    assert content(daemon.api)["a.other.test. A"] == before["a.other.test. A"]
+
+
+def test_neither_serve_nor_backup_is_no_start_and_no_change(livezoned):
+    daemon = livezoned()
+    fill(daemon.api)
+    daemon.stop()
+    damage.truncate(state_of(daemon))
+    damage.truncate(daemon.serve)
+    before = {path: path.read_bytes() for path in map(damage.data_of, (state_of(daemon), daemon.serve))}
+    daemon.spawn()
+    assert daemon.process.wait() > 0
+    assert "it cannot be restored" in daemon.process.output()
+    assert all(path.read_bytes() == old for path, old in before.items())
+    assert quarantined(daemon) == []
+
+
+def test_another_schema_is_left_alone(livezoned):
+    daemon = livezoned()
+    fill(daemon.api)
+    daemon.stop()
+    path = damage.data_of(state_of(daemon))
+    path.write_bytes(path.read_bytes().replace(b"LZT2", b"LZT3"))
+    before = path.read_bytes()
+    assert check(daemon)[0] == 3
+    daemon.spawn()
+    assert daemon.process.wait() > 0
+    assert 'schema "LZT3" found, this program knows "LZT2"' in daemon.process.output()
+    assert path.read_bytes() == before and quarantined(daemon) == []
+
+
+@pytest.mark.parametrize("kill_after", range(0, 40, 3))
+def test_a_restore_that_is_killed_is_done_by_the_next_start(livezoned, kill_after):
+    daemon = livezoned()
+    fill(daemon.api)
+    before = content(daemon.api)
+    daemon.stop()
+    damage.truncate(state_of(daemon))
+    looks = iter(range(kill_after))
+    daemon.spawn()
+    wait_until(lambda: next(looks, None) is None, 5, "start", interval=0.002)
+    daemon.kill()
+    daemon.start()
+    assert content(daemon.api).keys() == before.keys()
+    assert ALARM in alarms(daemon.api)
+    assert len(quarantined(daemon)) == 1
+    assert not os.path.exists(os.path.join(state_of(daemon), "new"))
+
+
+def test_a_state_that_is_cut_off_while_livezoned_runs_is_found_by_the_next_start(livezone):
+    """SIGBUS ends livezoned at the first read behind the end; a supervisor starts it again."""
+    whole = livezone()
+    fill(whole.api, 600)
+    before = content(whole.api)
+    damage.truncate(state_of(whole.daemon), 0)
+
+    def is_dead():
+        try:
+            whole.api.request("GET", "/v1/backup")
+        except OSError:
+            pass
+        return not whole.daemon.process.is_running()
+
+    wait_until(is_dead, 10, "livezoned has met the end of the file")
+    assert whole.answers("n5.live.test") == ["10.0.0.5"]
+    whole.daemon.kill()
+    whole.daemon.start()
+    assert content(whole.api).keys() == before.keys()
+    assert whole.answers("n5.live.test") == ["10.0.0.5"]

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026, the livezone authors
+"""Damage to an environment's data.mdb that is not open, or is all the same."""
+
+import os
+import random
+import struct
+from pathlib import Path
+
+PAGE = 4096
+
+
+def data_of(directory):
+    return Path(directory) / "data.mdb"
+
+
+def change_bytes(directory, seed, count=64):
+    """Other bytes at random places behind the meta pages."""
+    chance, path = random.Random(seed), data_of(directory)
+    with open(path, "r+b", buffering=0) as file:
+        size = path.stat().st_size
+        for _ in range(count):
+            place = chance.randrange(2 * PAGE, size)
+            file.seek(place)
+            old = file.read(1)[0]
+            file.seek(place)
+            file.write(bytes([old ^ chance.randrange(1, 256)]))
+
+
+def change_text(directory, text):
+    """The last byte of a text, wherever it stands: in keys, values and freed pages."""
+    path = data_of(directory)
+    content = bytearray(path.read_bytes())
+    place, found = content.find(text), 0
+    while place >= 0:
+        content[place + len(text) - 1] ^= 0x20
+        found += 1
+        place = content.find(text, place + 1)
+    assert found, text
+    _write(path, content)
+
+
+def change_meta(directory, pages=(0, 1)):
+    """LMDB's own first pages become garbage."""
+    path = data_of(directory)
+    content = bytearray(path.read_bytes())
+    for page in pages:
+        content[page * PAGE + 16 : page * PAGE + 200] = random.Random(page).randbytes(184)
+    _write(path, content)
+
+
+def change_root(directory):
+    """The root of the tree gets the number of another page."""
+    path = data_of(directory)
+    content = bytearray(path.read_bytes())
+    newest = max((0, 1), key=lambda page: struct.unpack_from("<Q", content, page * PAGE + 144)[0])
+    root = struct.unpack_from("<Q", content, newest * PAGE + 128)[0]
+    content[root * PAGE] ^= 1
+    _write(path, content)
+
+
+def truncate(directory, part=0.5):
+    path = data_of(directory)
+    os.truncate(path, int(path.stat().st_size * part) // PAGE * PAGE)
+
+
+def _write(path, content):
+    with open(path, "r+b", buffering=0) as file:
+        file.write(content)
