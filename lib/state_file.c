@@ -99,6 +99,9 @@ find_quarantined(const char *dir, ino_t inode, char out_path[PATH_MAX])
 	if (join(path, dir, "quarantine", NULL) != STATUS_OK || !(all = opendir(path)))
 		return STATUS_NOT_FOUND;
 	while (!is_found && (entry = readdir(all))) {
+		/* ".." has the very file that is looked for, under its first name */
+		if (entry->d_name[0] == '.')
+			continue;
 		if (snprintf(out_path, PATH_MAX, "%s/quarantine/%s/data.mdb", dir,
 			    entry->d_name)
 			>= PATH_MAX)
