@@ -39,12 +39,11 @@ struct meta_page {
 	uint64_t last_page, txn_id;
 };
 
+/* What LMDB wants of both. */
 static int
-check_meta(const struct meta_page *page, unsigned number, uint64_t size,
-	struct reason *reason)
+check_header(const struct meta_page *page, unsigned number, struct reason *reason)
 {
 	uint32_t page_size = page->tree[MDB_IMAGE_FREE].page_size;
-	unsigned i;
 
 	if (page->magic != MAGIC)
 		return reason_set(reason, STATUS_CORRUPT, "meta page %u: not of LMDB", number);
@@ -52,8 +51,22 @@ check_meta(const struct meta_page *page, unsigned number, uint64_t size,
 		return reason_set(reason, STATUS_FOREIGN,
 			"LMDB data format %u: this program knows %u", page->version, VERSION);
 	if (page->number != number || (page->flags & MDB_IMAGE_PAGE_KINDS) != PAGE_META
-		|| page_size < 512 || page_size > 65536 || (page_size & (page_size - 1)) != 0
-		|| page->map_size > MAP_MAX || page->last_page < 1
+		|| page_size < 512 || page_size > 65536 || (page_size & (page_size - 1)) != 0)
+		return reason_set(reason, STATUS_CORRUPT, "meta page %u: damaged", number);
+	return STATUS_OK;
+}
+
+static int
+check_meta(const struct meta_page *page, unsigned number, uint64_t size,
+	struct reason *reason)
+{
+	uint32_t page_size = page->tree[MDB_IMAGE_FREE].page_size;
+	int status = check_header(page, number, reason);
+	unsigned i;
+
+	if (status != STATUS_OK)
+		return status;
+	if (page->map_size > MAP_MAX || page->last_page < 1
 		|| (page->tree[MDB_IMAGE_FREE].flags & (FLAG_DUPLICATES | FLAG_INTEGER)) != FLAG_INTEGER
 		|| page->tree[MDB_IMAGE_MAIN].flags != 0)
 		return reason_set(reason, STATUS_CORRUPT, "meta page %u: damaged", number);
@@ -71,7 +84,9 @@ check_meta(const struct meta_page *page, unsigned number, uint64_t size,
 	return STATUS_OK;
 }
 
-/* LMDB opens nothing of which one page is bad; what it would open is the newer commit. */
+/* LMDB opens nothing of which one page is bad; what it would open is the newer commit. The
+ * rest of the older one is not looked at: a power loss may have come while it was written
+ * over, in part, and the next commit writes it anew. */
 static int
 find_meta(const uint8_t *bytes, uint64_t size, struct meta_page page[2],
 	struct reason *reason)
@@ -83,13 +98,13 @@ find_meta(const uint8_t *bytes, uint64_t size, struct meta_page page[2],
 		return reason_set(reason, STATUS_CORRUPT, "shorter than a page");
 	memcpy(&page[0], bytes, sizeof(page[0]));
 	page_size = page[0].tree[MDB_IMAGE_FREE].page_size;
-	status = check_meta(&page[0], 0, UINT64_MAX, reason);
+	status = check_header(&page[0], 0, reason);
 	if (status != STATUS_OK)
 		return status;
 	if (size < 2 * (uint64_t)page_size)
 		return reason_set(reason, STATUS_CORRUPT, "shorter than two pages");
 	memcpy(&page[1], bytes + page_size, sizeof(page[1]));
-	status = check_meta(&page[1], 1, UINT64_MAX, reason);
+	status = check_header(&page[1], 1, reason);
 	if (status == STATUS_OK && page[1].tree[MDB_IMAGE_FREE].page_size != page_size)
 		status = reason_set(reason, STATUS_CORRUPT, "meta page 1: damaged");
 	return status;

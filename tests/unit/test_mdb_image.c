@@ -250,6 +250,31 @@ test_any_bytes_can_be_walked(void **state)
 	test_what_lmdb_wrote_is_whole_and_is_read_in_order(state);
 }
 
+/* A commit overwrites bytes 32 to 152 of the older meta page; its number is the last of them.
+ * The power failed after `words` of them: the page is of no commit, and nobody wants it. */
+static void
+test_a_meta_page_that_was_half_overwritten_does_not_hide_the_other_commit(void **state)
+{
+	struct mdb_image before, after;
+	uint64_t beyond;
+	size_t word;
+
+	(void)state;
+	assert_int_equal(mdb_image_open(file, size, 0, &before, &reason), STATUS_OK);
+	assert_int_equal(before.txn_id % 2, 1); /* in page 1 */
+	beyond = before.last_page + 7;
+	for (word = 1; word < 14; word++) {
+		memcpy(file + 32 + 8 * (word - 1), file + 4096 + 32 + 8 * (word - 1), 8);
+		/* both roots are new pages, and the number of the last page is not there yet */
+		if (word == 7 || word == 13)
+			memcpy(file + 32 + 8 * (word - 1), &beyond, 8);
+		assert_int_equal(mdb_image_open(file, size, 0, &after, &reason), STATUS_OK);
+		assert_int_equal(after.txn_id, before.txn_id);
+		assert_int_equal(
+			mdb_image_verify(&after, NULL, NULL, &reason), STATUS_OK);
+	}
+}
+
 int
 main(void)
 {
@@ -264,6 +289,9 @@ main(void)
 			test_a_file_that_is_cut_off_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_what_is_left_of_a_damaged_file_is_walked, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_a_meta_page_that_was_half_overwritten_does_not_hide_the_other_commit,
+			set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_any_bytes_can_be_walked, set_up, tear_down),
 	};
 
