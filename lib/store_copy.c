@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "lib/mdb.h"
+#include "lib/pace.h"
 #include "lib/status.h"
 #include "lib/store_txn.h"
 
@@ -264,6 +265,7 @@ store_copy_is_like(struct store_reader *live, struct store_reader *copy, uint64_
 		if (len <= 0 || pread(live_fd, theirs, (size_t)len, (off_t)at) != len
 			|| memcmp(ours, theirs, (size_t)len) != 0)
 			return false;
+		pace_rest();
 	}
 	return true;
 }

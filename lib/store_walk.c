@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "lib/mdb.h"
+#include "lib/pace.h"
 #include "lib/status.h"
 #include "lib/store_chain.h"
 #include "lib/store_txn.h"
@@ -159,6 +160,7 @@ static int
 check_rrsets(void *context, const struct name_key *key, const struct node *node)
 {
 	(void)context, (void)key;
+	pace_rest();
 	for (size_t i = 0; i < node->count; i++) {
 		struct node_rrset rrset;
 		int status = node_rrset(node, i, &rrset);

@@ -19,6 +19,7 @@
 #include "lib/clock.h"
 #include "lib/guard.h"
 #include "lib/report.h"
+#include "lib/pace.h"
 #include "lib/status.h"
 #include "module/breaker.h"
 #include "module/live.h"
@@ -205,6 +206,7 @@ run(void *argument)
 	struct keeper *keeper = argument;
 	uint64_t woken;
 
+	pace_begin(&keeper->is_stopping);
 	begin(keeper);
 	for (;;) {
 		const struct live_order order = live_order(keeper);

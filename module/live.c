@@ -21,7 +21,7 @@
 #define BROKEN_FREE 4
 #define CALM_MS 60000
 #define BACK_OFF_MAX_MS 60000
-/* At most 1 % of the time is spent on checks. */
+/* At most 1 % of a processor's time is spent on checks. */
 #define CHECK_PAUSE_MS 700
 #define CHECK_PAUSE_TIMES 99
 
@@ -334,10 +334,10 @@ void
 live_check(struct live *live, const struct live_order *order)
 {
 	struct reading reading = { .reader = live->current };
-	uint64_t now = clock_boot_ms();
+	uint64_t used = clock_read_ms(CLOCK_THREAD_CPUTIME_ID);
 	char line[REASON_MAX + 64];
 
-	if (now < live->next_check_ms || !live_is_readable(live, order)
+	if (clock_boot_ms() < live->next_check_ms || !live_is_readable(live, order)
 		|| atomic_load(&order->workers->suspect) != store_reader_id(live->current))
 		return;
 	/* before the check: what fails from now on asks for another one */
@@ -353,7 +353,7 @@ live_check(struct live *live, const struct live_order *order)
 		live_note_damage(live);
 	}
 	live->next_check_ms = clock_boot_ms() + CHECK_PAUSE_MS
-		+ CHECK_PAUSE_TIMES * (clock_boot_ms() - now);
+		+ CHECK_PAUSE_TIMES * (clock_read_ms(CLOCK_THREAD_CPUTIME_ID) - used);
 }
 
 static void

@@ -59,7 +59,7 @@ struct live_order {
 void live_look(struct live *live, const struct live_order *order);
 
 /* Reads all of the store when a worker found it to fail for a name, or it differs from its
- * copy, at most 1 % of the time. Damage is written down in damaged_inode. */
+ * copy, at most 1 % of a processor's time. Damage is written down in damaged_inode. */
 void live_check(struct live *live, const struct live_order *order);
 
 /* Is there a store that may not be opened, so that nothing can be read with its locks? */

@@ -16,7 +16,7 @@
 
 /* With the keeper's looks in between: at least once a second while the store changes. */
 #define PAUSE_MS 700
-/* At most 1 % of the time is spent on copies. */
+/* At most 1 % of a processor's time is spent on copies. */
 #define PAUSE_TIMES 99
 
 /* For guard_run. */
@@ -60,7 +60,7 @@ snapshot_follow(struct snapshot *snapshot, const struct snapshot_order *order,
 	struct reason *reason)
 {
 	struct work work = { .order = order, .reason = reason, .copy = snapshot->current };
-	uint64_t now = clock_boot_ms();
+	uint64_t now = clock_boot_ms(), used = clock_read_ms(CLOCK_THREAD_CPUTIME_ID);
 	int status = STATUS_OK;
 
 	if (!may_follow(snapshot, order))
@@ -84,7 +84,8 @@ snapshot_follow(struct snapshot *snapshot, const struct snapshot_order *order,
 		if (status == STATUS_OK)
 			atomic_store(&order->workers->snapshot_ms, now);
 	}
-	snapshot->next_ms = clock_boot_ms() + PAUSE_TIMES * (clock_boot_ms() - now) + PAUSE_MS;
+	used = clock_read_ms(CLOCK_THREAD_CPUTIME_ID) - used;
+	snapshot->next_ms = clock_boot_ms() + PAUSE_TIMES * used + PAUSE_MS;
 	return status;
 }
 

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * One pace for each thread. No lock, no allocation.
+ */
+#include "lib/pace.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#define WORK_NS 250000
+#define REST_NS 750000
+#define CALLS 16 /* for one look at the clock */
+
+/* initial-exec: without a call into the loader */
+#define LOCAL __thread __attribute__((tls_model("initial-exec")))
+
+static LOCAL const atomic_bool *thread_hurry; /* NULL: this thread never rests */
+static LOCAL unsigned calls;
+static LOCAL uint64_t began_ns;
+
+static uint64_t
+now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+void
+pace_begin(const atomic_bool *hurry)
+{
+	thread_hurry = hurry;
+	began_ns = now_ns();
+}
+
+void
+pace_rest(void)
+{
+	const struct timespec rest = { .tv_nsec = REST_NS };
+
+	if (!thread_hurry || ++calls % CALLS != 0 || atomic_load(thread_hurry)
+		|| now_ns() - began_ns < WORK_NS)
+		return;
+	nanosleep(&rest, NULL);
+	began_ns = now_ns();
+}

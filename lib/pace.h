@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * Long work beside threads that answer queries: the scheduler would let it have a processor
+ * for milliseconds at a time, and who waits for that processor is a query. A thread that
+ * called pace_begin works for a quarter of a millisecond, then rests three; one that did
+ * not never rests.
+ */
+#pragma once
+
+#include <stdatomic.h>
+
+/* For this thread, from now on. While *hurry is true it does not rest. */
+void pace_begin(const atomic_bool *hurry);
+
+/* To be called in the loops of long work, a few microseconds apart. */
+void pace_rest(void);
