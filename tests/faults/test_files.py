@@ -78,9 +78,12 @@ def test_f31_permissions_taken_away(faults, separate, how, name):
             path.chmod(before.st_mode & 0o7777)
             os.chown(path, before.st_uid, before.st_gid)
         watch.wait_live()
-    verdict = watch.must(fallback_ok=True, servfail=None, same_process=False, live_within=2.0,
+    # without the lock file alone the data is read once, into the snapshot
+    is_copied = name == "lock.mdb"
+    verdict = watch.must(stale_ok=is_copied, fallback_ok=True, servfail=None, same_process=False,
+                         live_within=2.0,
                          note="taken, Unbound restarted, given back: live again after that")
-    assert verdict.fallback and verdict.servfail
+    assert verdict.stale if is_copied else verdict.fallback and verdict.servfail
     assert "Permission denied" in whole.unbound.process.output()
 
 

@@ -186,7 +186,7 @@ class Judge:
                 (verdict.lost if probe.rcode == LOST else verdict.servfail).append(
                     f"{at:.3f} s: {name}")
             if kind != "foreign":
-                verdict.unlive_ns.append(end_ns)
+                verdict.unlive_ns.append(probe.sent_ns if probe.rcode == LOST else end_ns)
             return
         verdict.latencies_us.append(probe.latency_us)
         fault = self._fault_of(probe, kind, expected, name, end_ns)
