@@ -199,8 +199,9 @@ class Livezone(Subject):
     title = "livezone"
 
     def __init__(self, context, names, upstream=None, unbound=True, daemon_core=SERVER_CORE,
-                 wrapper=()):
+                 wrapper=(), server=""):
         super().__init__(context)
+        self.server = server
         for program in ("sbin/livezoned", "bin/livezonectl", "lib/unbound/livezone.so"):
             if not (context.prefix / program).exists():
                 raise Failed(f"{program} is not built")
@@ -267,7 +268,7 @@ zones:
                           wrapper=self.wrapper)
         fragment = run([self.context.prefix / "bin/livezonectl", "unbound-conf", "--config",
                         self.yaml, "--port", unbound.port])
-        unbound.configure("", f'include: "{unbound.write("livezone.conf", fragment)}"\n' + extra)
+        unbound.configure(self.server, f'include: "{unbound.write("livezone.conf", fragment)}"\n' + extra)
         self.unbound, self.port = unbound, unbound.port
 
     def start_unbound(self):
