@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/field.h"
 #include "lib/status.h"
 
@@ -302,4 +303,15 @@ parse_zone(char *text, struct report *out)
 	zone->nxdomain = number[REPORT_STAGES + 1];
 	snprintf(zone->name, sizeof(zone->name), "%s", text);
 	return 0;
+}
+
+uint64_t
+report_age_ms(const struct report *report, const char *boot_id)
+{
+	const bool is_of_boot = report->written_boot_ms != 0 && *boot_id
+		&& strcmp(report->side.boot_id, boot_id) == 0;
+	const uint64_t now = is_of_boot ? clock_boot_ms() : clock_wall_ms();
+	const uint64_t then = is_of_boot ? report->written_boot_ms : report->written_ms;
+
+	return now > then ? now - then : 0;
 }

@@ -83,5 +83,9 @@ int report_read_all(const char *dir, report_fn fn, void *context, struct reason 
 /* Reads all reports in `dir`, whoever wrote them. */
 int report_read_any(const char *dir, report_fn fn, void *context, struct reason *reason);
 
+/* How long ago it was written, now: by the boot clock when it is of the boot `boot_id`, so that
+ * a wall clock that is set changes nothing. */
+uint64_t report_age_ms(const struct report *report, const char *boot_id);
+
 /* Removes the report of `pid`. */
 void report_remove(const char *dir, pid_t pid);

@@ -30,6 +30,7 @@ struct api {
 	struct writer *writer;
 	struct backup_thread *backups;
 	uint64_t started_ms; /* wall clock */
+	uint64_t started_boot_ms;
 	pthread_mutex_t lock;
 	struct settings *settings; /* under the lock */
 };

@@ -52,7 +52,7 @@ api_status_get(struct api_call *call)
 	emit_begin(&emit, '{');
 	emit_member(&emit, "version", PACKAGE_VERSION);
 	emit_time(&emit, "started", call->api->started_ms);
-	emit_seconds(&emit, "uptime", clock_wall_ms() - call->api->started_ms);
+	emit_seconds(&emit, "uptime", clock_boot_ms() - call->api->started_boot_ms);
 	emit_member_bool(&emit, "ready", writer.serving);
 	if (!writer.serving)
 		emit_member(&emit, "reason", writer.serve_reason);
@@ -184,8 +184,9 @@ add_source(void *context, const char *source, size_t source_len,
 static void
 emit_report(void *context, const struct report *report)
 {
-	const uint64_t now_ms = clock_wall_ms();
 	struct emit *emit = context;
+	struct side own;
+	uint64_t age_ms;
 
 	emit_begin(emit, '{');
 	emit_member_number(emit, "pid", (uint64_t)report->pid);
@@ -198,8 +199,9 @@ emit_report(void *context, const struct report *report)
 	emit_member(emit, "instance", report->serve_instance);
 	emit_member_number(emit, "revision", report->revision);
 	emit_time(emit, "started", report->started_ms);
-	emit_seconds(emit, "age",
-		now_ms > report->written_ms ? now_ms - report->written_ms : 0);
+	side_init(&own);
+	age_ms = report_age_ms(report, own.boot_id);
+	emit_seconds(emit, "age", age_ms);
 	emit_member_number(emit, "workers", report->workers);
 	emit_member_number(emit, "opens", report->opens);
 	emit_member_number(emit, "corrupt", report->corrupt);
@@ -214,8 +216,10 @@ emit_report(void *context, const struct report *report)
 		emit_begin(emit, '{');
 		emit_member_number(emit, "revision", report->snapshot_revision);
 		emit_member_number(emit, "size", report->snapshot_size);
-		emit_seconds(emit, "age",
-			now_ms > report->snapshot_ms ? now_ms - report->snapshot_ms : 0);
+		/* both by one clock, the reporter's own */
+		if (report->written_ms > report->snapshot_ms)
+			age_ms += report->written_ms - report->snapshot_ms;
+		emit_seconds(emit, "age", age_ms);
 		emit_end(emit, '}');
 	}
 	emit_member_number(emit, "foreign", report->foreign);

@@ -57,7 +57,7 @@ struct change {
 	uint64_t if_revision;
 	bool if_absent;            /* SOURCE: If-None-Match: * */
 	bool if_present;           /* SOURCE, ZONE: If-Match: *, it has RRsets */
-	bool force;
+	bool force;                /* SOURCE; EXPIRE: cut leases to their length, too */
 	bool dry_run;
 	uint32_t max_delete_percent; /* SOURCE: above 10 RRsets; default 50 */
 	const char *alarm;         /* ALARM: its name */

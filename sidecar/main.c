@@ -227,6 +227,7 @@ start(struct daemon *daemon, struct reason *reason)
 	if (status)
 		return status;
 	daemon->api.started_ms = clock_wall_ms();
+	daemon->api.started_boot_ms = clock_boot_ms();
 	daemon->handler = routes_handler(&daemon->api);
 	status = http_start(&listeners, &daemon->handler, &daemon->http, reason);
 	if (status)

@@ -594,10 +594,17 @@ visit_lease(void *context, const struct state_record *record, struct reason *rea
 	/* a heartbeat brings nothing back that DNS has ceased to answer */
 	if (is_renewal && (record->lease_ms == 0 || is_over(planner, record)))
 		return STATUS_OK;
-	if (!is_renewal && keeps_away(planner, &record->rrset.owner))
-		step.verb = PLAN_END;
 	if (!is_renewal && planner->plan->count == PLAN_EXPIRE_MAX)
 		return STATUS_TOO_LARGE;
+	if (!is_renewal && !is_over(planner, record)) {
+		/* more left than its length: the wall clock was ahead when it was written */
+		if (record->expires_ms - planner->now_ms <= record->lease_ms)
+			return STATUS_OK;
+		is_renewal = true;
+		step.verb = PLAN_RENEW;
+	}
+	if (!is_renewal && keeps_away(planner, &record->rrset.owner))
+		step.verb = PLAN_END;
 	step.owner = arena_copy(&planner->plan->arena, &record->rrset.owner,
 		sizeof(record->rrset.owner));
 	if (!step.owner)
@@ -617,8 +624,9 @@ plan_leases(struct planner *planner)
 	int status;
 
 	if (change->kind == CHANGE_EXPIRE) {
-		status = state_walk_expired(planner->txn, planner->now_ms, visit_lease,
-			planner, &planner->out->reason);
+		status = state_walk_expired(planner->txn,
+			change->force ? UINT64_MAX : planner->now_ms, visit_lease, planner,
+			&planner->out->reason);
 		return status == STATUS_TOO_LARGE ? STATUS_OK : status;
 	}
 	status = state_get_source(planner->txn, change->source, change->source_len, &source,

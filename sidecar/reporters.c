@@ -31,16 +31,18 @@ judge(const struct reporters *reporters, const struct report *report,
 static bool
 is_silent(const struct reporter *reporter)
 {
-	return reporter->written_ms + FRESH_MS <= clock_wall_ms();
+	return reporter->written_ms + FRESH_MS <= clock_boot_ms();
 }
 
 static void
 note(void *context, const struct report *report)
 {
 	struct reporters *reporters = context;
+	const uint64_t now_ms = clock_boot_ms();
+	const uint64_t age_ms = report_age_ms(report, reporters->own.boot_id);
 	struct reporter now = {
 		.pid = report->pid,
-		.written_ms = report->written_ms,
+		.written_ms = age_ms < now_ms ? now_ms - age_ms : 0,
 		.serve_inode = report->serve_inode,
 		.damaged_inode = report->damaged_inode,
 	};

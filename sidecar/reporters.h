@@ -18,7 +18,7 @@
 
 struct reporter {
 	pid_t pid;
-	uint64_t written_ms;  /* wall clock, its own */
+	uint64_t written_ms;  /* boot clock */
 	uint64_t serve_inode; /* of the data.mdb that it reads; 0: none */
 	uint64_t damaged_inode; /* of one that it found damaged */
 	enum side_verdict verdict; /* of what it is; said in the log when it is bad */

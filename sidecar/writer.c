@@ -14,6 +14,7 @@
 
 #include "lib/clock.h"
 #include "lib/status.h"
+#include "sidecar/lease_clock.h"
 #include "sidecar/plan.h"
 #include "sidecar/pulse.h"
 #include "sidecar/serving.h"
@@ -332,8 +333,10 @@ run_expiry(struct writer *writer)
 	struct request request = { .change = writer->expire, .out = &result };
 
 	run_group(writer, &request);
+	if (request.is_applied ? result.renewed == 0 : result.outcome == CHANGE_UNCHANGED)
+		writer->expire->force = false;
 	/* a full store must not make the thread spin on what it cannot delete */
-	if (!request.is_applied)
+	if (!request.is_applied && writer->next_expiry_ms <= lease_clock(writer))
 		writer->next_expiry_ms = lease_clock(writer) + IDLE_MS;
 	/* but of a thousand leases that ended together none waits for the next pass */
 	writer->expired_ms = result.removed < PLAN_EXPIRE_MAX ? lease_clock(writer) : 0;
@@ -354,7 +357,8 @@ expiry_pause(const struct writer *writer)
 static bool
 is_expiry_due(const struct writer *writer)
 {
-	return writer->next_expiry_ms != 0 && expiry_pause(writer) == 0;
+	return writer->expire->force
+		|| (writer->next_expiry_ms != 0 && expiry_pause(writer) == 0);
 }
 
 /* --- the queue; with the lock held --- */
@@ -662,7 +666,7 @@ writer_start(struct state *state, const struct config *config, struct writer **o
 	struct reason *reason)
 {
 	struct writer *writer = calloc(1, sizeof(*writer));
-	bool new_zones;
+	bool new_zones, is_new_boot;
 	int status;
 
 	if (!writer)
@@ -675,7 +679,7 @@ writer_start(struct state *state, const struct config *config, struct writer **o
 	store_writer_on_assert(&guard_on_assert);
 	writer->state = state;
 	writer->config = config;
-	writer->wall_offset_ms = clock_wall_ms() - clock_boot_ms();
+	writer->wall_offset_ms = lease_clock_offset(config->store.state, &is_new_boot);
 	writer->serving = (struct serving){
 		.state = state,
 		.dir = strdup(config->store.serve),
@@ -684,6 +688,8 @@ writer_start(struct state *state, const struct config *config, struct writer **o
 			.wall_offset_ms = writer->wall_offset_ms },
 	};
 	writer->expire = change_new(CHANGE_EXPIRE);
+	if (writer->expire)
+		writer->expire->force = is_new_boot;
 	status = writer->expire && writer->serving.dir
 		? read_state(writer, &new_zones, reason)
 		: reason_set(reason, STATUS_NO_MEMORY, "out of memory");

@@ -647,6 +647,69 @@ test_a_thousand_leases_end_in_one_commit(void **state)
 	assert_int_equal(look("n999.live").status, STORE_NONE);
 }
 
+/* Ms until the lease ends, by state. */
+static uint64_t
+left_of(const char *owner)
+{
+	struct name_key key = unit_key(owner);
+	struct state_record record = { .expires_ms = 0 };
+	struct state_txn *txn;
+
+	assert_int_equal(state_begin_read(truth, &txn, &reason), STATUS_OK);
+	assert_int_equal(state_get(txn, &key, 1, &record, &reason), STATUS_OK);
+	state_abort(txn);
+	return record.expires_ms - writer_lease_clock(writer);
+}
+
+static void
+set_lease_clock(uint64_t ahead_ms)
+{
+	char path[96], id[40];
+	unsigned long long offset;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/lease-clock", state_dir);
+	file = fopen(path, "r+");
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%39s %llu", id, &offset), 2);
+	rewind(file);
+	if (ahead_ms == 0)
+		strcpy(id, "11111111-2222-3333-4444-555555555555");
+	fprintf(file, "%s %llu\n", id, offset + ahead_ms);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void
+test_the_wall_clock_neither_ends_nor_prolongs_a_lease(void **state)
+{
+	const uint64_t day = UINT64_C(24) * 3600 * 1000;
+	struct change *change = change_new(CHANGE_ITEMS);
+	uint64_t deadline = clock_boot_ms() + DEADLINE_MS;
+
+	(void)state;
+	/* as if the wall clock had been set back by a day since the machine booted */
+	stop();
+	set_lease_clock(day);
+	start();
+	add(change, "www.live", 1, one)->lease_ms = 60000;
+	submit(change);
+	assert_in_range(left_of("www.live"), 50000, 60000);
+	stop();
+	start();
+	assert_in_range(left_of("www.live"), 50000, 60000);
+	assert_in_range(look("www.live").rrset[0].expires_ms, clock_boot_ms() + 50000,
+		clock_boot_ms() + 60000);
+	/* a new boot, which believes it: nothing has more left than its own length */
+	stop();
+	set_lease_clock(0);
+	start();
+	while (left_of("www.live") > 60000)
+		assert_true(clock_boot_ms() < deadline);
+	assert_in_range(left_of("www.live"), 50000, 60000);
+	assert_in_range(look("www.live").rrset[0].expires_ms, clock_boot_ms() + 50000,
+		clock_boot_ms() + 60000);
+}
+
 /* What ran out is absent for whoever writes, removed yet or not. */
 static void
 test_a_lease_that_is_over_stands_in_nobodys_way(void **state)
@@ -1300,6 +1363,7 @@ main(void)
 		TEST(test_a_restore_replaces_all_and_goes_on_above_the_backup),
 		TEST(test_a_lease_ends_or_is_renewed),
 		TEST(test_a_thousand_leases_end_in_one_commit),
+		TEST(test_the_wall_clock_neither_ends_nor_prolongs_a_lease),
 		TEST(test_a_lease_that_is_over_stands_in_nobodys_way),
 		TEST(test_on_expiry_remove_keeps_what_holds_fallback_records_back),
 		TEST(test_serve_is_caught_up_at_a_start),

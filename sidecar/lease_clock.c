@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * The offset of this boot. The file is "<boot id> <offset>"; it is renamed into its place, and
+ * not synced: after a crash of the machine it is of another boot anyway.
+ */
+#include "sidecar/lease_clock.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+
+#define BOOT_ID "/proc/sys/kernel/random/boot_id"
+#define BOOT_ID_SIZE 37
+#define TEXT_MAX 80
+
+static bool read_word(const char *path, char *out, size_t size);
+static bool recall(const char *path, const char *boot_id, uint64_t *out_offset);
+static void keep(const char *path, const char *boot_id, uint64_t offset);
+
+uint64_t
+lease_clock_offset(const char *state_dir, bool *out_is_new)
+{
+	uint64_t offset = clock_wall_ms() - clock_boot_ms();
+	char path[PATH_MAX], boot_id[BOOT_ID_SIZE];
+
+	*out_is_new = true;
+	if (snprintf(path, sizeof(path), "%s/lease-clock", state_dir) >= (int)sizeof(path)
+		|| !read_word(BOOT_ID, boot_id, sizeof(boot_id)))
+		return offset;
+	*out_is_new = !recall(path, boot_id, &offset);
+	if (*out_is_new)
+		keep(path, boot_id, offset);
+	return offset;
+}
+
+/* The first line, if it fits. */
+static bool
+read_word(const char *path, char *out, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	ssize_t len = fd < 0 ? -1 : read(fd, out, size);
+
+	if (fd >= 0)
+		close(fd);
+	if (len <= 0)
+		return false;
+	out[len - 1] = '\0'; /* the line end */
+	return true;
+}
+
+static bool
+recall(const char *path, const char *boot_id, uint64_t *out_offset)
+{
+	char text[TEXT_MAX], id[BOOT_ID_SIZE];
+	uint64_t offset;
+	int end = 0;
+
+	if (!read_word(path, text, sizeof(text))
+		|| sscanf(text, "%36s %" SCNu64 "%n", id, &offset, &end) != 2
+		|| text[end] != '\0' || strcmp(id, boot_id) != 0)
+		return false;
+	*out_offset = offset;
+	return true;
+}
+
+static void
+keep(const char *path, const char *boot_id, uint64_t offset)
+{
+	char partial[PATH_MAX + 8], text[TEXT_MAX];
+	int len = snprintf(text, sizeof(text), "%s %" PRIu64 "\n", boot_id, offset);
+	bool is_good;
+	int fd;
+
+	snprintf(partial, sizeof(partial), "%s.partial", path);
+	fd = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return;
+	is_good = write(fd, text, (size_t)len) == len;
+	close(fd);
+	if (!is_good || rename(partial, path) != 0)
+		unlink(partial);
+}
