@@ -23,10 +23,12 @@
 #include "lib/clock.h"
 #include "lib/state_check.h"
 #include "lib/status.h"
+#include "sidecar/pulse.h"
 
 /* A million RRsets take half a second of CPU; a disk that reads 10 MB/s is a bad one. */
 #define TIME_LEAST_S 30
 #define BYTES_PER_S (10 * 1024 * 1024)
+#define LOOK_MS 1000
 #define BACKGROUND_NICE 10
 #define IOPRIO_IDLE (3 << 13) /* linux/ioprio.h: class 3 */
 #define IOPRIO_WHO_PROCESS 1
@@ -167,7 +169,9 @@ read_line(int fd, uint64_t deadline_ms, struct reason *reason)
 
 		if (now_ms >= deadline_ms)
 			return false;
-		if (poll(&poll_fd, 1, (int)(deadline_ms - now_ms)) <= 0)
+		pulse_wait(); /* a big file on a slow disk takes longer than a start may */
+		if (poll(&poll_fd, 1, deadline_ms - now_ms < LOOK_MS ? (int)(deadline_ms - now_ms)
+								      : LOOK_MS) <= 0)
 			continue;
 		len = read(fd, reason->text + used, sizeof(reason->text) - 1 - used);
 		if (len < 0 && errno == EINTR)

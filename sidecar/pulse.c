@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 
 static _Atomic uint64_t beats, allowed_ms;
-static pulse_fn watching;
+static _Atomic(pulse_fn) watching;
 
 void
 pulse_beat(void)
@@ -18,8 +18,17 @@ pulse_beat(void)
 
 	atomic_store_explicit(&beats, now, memory_order_relaxed);
 	atomic_store_explicit(&allowed_ms, 0, memory_order_relaxed);
-	if (watching && now % PULSE_STRIDE == 0)
-		watching();
+	if (now % PULSE_STRIDE == 0)
+		pulse_wait();
+}
+
+void
+pulse_wait(void)
+{
+	pulse_fn hook = atomic_load_explicit(&watching, memory_order_relaxed);
+
+	if (hook)
+		hook();
 }
 
 void
@@ -36,7 +45,7 @@ pulse_allow(size_t items)
 void
 pulse_watch(pulse_fn hook)
 {
-	watching = hook;
+	atomic_store_explicit(&watching, hook, memory_order_relaxed);
 }
 
 void

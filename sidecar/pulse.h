@@ -29,6 +29,9 @@ void pulse_beat(void);
 /* Allows for `items` changes until the next beat. */
 void pulse_allow(size_t items);
 
+/* Calls the hook at once: for who waits for another process and has no step to count. */
+void pulse_wait(void);
+
 /* Calls `hook` at every PULSE_STRIDE'th beat, on the thread that beats; NULL: no more. Not
  * while another thread beats. */
 typedef void (*pulse_fn)(void);

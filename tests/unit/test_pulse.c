@@ -55,10 +55,13 @@ test_the_hook_is_called_now_and_then_until_it_is_taken_off(void **state)
 	for (i = 0; i < 3 * PULSE_STRIDE; i++)
 		pulse_beat();
 	assert_int_equal(calls, 3);
+	pulse_wait();
+	assert_int_equal(calls, 4);
 	pulse_watch(NULL);
+	pulse_wait();
 	for (i = 0; i < PULSE_STRIDE; i++)
 		pulse_beat();
-	assert_int_equal(calls, 3);
+	assert_int_equal(calls, 4);
 }
 
 int
