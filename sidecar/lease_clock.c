@@ -20,6 +20,8 @@
 #define BOOT_ID_SIZE 37
 #define TEXT_MAX 80
 
+static bool find(const char *state_dir, char path[PATH_MAX], char boot_id[BOOT_ID_SIZE],
+	uint64_t *out_offset);
 static bool read_word(const char *path, char *out, size_t size);
 static bool recall(const char *path, const char *boot_id, uint64_t *out_offset);
 static void keep(const char *path, const char *boot_id, uint64_t offset);
@@ -27,17 +29,36 @@ static void keep(const char *path, const char *boot_id, uint64_t offset);
 uint64_t
 lease_clock_offset(const char *state_dir, bool *out_is_new)
 {
-	uint64_t offset = clock_wall_ms() - clock_boot_ms();
 	char path[PATH_MAX], boot_id[BOOT_ID_SIZE];
+	uint64_t offset = clock_wall_ms() - clock_boot_ms();
 
-	*out_is_new = true;
-	if (snprintf(path, sizeof(path), "%s/lease-clock", state_dir) >= (int)sizeof(path)
-		|| !read_word(BOOT_ID, boot_id, sizeof(boot_id)))
-		return offset;
-	*out_is_new = !recall(path, boot_id, &offset);
-	if (*out_is_new)
+	*out_is_new = !find(state_dir, path, boot_id, &offset);
+	if (*out_is_new && boot_id[0])
 		keep(path, boot_id, offset);
 	return offset;
+}
+
+uint64_t
+lease_clock_look(const char *state_dir)
+{
+	char path[PATH_MAX], boot_id[BOOT_ID_SIZE];
+	uint64_t offset = clock_wall_ms() - clock_boot_ms();
+
+	find(state_dir, path, boot_id, &offset);
+	return offset;
+}
+
+/* Makes path and boot id; the latter is empty when one of the two cannot be known. */
+static bool
+find(const char *state_dir, char path[PATH_MAX], char boot_id[BOOT_ID_SIZE],
+	uint64_t *out_offset)
+{
+	if (snprintf(path, PATH_MAX, "%s/lease-clock", state_dir) >= PATH_MAX
+		|| !read_word(BOOT_ID, boot_id, BOOT_ID_SIZE)) {
+		boot_id[0] = '\0';
+		return false;
+	}
+	return recall(path, boot_id, out_offset);
 }
 
 /* The first line, if it fits. */

@@ -13,6 +13,9 @@
 #include <stdint.h>
 
 /* Lease clock minus boot clock, in ms. *out_is_new: it was not known, the machine has booted
- * since. A file that cannot be read or written costs only what it is for. At the start, one
- * thread. */
+ * since; it is kept from now on. A file that cannot be read or written costs only what it is
+ * for. At the start, one thread. */
 uint64_t lease_clock_offset(const char *state_dir, bool *out_is_new);
+
+/* The same, and keeps nothing. */
+uint64_t lease_clock_look(const char *state_dir);

@@ -12,6 +12,7 @@
 #include "lib/reverse.h"
 #include "lib/status.h"
 #include "sidecar/compile.h"
+#include "sidecar/lease_clock.h"
 #include "sidecar/pulse.h"
 #include "sidecar/restore.h"
 #include "sidecar/restore_work.h"
@@ -21,8 +22,8 @@
 void
 restore_init(struct restore *restore)
 {
-	restore->now_ms = clock_wall_ms();
-	restore->wall_offset_ms = restore->now_ms - clock_boot_ms();
+	restore->wall_offset_ms = lease_clock_look(restore->config->store.state);
+	restore->now_ms = clock_boot_ms() + restore->wall_offset_ms;
 }
 
 /* --- one record --- */
@@ -43,7 +44,9 @@ set_lease(const struct restore *restore, const struct node_rrset *served,
 {
 	if (served->expires_ms == 0)
 		return;
-	if (restore->is_same_boot)
+	if (served->expires_ms == STATE_LEASE_OVER)
+		record->expires_ms = STATE_LEASE_OVER;
+	else if (restore->is_same_boot)
 		record->expires_ms = served->expires_ms + restore->wall_offset_ms;
 	else if (known)
 		record->expires_ms = known->expires_ms;

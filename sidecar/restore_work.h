@@ -30,7 +30,7 @@ struct restore {
 	struct state *state;
 	struct state_txn *txn;
 	size_t pending; /* puts since the last commit */
-	uint64_t now_ms;         /* wall clock, for ends of leases */
+	uint64_t now_ms;         /* lease clock */
 	uint64_t wall_offset_ms; /* lease clock minus boot clock */
 	bool is_same_boot;       /* ends of leases in serve mean something */
 	/* what there is */

@@ -100,6 +100,7 @@ one_boot_has_one_offset(void **state)
 	snprintf(text, sizeof(text), "%s %llu\n", id, (unsigned long long)(offset - DAY_MS));
 	save(text);
 	assert_int_equal(offset_of(dir), offset - DAY_MS);
+	assert_int_equal(lease_clock_look(dir), offset - DAY_MS);
 }
 
 static void
@@ -109,6 +110,7 @@ another_boot_begins_with_the_wall_clock(void **state)
 
 	(void)state;
 	save("11111111-2222-3333-4444-555555555555 77\n");
+	assert_is_of_now(lease_clock_look(dir));
 	assert_is_of_now(offset_of(dir));
 	assert_true(is_new);
 	load(text);

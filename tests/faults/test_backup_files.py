@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026, the livezone authors
+"""The newest backup is no good when it is needed (F32, section 4 of the matrix): state and serve
+are lost, and one backup after the other is damaged."""
+
+import os
+import random
+import re
+from pathlib import Path
+
+import pytest
+
+from support import truth
+from support.wait import wait_until
+
+ALARM = "state-restored"
+EARLY, LATE = f"early.{truth.ZONE}", f"late.{truth.ZONE}"
+
+
+def directory(whole):
+    return Path(whole.daemon.config["store"]["state"]) / "backups"
+
+
+def newest(whole):
+    return whole.api.status()["backup"].get("newest", {})
+
+
+def put_and_wait(whole, name, value):
+    """Writes, and waits until a backup has it; the file."""
+    revision = whole.api.put(name, "A", value).revision
+    wait_until(lambda: newest(whole).get("revision") == revision, 20, "a backup of the write")
+    return directory(whole) / newest(whole)["name"]
+
+
+def cut(path):
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def cut_behind_a_line(path):
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-3]))
+
+
+def flip(path):
+    data = bytearray(path.read_bytes())
+    data[random.Random(32).randrange(len(data))] ^= 0x40
+    path.write_bytes(data)
+
+
+def lose_a_line(path):
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:5] + lines[6:]))
+
+
+def empty(path):
+    os.truncate(path, 0)
+
+
+def make_directory(path):
+    path.unlink()
+    path.mkdir()
+
+
+DAMAGES = {
+    "cut": cut, "cut behind a line": cut_behind_a_line, "a bit": flip, "a line lost": lose_a_line,
+    "empty": empty, "a directory": make_directory,
+}
+
+
+def lose_state_and_serve(whole):
+    """livezoned is not running."""
+    os.truncate(Path(whole.daemon.config["store"]["state"]) / "data.mdb", 4096)
+    os.truncate(Path(whole.daemon.serve) / "data.mdb", 4096)
+
+
+def alarm(whole):
+    return next(a["text"] for a in whole.api.status()["alarms"] if a["name"] == ALARM)
+
+
+def names_of(whole):
+    text = whole.api.request("GET", f"/v1/zones/{truth.ZONE}", headers={"Accept": "text/dns"}).text
+    return {line.split("\t")[0] for line in text.splitlines()}
+
+
+@pytest.fixture
+def whole(faults):
+    daemon = faults.daemon(backup={"interval": "1s", "count": 5})
+    return faults.whole(cold=100, daemon=daemon)
+
+
+def test_f32_an_older_backup_is_taken(faults, whole):
+    damages = DAMAGES if faults.full else {"cut": cut, "a bit": flip}
+    taken = []
+    with faults.probing(whole, writes=0) as watch:
+        for number, (what, damage) in enumerate(damages.items()):
+            good = put_and_wait(whole, EARLY, f"10.8.{number}.1")
+            bad = put_and_wait(whole, LATE, f"10.8.{number}.2")
+            whole.daemon.stop()
+            lose_state_and_serve(whole)
+            damage(bad)
+            whole.daemon.start()
+            assert f"restored from the backup {good.name}" in alarm(whole), (what, alarm(whole))
+            revision = int(re.search(r"-r(\d+)\.", good.name)[1])
+            assert f"after revision {revision} may be missing" in alarm(whole)
+            log = whole.daemon.process.output()
+            assert f"restore: backup {bad.name} is damaged in line" in log
+            # as it was, and what came later is gone; DNS says the same
+            assert whole.api.get(f"/v1/rrsets/{EARLY}/A").json["records"] == [f"10.8.{number}.1"]
+            wait_until(lambda: whole.answers(EARLY) == [f"10.8.{number}.1"], 10, "served again")
+            if number == 0:
+                assert whole.api.request("GET", f"/v1/rrsets/{LATE}/A").status == 404
+            assert whole.api.status()["state"]["revision"] > revision
+            whole.daemon.ctl("acknowledge", ALARM)
+            taken.append(what)
+    watch.must(stale_ok=True, fallback_ok=True, note=f"the newest: {', '.join(taken)}")
+
+
+def test_f32_the_longest_part_is_taken_when_none_is_whole(faults, whole):
+    put_and_wait(whole, EARLY, "10.8.0.1")
+    before = names_of(whole)
+    whole.daemon.stop()
+    lose_state_and_serve(whole)
+    files = sorted(directory(whole).glob("*.jsonl"))
+    assert files
+    for path in files[:-1]:
+        empty(path)
+    cut(files[-1])
+    lines = files[-1].read_bytes().count(b"\n") - 1
+    whole.daemon.start()
+    assert f"restored from the backup {files[-1].name}: {lines} RRsets" in alarm(whole)
+    assert f"cut short after {lines} RRsets" in alarm(whole)
+    after = names_of(whole)
+    assert after < before and len(after) > 20
+    name = sorted(after & {f"{truth.cold(n)}." for n in range(100)})[0]
+    wait_until(lambda: whole.answers(name), 10, "served again")
+    faults.record(note=f"{lines} RRsets of a backup that was cut in its middle")
