@@ -15,10 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/pace.h"
 #include "lib/status.h"
-
-#define COPY_STEP 65536
 
 #define META_MAGIC 0xbeefc0deu /* mdb.c MDB_MAGIC */
 #define META_VERSION 1         /* mdb.c MDB_DATA_VERSION of 0.9 */
@@ -282,8 +279,7 @@ mdb_commit_copy(
 		return reason_set(reason, STATUS_IO, "copy of data.mdb: %s",
 			strerror(errno));
 	while ((uint64_t)at < commit->size) {
-		uint64_t left = commit->size - (uint64_t)at;
-		ssize_t done = sendfile(to, from, &at, left < COPY_STEP ? left : COPY_STEP);
+		ssize_t done = sendfile(to, from, &at, commit->size - (uint64_t)at);
 
 		if (done == 0)
 			return reason_set(reason, STATUS_CORRUPT,
@@ -291,7 +287,6 @@ mdb_commit_copy(
 				(unsigned long long)commit->size);
 		if (done < 0 && errno != EINTR)
 			return status_from_mdb_reason(errno, "copy of data.mdb", reason);
-		pace_rest();
 	}
 	return STATUS_OK;
 }

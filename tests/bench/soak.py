@@ -37,7 +37,7 @@ LOCK_HEAD, LOCK_SLOT = 128, 64  # lock.mdb of LMDB 0.9, see lib/mdb.c
 # What must be flat, in the order of the table.
 LEVELS = {
     "unbound MB": "memory of Unbound that no file has",
-    "snapshot MB": "copies of serve in memory",
+    "snapshot MB": "the copy of serve in memory; two for a moment now and then",
     "livezoned MB": "memory of livezoned that no file has",
     "serve MB": "serve/data.mdb",
     "state MB": "state/data.mdb",
@@ -68,7 +68,7 @@ def megabytes(path):
 
 
 def snapshot_megabytes(pid):
-    """Each copy once, whatever the number of its descriptors."""
+    """Of the larger copy: there are two while one is renewed."""
     sizes = {}
     for link in glob.glob(f"/proc/{pid}/fd/*"):
         try:
@@ -77,7 +77,7 @@ def snapshot_megabytes(pid):
                 sizes[status.st_ino] = status.st_blocks * 512
         except OSError:
             continue
-    return sum(sizes.values()) / 1e6
+    return max(sizes.values(), default=0) / 1e6
 
 
 def reader_slots(directory):

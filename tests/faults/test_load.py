@@ -10,6 +10,7 @@ import json
 import os
 import random
 import re
+import resource
 import socket
 import subprocess
 from pathlib import Path
@@ -398,6 +399,8 @@ SLOW = {"headers": "-H", "body": "-B", "read": "-X"}
 def test_f54_slow_clients(faults, mode):
     faults.need("slowhttptest")
     seconds, count = faults.pick((3, 400), (30, 10_000))
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(limits[1], 16384), limits[1]))
     daemon = faults.daemon(tcp=True, api={"insecure-no-auth": True})
     whole = faults.whole(daemon=daemon)
     pid = daemon.process.pid
