@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <lmdb.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/sendfile.h>
@@ -18,6 +19,7 @@
 #include "lib/status.h"
 
 #define META_MAGIC 0xbeefc0deu /* mdb.c MDB_MAGIC */
+#define NO_ROOT UINT64_MAX     /* mdb.c P_INVALID: an empty tree */
 #define META_VERSION 1         /* mdb.c MDB_DATA_VERSION of 0.9 */
 
 /* lock.mdb: MDB_txninfo without its readers, then one MDB_reader for each slot, all in
@@ -252,6 +254,50 @@ mdb_commit_newest(int fd, uint64_t *out_txn_id, struct reason *reason)
 	if (status != STATUS_OK)
 		return reason_set(reason, status, "data.mdb: bad meta page");
 	*out_txn_id = txn_id_of(&one) > txn_id_of(&two) ? txn_id_of(&one) : txn_id_of(&two);
+	return STATUS_OK;
+}
+
+static bool
+has_sound_roots(int fd, const struct mdb_commit *commit)
+{
+	struct meta_page page;
+	struct stat file;
+
+	memcpy(&page, commit->meta, sizeof(page));
+	if (fstat(fd, &file) != 0 || commit->size > (uint64_t)file.st_size)
+		return false;
+	for (int i = 0; i < 2; i++)
+		if (page.db[i].root != NO_ROOT && page.db[i].root > page.last_page)
+			return false;
+	return true;
+}
+
+/* More commits than can come between the begin of a transaction and the look at the pages. */
+#define COMMITS_MAX 1000000
+
+int
+mdb_commit_check(int fd, uint64_t txn_id, struct reason *reason)
+{
+	struct mdb_commit first, second;
+	uint64_t own, other;
+
+	if (sizeof(void *) != 8)
+		return STATUS_OK;
+	if (read_meta(fd, 0, &first) != STATUS_OK
+		|| read_meta(fd, (off_t)first.page_size, &second) != STATUS_OK
+		|| first.page_size != second.page_size)
+		return reason_set(reason, STATUS_CORRUPT, "data.mdb: bad meta page");
+	own = txn_id_of(txn_id % 2 == 0 ? &first : &second);
+	other = txn_id_of(txn_id % 2 == 0 ? &second : &first);
+	if (!has_sound_roots(fd, &first) || !has_sound_roots(fd, &second))
+		return reason_set(reason, STATUS_CORRUPT, "data.mdb: page numbers of a meta page");
+	/* a copy has the same commit in both */
+	if (own < txn_id || own - txn_id > COMMITS_MAX
+		|| (other != txn_id && (own - txn_id) % 2 != 0)
+		|| (other != txn_id && (other + 1 < own || other > own + 1)))
+		return reason_set(reason, STATUS_CORRUPT,
+			"data.mdb: meta pages of commits %llu and %llu",
+			(unsigned long long)own, (unsigned long long)other);
 	return STATUS_OK;
 }
 

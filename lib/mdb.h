@@ -58,6 +58,11 @@ int mdb_commit_read(int fd, uint64_t txn_id, struct mdb_commit *out,
 /* The last commit, without a transaction; STATUS_CORRUPT when that is not to be seen. */
 int mdb_commit_newest(int fd, uint64_t *out_txn_id, struct reason *reason);
 
+/* Would the next one who opens the file find that commit, or one after it? An open transaction
+ * has its own copy of the meta page and does not notice when either page is damaged. Returns 0
+ * or STATUS_CORRUPT. */
+int mdb_commit_check(int fd, uint64_t txn_id, struct reason *reason);
+
 /* The beginning of a copy: both meta pages, so that LMDB can open it. */
 int mdb_commit_write_meta(const struct mdb_commit *commit, int to, struct reason *reason);
 

@@ -258,6 +258,9 @@ store_copy_is_like(struct store_reader *live, struct store_reader *copy, uint64_
 	mdb_env_get_fd(mdb_txn_env(store_reader_slot(live, 0)->txn), &live_fd);
 	mdb_env_get_fd(mdb_txn_env(store_reader_slot(copy, 0)->txn), &copy_fd);
 	mdb_env_stat(mdb_txn_env(store_reader_slot(copy, 0)->txn), &stat);
+	if (mdb_commit_check(live_fd, mdb_txn_id(store_reader_slot(copy, 0)->txn), NULL)
+		!= STATUS_OK)
+		return false;
 	/* behind the meta pages, which differ */
 	for (at = 2 * (uint64_t)stat.ms_psize; at < size; at += COMPARE_SIZE) {
 		ssize_t len = pread(copy_fd, ours, COMPARE_SIZE, (off_t)at);

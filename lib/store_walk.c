@@ -144,11 +144,14 @@ store_walk_verify(struct store_reader *reader, struct store_meta *out_meta,
 	struct reason *reason)
 {
 	struct store_txn *txn = store_reader_slot(reader, 0);
-	int status = store_reader_begin(txn);
+	int status = store_reader_begin(txn), fd;
 
 	if (status != STATUS_OK)
 		return reason_set(reason, status, "cannot begin a transaction");
-	status = store_read_meta(txn, out_meta, reason);
+	mdb_env_get_fd(mdb_txn_env(txn->txn), &fd);
+	status = mdb_commit_check(fd, mdb_txn_id(txn->txn), reason);
+	if (status == STATUS_OK)
+		status = store_read_meta(txn, out_meta, reason);
 	if (status == STATUS_OK)
 		status = store_walk(txn, &check_rrsets, NULL, reason);
 	store_reader_end(txn);

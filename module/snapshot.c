@@ -18,6 +18,7 @@
 #define PAUSE_MS 700
 /* At most 1 % of a processor's time is spent on copies. */
 #define PAUSE_TIMES 99
+#define UNLIKE_MAX 3
 
 /* For guard_run. */
 struct work {
@@ -32,6 +33,8 @@ struct work {
 };
 
 static bool may_follow(struct snapshot *snapshot, const struct snapshot_order *order);
+static int compare(struct snapshot *snapshot, const struct snapshot_order *order,
+	struct reason *reason);
 static int renew(struct snapshot *snapshot, struct work *work);
 static int adopt(struct snapshot *snapshot, struct work *work);
 static enum guard_trip run(const struct work *work, guard_fn fn);
@@ -74,9 +77,7 @@ snapshot_follow(struct snapshot *snapshot, const struct snapshot_order *order,
 		atomic_store(&order->workers->snapshot_ms, now);
 		if (now < snapshot->next_ms)
 			return STATUS_OK;
-		if (!store_copy_is_like(order->live, snapshot->current, snapshot->size))
-			atomic_store(&order->workers->suspect,
-				store_reader_id(order->live));
+		status = compare(snapshot, order, reason);
 	} else {
 		if (now < snapshot->next_ms || snapshot->retired)
 			return STATUS_OK;
@@ -129,6 +130,21 @@ may_follow(struct snapshot *snapshot, const struct snapshot_order *order)
 	return order->limit > 0;
 }
 
+/* What differs is looked at: it may be damage that a look-up meets. Later it is damage in any
+ * case: only for a moment has a writer written pages of a commit that is not made yet. */
+static int
+compare(struct snapshot *snapshot, const struct snapshot_order *order, struct reason *reason)
+{
+	if (store_copy_is_like(order->live, snapshot->current, snapshot->size)) {
+		snapshot->unlike = 0;
+		return STATUS_OK;
+	}
+	atomic_store(&order->workers->suspect, store_reader_id(order->live));
+	return ++snapshot->unlike < UNLIKE_MAX
+		? STATUS_OK
+		: reason_set(reason, STATUS_CORRUPT, "serve is not what was copied");
+}
+
 static int
 renew(struct snapshot *snapshot, struct work *work)
 {
@@ -138,6 +154,7 @@ renew(struct snapshot *snapshot, struct work *work)
 	snapshot->source = store_reader_id(order->live);
 	snapshot->txn_id = work->txn_id;
 	snapshot->is_equal = false;
+	snapshot->unlike = 0;
 	trip = run(work, &make);
 	if (trip != GUARD_NONE) {
 		store_reader_poison(order->live, (int)trip);

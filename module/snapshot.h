@@ -23,6 +23,7 @@ struct snapshot {
 	uint64_t source, txn_id;      /* store_reader_id and commit that it was tried of */
 	uint64_t inode;               /* the source, where there is no reader; source is 0 */
 	bool is_equal;                /* current is a copy of that commit */
+	unsigned unlike;              /* times in a row that the store differed from it */
 	uint64_t size, revision;      /* of current */
 	uint64_t next_ms;             /* boot clock: not tried, or the store checked, before */
 };

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 
+import cost
 import data
 import harness
 import instructions
@@ -39,6 +40,8 @@ def parse():
     parser.add_argument("--json", metavar="FILE", help="every single measurement")
     parser.add_argument("--instructions", action="store_true",
                         help="instructions per query by callgrind, instead of rates")
+    parser.add_argument("--cost", action="store_true",
+                        help="instructions of guard, checksums, proof of absence and keeper")
     parser.add_argument("--list", action="store_true", help="the rows and their goals")
     for hidden in ("--prefix", "--peers", "--build"):
         parser.add_argument(hidden, required=True, help=argparse.SUPPRESS)
@@ -309,6 +312,8 @@ def main():
     try:
         if options.instructions:
             return instructions.run(context, scale.rounds)
+        if options.cost:
+            return cost.run(context)
         load_warning()
         return int(run_rows(options, context, scale))
     finally:

@@ -66,6 +66,18 @@ def strike_when_sound(faults, whole, kind, rng, done):
     done.append(None)  # still damaged: the next seed may find it rebuilt
 
 
+def rebuilds_of(whole):
+    found = []
+
+    def can_read():
+        found.append(whole.api.status()["serve"]["rebuilds"])
+        return True
+
+    wait_until(can_read, 10, "livezoned tells its status")
+    return found[-1]
+
+
+@pytest.mark.timeout(2400)
 @pytest.mark.parametrize("writes", [0, 100], ids=["quiet", "writes"])
 def test_f24_bytes_changed(faults, writes):
     """Ten seeds; the full form has 1,000 without writes and 200 with them."""
@@ -73,7 +85,7 @@ def test_f24_bytes_changed(faults, writes):
     whole = faults.whole(cold=2000)
     load_big(whole)
     faults.wait_snapshot(whole)
-    before = whole.api.status()["serve"]["rebuilds"]
+    before = rebuilds_of(whole)
     done = []
     with faults.probing(whole, writes=writes) as watch:
         with watch.fault():
@@ -85,7 +97,7 @@ def test_f24_bytes_changed(faults, writes):
         wait_until(lambda: is_sound(faults, whole), 90, "the store is sound again")
         for number in range(BIG):
             ask_big(whole, number)
-        rebuilds = whole.api.status()["serve"]["rebuilds"] - before
+        rebuilds = rebuilds_of(whole) - before
     watch.must(stale_ok=True, note=f"{len([d for d in done if d])} damages, {rebuilds} rebuilds"
                + (", with writes" if writes else ""))
     assert rebuilds > 0
@@ -94,6 +106,7 @@ def test_f24_bytes_changed(faults, writes):
 KINDS_OF_POISON = ["garbage", "empty", "other", "version", "malformed", "link"]
 
 
+@pytest.mark.timeout(900)
 def test_f18_poison_record(faults):
     """A name that holds a value which livezoned did not write: its last good value is
     answered, and serve is built anew, without any damage to other names."""

@@ -229,7 +229,7 @@ a_bulk_in_order_fills_its_pages(void **state)
 		snprintf(text, sizeof(text), "h%07u.bench.live", i);
 		serve_put(&serve, text, &set, 1);
 		/* of LMDB 8 and 2 for each entry, of the link 4 */
-		bytes += 1 + unit_key(text).len + 4 + node_size(&set, 1) + 8 + 2;
+		bytes += 1u + unit_key(text).len + 4 + node_size(&set, 1) + 8 + 2;
 	}
 	walked = 0;
 	assert_int_equal(store_walk(serve.txn, &count_node, NULL, NULL), STATUS_OK);
