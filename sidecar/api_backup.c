@@ -98,14 +98,18 @@ read_lines(struct restore *restore, const char *text, size_t len)
 {
 	const char *const end = text + len;
 	struct reason reason = { "" };
+	int status;
 
 	while (text < end) {
 		const char *newline = memchr(text, '\n', (size_t)(end - text));
 		const char *next = newline ? newline + 1 : end;
 
 		restore->reader.fault = (struct rrset_json_fault){ PROBLEM_INVALID, "" };
-		if (backup_lines_take(&restore->lines, text,
-			    (size_t)((newline ? newline : end) - text), &reason))
+		status = backup_lines_take(&restore->lines, text,
+			(size_t)((newline ? newline : end) - text), &reason);
+		if (status == STATUS_NO_MEMORY)
+			restore->reader.fault.kind = PROBLEM_UNAVAILABLE;
+		if (status)
 			return refuse(restore, reason.text);
 		text = next;
 	}
@@ -123,6 +127,8 @@ add_item(void *context, struct json_object *object, struct reason *reason)
 	if (item)
 		return rrset_json_read(
 			&restore->reader, object, RRSET_JSON_BACKUP, item, reason);
+	if (restore->reader.change->count < CHANGE_ITEMS_MAX)
+		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
 	restore->reader.fault.kind = PROBLEM_TOO_LARGE;
 	return reason_set(reason, STATUS_TOO_LARGE,
 		"more RRsets than one change may have");

@@ -44,6 +44,7 @@ struct zone_context {
 
 static int read_element(
 	void *context, size_t index, struct json_object *element, struct reason *reason);
+static void note_no_memory(struct rrset_json_reader *reader, int status);
 static bool refuse_item(struct api_call *call, const struct rrset_json_reader *reader,
 	const struct api_places *places, size_t index, const struct reason *reason);
 static int
@@ -88,8 +89,11 @@ api_body_read_one(
 
 	if (!api_body_view(call, &text, &len))
 		return false;
-	if (json_read(text, len, NULL, NULL, NULL, &object, NULL, &reason) != 0)
+	status = json_read(text, len, NULL, NULL, NULL, &object, NULL, &reason);
+	if (status) {
+		note_no_memory(reader, status);
 		return refuse_item(call, reader, &places, CHANGE_WHOLE, &reason);
+	}
 	status = rrset_json_read(reader, object, RRSET_JSON_BODY, item, &reason);
 	json_free(object);
 	return status == 0 || refuse_item(call, reader, &places, 0, &reason);
@@ -145,12 +149,16 @@ api_body_read_list(struct api_call *call, struct rrset_json_reader *reader,
 	const char *text, *unknown;
 	bool has_list;
 	size_t len;
+	int status;
 
 	if (!api_body_view(call, &text, &len))
 		return false;
-	if (json_read(text, len, list, read_element, &context, &rest, &has_list, &reason)
-		!= 0)
+	status = json_read(
+		text, len, list, read_element, &context, &rest, &has_list, &reason);
+	if (status) {
+		note_no_memory(reader, status);
 		return refuse_item(call, reader, &places, context.failed, &reason);
+	}
 	unknown = json_find_unknown(rest, allowed ? allowed : nothing);
 	if (!has_list)
 		problem_set(call->reply, PROBLEM_BAD_REQUEST, NULL,
@@ -227,6 +235,8 @@ read_element(
 	int status;
 
 	list->failed = index;
+	if (!item && list->reader->change->count < CHANGE_ITEMS_MAX)
+		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
 	if (!item) {
 		list->reader->fault =
 			(struct rrset_json_fault){ .kind = PROBLEM_TOO_LARGE };
@@ -242,6 +252,14 @@ read_element(
 	return status;
 }
 
+/* The client is not to blame. */
+static void
+note_no_memory(struct rrset_json_reader *reader, int status)
+{
+	if (status == STATUS_NO_MEMORY)
+		reader->fault = (struct rrset_json_fault){ .kind = PROBLEM_UNAVAILABLE };
+}
+
 /* What is wrong with an item, or with the JSON around them (NOWHERE). */
 static bool
 refuse_item(struct api_call *call, const struct rrset_json_reader *reader,
@@ -251,7 +269,7 @@ refuse_item(struct api_call *call, const struct rrset_json_reader *reader,
 	char path[CHANGE_PATH_MAX];
 
 	if (index == NOWHERE) {
-		problem_set(call->reply, PROBLEM_BAD_REQUEST, NULL, "%s", reason->text);
+		problem_set(call->reply, reader->fault.kind, NULL, "%s", reason->text);
 		return false;
 	}
 	api_write_place(places, index, field, path);
