@@ -11,8 +11,10 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "lib/config.h"
+#include "lib/status.h"
 #include "lib/guard.h"
 #include "module/abi.h"
 #include "module/forget.h"
@@ -23,6 +25,11 @@
 #include "module/worker.h"
 
 #define EXPORT __attribute__((visibility("default")))
+
+/* A moment without memory at start or reload is waited out: what is not had then would be
+ * missing until the next one. */
+#define MEMORY_TRIES 20
+#define MEMORY_WAIT_MS 50
 
 EXPORT int init(struct module_env *env, int id);
 EXPORT void deinit(struct module_env *env, int id);
@@ -39,6 +46,8 @@ static int keeper_thread_number; /* in the host's log lines */
 static bool sends_additional; /* changes in init() only */
 
 static int read_settings(struct module_env *env);
+static int start_keeper(const struct keeper_settings *settings, struct reason *reason);
+static bool wait_for_memory(unsigned *inout_tries);
 static void forget_new_zones(struct module_env *env, const struct config *before);
 static size_t host_threads(struct module_env *env);
 static bool host_sends_additional(struct module_env *env);
@@ -47,7 +56,8 @@ static struct worker_state *state_of(struct module_qstate *q, int id);
 static struct worker_state *make_state(struct module_qstate *q, int id);
 
 /* Returns 0, which ends the host, in two cases only: another host than the one that this
- * was built for, and no valid settings at the first start. */
+ * was built for, and no valid settings at the first start. (Nor any for want of memory, for
+ * a second: without them every name of ours would be asked of the Internet.) */
 int
 init(struct module_env *env, int id)
 {
@@ -68,13 +78,11 @@ init(struct module_env *env, int id)
 	if (!loop_init(env, id, &config->zones))
 		log_warn("livezone: the host refuses an EDNS option: circles of CNAMEs "
 			 "through public names end by time-out only");
-	if (!keeper)
-		keeper = keeper_new();
 	settings.config = config;
 	settings.threads = host_threads(env);
 	sends_additional = host_sends_additional(env);
 	keeper_thread_number = (int)settings.threads;
-	if (!keeper || keeper_start(keeper, &settings, &reason))
+	if (start_keeper(&settings, &reason))
 		/* what is open stays readable; without a store on-failure decides */
 		log_err("livezone: no keeper thread: %s", reason.text);
 	return 1;
@@ -85,8 +93,13 @@ read_settings(struct module_env *env)
 {
 	struct config *before = config, *now;
 	struct reason reason = { "" };
+	unsigned tries = 0;
+	int status;
 
-	if (config_read(config_path(NULL), &now, &reason)) {
+	do
+		status = config_read(config_path(NULL), &now, &reason);
+	while (status == STATUS_NO_MEMORY && wait_for_memory(&tries));
+	if (status) {
 		log_err("livezone: %s", reason.text);
 		if (before)
 			log_warn("livezone: the settings of the last load stay in force");
@@ -98,6 +111,34 @@ read_settings(struct module_env *env)
 	config_free(before);
 	log_info("livezone: %zu zones from %s", now->zones.count, now->path);
 	return 1;
+}
+
+/* For want of a thread as for want of memory. */
+static int
+start_keeper(const struct keeper_settings *settings, struct reason *reason)
+{
+	unsigned tries = 0;
+	int status;
+
+	do {
+		if (!keeper)
+			keeper = keeper_new();
+		status = keeper ? keeper_start(keeper, settings, reason)
+				: reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+	} while (status && wait_for_memory(&tries));
+	return status;
+}
+
+/* False when it was tried often enough. */
+static bool
+wait_for_memory(unsigned *inout_tries)
+{
+	const struct timespec moment = { .tv_nsec = MEMORY_WAIT_MS * 1000000L };
+
+	if (++*inout_tries == MEMORY_TRIES)
+		return false;
+	nanosleep(&moment, NULL);
+	return true;
 }
 
 static void
