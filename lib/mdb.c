@@ -69,6 +69,7 @@ status_from_mdb(int code)
 	case MDB_BAD_RSLOT:
 	case MDB_MAP_RESIZED:
 	case EAGAIN:
+	case EROFS:
 		return STATUS_UNAVAILABLE;
 	case ENOMEM:
 		return STATUS_NO_MEMORY;

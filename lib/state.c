@@ -28,9 +28,9 @@
 /* --- transactions --- */
 
 static void
-free_txn(struct state_txn *txn, bool is_suspect)
+free_txn(struct state_txn *txn, enum state_doubt doubt)
 {
-	state_leave(txn->state, is_suspect);
+	state_leave(txn->state, doubt);
 	free(txn->source);
 	free(txn->zone);
 	free(txn->scratch);
@@ -47,9 +47,14 @@ begin_once(struct state *state, unsigned flags, struct state_txn **out, bool *ou
 	*out_panic = false;
 	if (status != STATUS_OK)
 		return status;
+	if (!(flags & MDB_RDONLY) && state->is_read_only) {
+		state_leave(state, STATE_REOPEN); /* it may be writable by now */
+		return reason_set(reason, STATUS_UNAVAILABLE,
+			"the file system of %s is read-only", state->dir);
+	}
 	txn = calloc(1, sizeof(*txn));
 	if (!txn) {
-		state_leave(state, false);
+		state_leave(state, STATE_FINE);
 		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
 	}
 	txn->state = state;
@@ -58,8 +63,9 @@ begin_once(struct state *state, unsigned flags, struct state_txn **out, bool *ou
 	txn->now_ms = clock_wall_ms();
 	code = mdb_txn_begin(state->env, NULL, flags, &txn->txn);
 	if (code != 0) {
-		*out_panic = code == MDB_PANIC;
-		free_txn(txn, *out_panic);
+		*out_panic = code == MDB_PANIC || code == MDB_BAD_TXN || code == MDB_CORRUPTED
+			|| code == MDB_PAGE_NOTFOUND;
+		free_txn(txn, *out_panic ? STATE_EXAMINE : STATE_FINE);
 		return status_from_mdb_reason(code, "state", reason);
 	}
 	*out = txn;
@@ -133,6 +139,26 @@ name_short_write(const struct state *state, int code)
 	return (uint64_t)disk.f_bavail * disk.f_frsize < DISK_FULL_BYTES ? ENOSPC : code;
 }
 
+/* After a write error the kernel may have dropped pages that LMDB believes in: what is on the
+ * disk counts (H25). A disk that was full or read-only has taken nothing. */
+static enum state_doubt
+doubt_after(int code)
+{
+	switch (code) {
+	case MDB_SUCCESS:
+	case MDB_MAP_FULL:
+	case MDB_TXN_FULL:
+	case EROFS:
+		return STATE_FINE;
+	case ENOSPC:
+	case EDQUOT:
+	case ENOMEM:
+		return STATE_REOPEN;
+	default:
+		return STATE_EXAMINE;
+	}
+}
+
 int
 state_commit(struct state_txn *txn, struct reason *reason)
 {
@@ -145,9 +171,7 @@ state_commit(struct state_txn *txn, struct reason *reason)
 		return status;
 	}
 	code = name_short_write(txn->state, mdb_txn_commit(txn->txn));
-	/* after a write error the kernel may have dropped pages that LMDB believes in:
-	 * what is on the disk counts (H25) */
-	free_txn(txn, code != 0 && code != MDB_MAP_FULL && code != MDB_TXN_FULL);
+	free_txn(txn, doubt_after(code));
 	return status_from_mdb_reason(code, "state", reason);
 }
 
@@ -166,7 +190,7 @@ state_abort(struct state_txn *txn)
 			mdb_cursor_close(txn->leases);
 	}
 	mdb_txn_abort(txn->txn);
-	free_txn(txn, false);
+	free_txn(txn, STATE_FINE);
 }
 
 int

@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/mdb.h"
 #include "lib/state_file.h"
 #include "lib/state_txn.h"
@@ -25,6 +26,7 @@
 #define READERS_MAX 512     /* API threads hold one each (H12) */
 #define MAP_UNIT 65536      /* a multiple of every page size that LMDB has */
 #define REOPEN_WAIT_S 5     /* for running readers to end */
+#define READ_ONLY_MS 1000   /* between two attempts to write to what was read-only */
 
 /* --- the lock file --- */
 
@@ -78,23 +80,25 @@ state_unlock(int lock_fd)
 
 /* --- open --- */
 
+static bool
+is_read_only(const char *dir)
+{
+	return access(dir, W_OK) != 0 && errno == EROFS;
+}
+
 static int
-open_env(struct state *state, const char *dir, struct reason *reason)
+open_flags(struct state *state, const char *dir, unsigned flags, struct reason *reason)
 {
 	MDB_txn *txn = NULL;
 	MDB_env *env = NULL;
-	int code, status;
+	int code = mdb_env_create(&env);
 
-	status = mdb_reserve_lock(state->dir, READERS_MAX, 0600, reason);
-	if (status != STATUS_OK)
-		return status;
-	code = mdb_env_create(&env);
 	if (code == 0)
 		code = mdb_env_set_mapsize(env, state->map_size);
 	if (code == 0)
 		code = mdb_env_set_maxreaders(env, READERS_MAX);
 	if (code == 0)
-		code = mdb_env_open(env, dir, MDB_NOTLS, 0600);
+		code = mdb_env_open(env, dir, MDB_NOTLS | flags, 0600);
 	if (code == 0)
 		code = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn);
 	if (code == 0)
@@ -111,7 +115,22 @@ open_env(struct state *state, const char *dir, struct reason *reason)
 		return status_from_mdb_reason(code, dir, reason);
 	}
 	state->env = env;
+	state->is_read_only = flags & MDB_RDONLY;
+	state->opened_ms = clock_read_ms(CLOCK_MONOTONIC);
 	return STATUS_OK;
+}
+
+/* What cannot be written can be read. */
+static int
+open_env(struct state *state, const char *dir, struct reason *reason)
+{
+	int status = mdb_reserve_lock(dir, READERS_MAX, 0600, reason);
+
+	if (status == STATUS_OK)
+		status = open_flags(state, dir, 0, reason);
+	if (status == STATUS_UNAVAILABLE && is_read_only(dir))
+		status = open_flags(state, dir, MDB_RDONLY, reason);
+	return status;
 }
 
 /* Gives an environment without any entry its meta record. */
@@ -278,6 +297,31 @@ state_close(struct state *state)
 
 /* --- users --- */
 
+static int
+examine(struct state *state, struct reason *reason)
+{
+	int status = STATUS_OK;
+
+	if (!state->must_examine || !state->examine)
+		return STATUS_OK;
+	status = state->examine(state->examine_context, reason);
+	state->must_examine = false;
+	state->is_damaged = status == STATUS_CORRUPT;
+	return status;
+}
+
+/* Is it time to open anew? A read-only one that works is not closed for each write that
+ * somebody tries. */
+static bool
+must_reopen(const struct state *state)
+{
+	if (!state->env)
+		return true;
+	return state->is_suspect
+		&& !(state->is_read_only && !state->must_examine
+			&& clock_read_ms(CLOCK_MONOTONIC) - state->opened_ms < READ_ONLY_MS);
+}
+
 /* Closes the environment when the last transaction has ended, and opens it anew. Called
  * with the lock held. */
 static int
@@ -300,7 +344,9 @@ reopen(struct state *state, struct reason *reason)
 		if (state->env)
 			mdb_env_close(state->env);
 		state->env = NULL;
-		status = mdb_files_check(state->dir, reason);
+		status = examine(state, reason);
+		if (status == STATUS_OK)
+			status = mdb_files_check(state->dir, reason);
 		if (status == STATUS_OK)
 			status = open_env(state, state->dir, reason);
 		if (status == STATUS_OK) {
@@ -321,7 +367,9 @@ state_enter(struct state *state, struct reason *reason)
 	pthread_mutex_lock(&state->lock);
 	while (state->is_reopening)
 		pthread_cond_wait(&state->idle, &state->lock);
-	if (state->is_suspect || !state->env)
+	if (state->is_damaged)
+		status = reason_set(reason, STATUS_CORRUPT, "state is damaged");
+	else if (must_reopen(state))
 		status = reopen(state, reason);
 	if (status == STATUS_OK)
 		state->users++;
@@ -330,12 +378,14 @@ state_enter(struct state *state, struct reason *reason)
 }
 
 void
-state_leave(struct state *state, bool is_suspect)
+state_leave(struct state *state, enum state_doubt doubt)
 {
 	pthread_mutex_lock(&state->lock);
 	state->users--;
-	if (is_suspect)
+	if (doubt != STATE_FINE)
 		state->is_suspect = true;
+	if (doubt == STATE_EXAMINE)
+		state->must_examine = true;
 	if (state->users == 0)
 		pthread_cond_broadcast(&state->idle);
 	pthread_mutex_unlock(&state->lock);
@@ -360,7 +410,7 @@ state_sweep(struct state *state)
 	if (state_enter(state, NULL) != STATUS_OK)
 		return 0;
 	mdb_reader_check(state->env, &dead);
-	state_leave(state, false);
+	state_leave(state, STATE_FINE);
 	return (unsigned)dead;
 }
 
@@ -379,4 +429,23 @@ void
 state_want_recount(struct state *state)
 {
 	state->must_recount = true;
+}
+
+void
+state_set_examiner(struct state *state, state_examine_fn fn, void *context)
+{
+	state->examine = fn;
+	state->examine_context = context;
+}
+
+void
+state_suspect(struct state *state)
+{
+	state->is_doubted = true;
+}
+
+bool
+state_take_suspicion(struct state *state)
+{
+	return atomic_exchange(&state->is_doubted, false);
 }

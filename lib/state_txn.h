@@ -10,6 +10,7 @@
 
 #include <lmdb.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -65,6 +66,13 @@ struct state {
 	MDB_dbi dbi;
 	unsigned users;       /* open transactions */
 	bool is_suspect;      /* a write failed: open anew before the next transaction */
+	bool must_examine;    /* by `examine`, before that */
+	bool is_damaged;      /* it said so: not opened any more */
+	bool is_read_only;    /* the file system is */
+	uint64_t opened_ms;   /* monotonic clock */
+	state_examine_fn examine;
+	void *examine_context;
+	atomic_bool is_doubted; /* state_suspect */
 	bool is_reopening;
 	bool must_recount;    /* by the next state_recount_zones, whatever the zones */
 	uint64_t reopens;
@@ -88,10 +96,17 @@ struct state_txn {
 	uint8_t *scratch;              /* STATE_RRSET_VALUE_MAX bytes */
 };
 
+/* What a transaction thinks of the environment when it ends. */
+enum state_doubt {
+	STATE_FINE,
+	STATE_REOPEN,  /* LMDB may believe what is not on the disk (H25) */
+	STATE_EXAMINE, /* and the disk, too, may not have what it should */
+};
+
 /* Counts the caller in as a user of a healthy environment, which is opened anew for that
  * when a write failed; and out again. */
 int state_enter(struct state *state, struct reason *reason);
-void state_leave(struct state *state, bool is_suspect);
+void state_leave(struct state *state, enum state_doubt doubt);
 
 /* Reads the meta record into the transaction, once. */
 int state_load_meta(struct state_txn *txn, struct reason *reason);

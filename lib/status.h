@@ -18,5 +18,5 @@ enum status {
 	STATUS_NO_MEMORY = -7,
 	STATUS_IO = -8,          /* the system refused; the reason has errno's text */
 	STATUS_CONFLICT = -9,    /* a precondition or an owner stands against it */
-	STATUS_UNAVAILABLE = -10, /* not now: no reader slot, store absent, stopping */
+	STATUS_UNAVAILABLE = -10, /* not now: no reader slot, store absent, read-only, stopping */
 };

@@ -113,6 +113,8 @@ api_fail(struct api_call *call, int status, const struct reason *reason, const c
 {
 	const enum problem_kind kind = problem_from_status(status);
 
+	if (status == STATUS_CORRUPT)
+		state_suspect(call->api->state);
 	if (api_has_no_room(call))
 		return false;
 	problem_set(call->reply, kind, path, "%s", reason->text);

@@ -218,6 +218,8 @@ work(struct backup_thread *thread, const struct settings_of_backup *settings)
 		status = make(thread, settings, &reason);
 		is_made = status == 0;
 	}
+	if (status == STATUS_CORRUPT)
+		state_suspect(thread->state);
 	if (status == STATUS_UNAVAILABLE) /* no fault: somebody else was to go first */
 		return retry_ms < GIVEN_UP_MS ? retry_ms : GIVEN_UP_MS;
 	publish(thread, status, is_made, &reason);

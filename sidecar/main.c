@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <malloc.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #include "livezone-config.h"
 #include "sidecar/api.h"
 #include "sidecar/examine.h"
+#include "sidecar/examiner.h"
 #include "sidecar/backup_thread.h"
 #include "sidecar/http.h"
 #include "sidecar/log.h"
@@ -46,6 +48,9 @@ struct daemon {
 	struct http_server *http;
 	const char *config_path;
 	struct watchdog watchdog;
+	struct examiner *examiner;
+	pthread_t main_thread;
+	atomic_bool must_restart;
 };
 
 static bool parse_arguments(int argc, char **argv, struct arguments *out, int *out_exit);
@@ -54,6 +59,8 @@ static int start(struct daemon *daemon, struct reason *reason);
 static int make_state_dir(const char *path, struct reason *reason);
 static int
 open_state(struct daemon *daemon, const struct config *config, struct reason *reason);
+static void want_restart(void *context);
+static int restart(char **argv);
 static void serve(struct daemon *daemon, const sigset_t *signals);
 static void reload(struct daemon *daemon);
 static int
@@ -83,7 +90,7 @@ static const char usage[] =
 int
 main(int argc, char **argv)
 {
-	struct daemon daemon = { .api = { .lock = PTHREAD_MUTEX_INITIALIZER } };
+	struct daemon daemon = { .main_thread = pthread_self(), .api = { .lock = PTHREAD_MUTEX_INITIALIZER } };
 	struct arguments arguments = { .watchdog_s = WATCHDOG_OWN_S };
 	struct reason reason = { "" };
 	int exit_code = EXIT_SUCCESS;
@@ -123,7 +130,18 @@ main(int argc, char **argv)
 		exit_code = EXIT_FAILURE;
 	}
 	stop(&daemon);
+	if (daemon.must_restart)
+		exit_code = restart(argv);
 	return exit_code;
+}
+
+/* The same process, so that no supervisor has to notice. What was open is closed. */
+static int
+restart(char **argv)
+{
+	execv("/proc/self/exe", argv);
+	log_line(LOG_LEVEL_ERROR, "cannot start anew: %s", strerror(errno));
+	return EXIT_FAILURE;
 }
 
 static bool
@@ -251,6 +269,16 @@ make_state_dir(const char *path, struct reason *reason)
 		strerror(errno));
 }
 
+/* State is damaged: the start that follows knows what to do. */
+static void
+want_restart(void *context)
+{
+	struct daemon *daemon = context;
+
+	daemon->must_restart = true;
+	pthread_kill(daemon->main_thread, SIGTERM);
+}
+
 /* Locked first: what is checked, and restored if need be, must be what is opened. */
 static int
 open_state(struct daemon *daemon, const struct config *config, struct reason *reason)
@@ -269,7 +297,9 @@ open_state(struct daemon *daemon, const struct config *config, struct reason *re
 		&daemon->api.state, reason);
 	if (!status && recovered.must_recount)
 		state_want_recount(daemon->api.state);
-	return status;
+	return status ? status
+		      : examiner_start(daemon->api.state, config->store.state, want_restart,
+				daemon, &daemon->examiner, reason);
 }
 
 /* Until SIGTERM or SIGINT, with a look at the writer in between. */
@@ -289,8 +319,13 @@ serve(struct daemon *daemon, const sigset_t *signals)
 			reload(daemon);
 		watchdog_look(&daemon->watchdog);
 	}
-	sd_notify(0, "STOPPING=1");
-	log_line(LOG_LEVEL_INFO, "stopping: %s, %zu connections", strsignal(signal),
+	if (daemon->must_restart)
+		sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+			clock_read_ms(CLOCK_MONOTONIC) * 1000);
+	else
+		sd_notify(0, "STOPPING=1");
+	log_line(LOG_LEVEL_INFO, "stopping: %s, %zu connections",
+		daemon->must_restart ? "to start anew" : strsignal(signal),
 		http_connections(daemon->http));
 }
 
@@ -362,6 +397,7 @@ stop(struct daemon *daemon)
 	http_stop(daemon->http);
 	backup_thread_stop(daemon->api.backups);
 	writer_stop(daemon->api.writer);
+	examiner_stop(daemon->examiner);
 	state_close(daemon->api.state);
 	settings_release(daemon->api.settings);
 }

@@ -97,6 +97,7 @@ problem_from_status(int status)
 		return PROBLEM_STORE_FULL;
 	case STATUS_NO_MEMORY:
 	case STATUS_UNAVAILABLE:
+	case STATUS_CORRUPT: /* a start that is on its way restores it */
 		return PROBLEM_UNAVAILABLE;
 	default:
 		return PROBLEM_INTERNAL;

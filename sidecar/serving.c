@@ -57,6 +57,7 @@ give_up(struct serving *serving, enum guard_trip trip)
 	serving->is_current = false;
 	serving->retry_ms = 0;
 	reason_set(&serving->reason, STATUS_CORRUPT, "%s in serve", guard_name(trip));
+	state_suspect(serving->state); /* which was read there, too */
 }
 
 /* Returns the job's status. */
@@ -125,6 +126,7 @@ struct rebuild {
 	bool has_name;
 	bool *has_apex; /* per zone: its node is written */
 	size_t written;
+	uint64_t records, owned; /* read; as the sources count */
 };
 
 static int
@@ -159,6 +161,7 @@ rebuild_record(void *context, const struct state_record *record, struct reason *
 	const struct name_key *owner = &record->rrset.owner;
 	int status = STATUS_OK;
 
+	rebuild->records++;
 	if (rebuild->has_name
 		&& (compile->owner.len != owner->len
 			|| memcmp(compile->owner.bytes, owner->bytes, owner->len) != 0))
@@ -199,6 +202,34 @@ rebuild_apexes(struct rebuild *rebuild, struct reason *reason)
 }
 
 static int
+add_owned(void *context, const char *source, size_t source_len,
+	const struct state_source *record, struct reason *reason)
+{
+	struct rebuild *rebuild = context;
+
+	(void)source;
+	(void)source_len;
+	(void)reason;
+	rebuild->owned += record->rrsets;
+	return STATUS_OK;
+}
+
+/* A page of state that is damaged may hide records, and a serve without them would deny
+ * names that exist. */
+static int
+check_count(struct rebuild *rebuild, struct reason *reason)
+{
+	int status = state_walk_sources(rebuild->from, add_owned, rebuild, reason);
+
+	if (status == STATUS_OK && rebuild->records != rebuild->owned)
+		status = reason_set(reason, STATUS_CORRUPT,
+			"state: %llu RRsets where its sources have %llu",
+			(unsigned long long)rebuild->records,
+			(unsigned long long)rebuild->owned);
+	return status;
+}
+
+static int
 fill(struct rebuild *rebuild, struct store_meta *out_meta, struct reason *reason)
 {
 	static const struct name_key root;
@@ -212,6 +243,8 @@ fill(struct rebuild *rebuild, struct store_meta *out_meta, struct reason *reason
 			reason);
 	if (status == STATUS_OK && rebuild->has_name)
 		status = finish_name(rebuild, reason);
+	if (status == STATUS_OK)
+		status = check_count(rebuild, reason);
 	if (status == STATUS_OK)
 		status = state_walk_reverse_names(rebuild->from, rebuild_reverse_name, rebuild,
 			reason);
@@ -291,6 +324,8 @@ rebuild(struct serving *serving)
 		if (status != STATUS_OK)
 			store_writer_close(store);
 	}
+	if (status == STATUS_CORRUPT)
+		state_suspect(serving->state);
 	if (status != STATUS_OK) {
 		serving->retry_after_ms = serving->retry_after_ms == 0
 			? RETRY_FIRST_MS

@@ -89,7 +89,16 @@ writer_lease_clock(struct writer *writer)
 static enum change_outcome
 outcome_of(int status)
 {
-	return status == STATUS_FULL ? CHANGE_FULL : CHANGE_FAILED;
+	switch (status) {
+	case STATUS_FULL:
+		return CHANGE_FULL;
+	case STATUS_UNAVAILABLE:
+	case STATUS_IO:      /* state is opened anew for the next one */
+	case STATUS_CORRUPT: /* and restored by a start */
+		return CHANGE_BUSY;
+	default:
+		return CHANGE_FAILED;
+	}
 }
 
 /* The result's reason says why already. */
@@ -183,6 +192,8 @@ run_change(struct writer *writer, struct request *request, struct state_txn *txn
 		/* a refusal has its outcome already; else the state could not be read */
 		if (status != STATUS_INVALID)
 			fail(request, status);
+		if (status == STATUS_CORRUPT)
+			state_suspect(writer->state);
 		return STATUS_OK;
 	}
 	mine = revision_for(request, *revision);
@@ -200,6 +211,8 @@ run_change(struct writer *writer, struct request *request, struct state_txn *txn
 			&writer->touched, &is_clean, &out->reason);
 	if (status == STATUS_OK && request->plan.writes > 0)
 		status = state_set_revision(txn, mine, &out->reason);
+	if (status == STATUS_CORRUPT)
+		state_suspect(writer->state);
 	if (status != STATUS_OK) {
 		fail(request, status);
 		return is_clean ? STATUS_OK : status;
@@ -282,9 +295,12 @@ run_all(struct writer *writer, struct request *group, bool *out_wrote, bool *out
 
 /* Those that would have been done; refusals stand. */
 static void
-fail_all(struct request *group, int status, const struct reason *reason)
+fail_all(struct writer *writer, struct request *group, int status, const struct reason *reason)
 {
 	struct request *request;
+
+	if (status == STATUS_CORRUPT)
+		state_suspect(writer->state);
 
 	for (request = group; request; request = request->next) {
 		struct change_result *out = request->out;
@@ -310,7 +326,7 @@ run_group(struct writer *writer, struct request *group)
 		status = run_all(writer, group, &wrote, &spoilt, &reason);
 	while (spoilt);
 	if (status != STATUS_OK)
-		fail_all(group, status, &reason);
+		fail_all(writer, group, status, &reason);
 	else if (wrote) {
 		serving_update(&writer->serving, &writer->touched, writer->revision);
 		is_seen = serving_is_seen(&writer->serving, &reason);

@@ -5,14 +5,13 @@
 import json
 import os
 import re
-import shutil
-import signal
 import subprocess
 
 import pytest
 
 from support import build
 from support import state_damage as damage
+from support.strace import Strace
 from support.wait import wait_until
 
 ALARM = "state-restored"
@@ -271,3 +270,76 @@ def test_a_state_that_is_cut_off_while_livezoned_runs_is_found_by_the_next_start
     whole.daemon.start()
     assert content(whole.api).keys() == before.keys()
     assert whole.answers("n5.live.test") == ["10.0.0.5"]
+
+
+def read_everything(api):
+    try:
+        return api.request("GET", "/v1/backup").status
+    except OSError:
+        return None  # it starts anew
+
+
+@pytest.mark.parametrize("what", ["a-record", "a-source"])
+def test_damage_under_a_running_livezoned_restarts_and_restores_it(livezone, what):
+    whole = livezone()
+    fill(whole.api)
+    before, pid = content(whole.api), whole.daemon.process.pid
+    DAMAGES[what](state_of(whole.daemon))
+    wait_until(lambda: read_everything(whole.api) != 200, 10, "somebody reads what was never written")
+    wait_until(lambda: read_everything(whole.api) == 200, 20, "livezoned has restored it")
+    assert whole.daemon.process.is_running() and whole.daemon.process.pid == pid
+    assert content(whole.api).keys() == before.keys()
+    assert ALARM in alarms(whole.api) and len(quarantined(whole.daemon)) == 1
+    assert "livezoned starts anew to restore it" in whole.daemon.process.output()
+    assert whole.answers("n7.live.test") == ["10.0.0.7"]
+    assert whole.api.put("n7.live.test", "A", "10.1.1.1").status == 200
+    assert whole.answers("n7.live.test") == ["10.1.1.1"]
+
+
+def put(api, number):
+    return api.request(
+        "PUT", "/v1/rrsets/w.live.test/A", {"records": [f"10.9.{number >> 8}.{number & 255}"], "ttl": 5})
+
+
+def test_a_read_only_file_system_is_503_and_reads_go_on(livezone):
+    whole = livezone()
+    fill(whole.api, 20)
+    pid, data = whole.daemon.process.pid, damage.data_of(state_of(whole.daemon))
+    broken = Strace(pid, "pwrite64,writev,fdatasync", "error=EROFS", paths=[data])
+    try:
+        for number in range(3):
+            refused = put(whole.api, number)
+            assert refused.status == 503
+            assert "Read-only file system" in refused.json["detail"]
+        assert whole.api.get("/v1/rrsets/n1.live.test/A").json["records"] == ["10.0.0.1"]
+        assert whole.answers("n1.live.test") == ["10.0.0.1"]
+        assert whole.answers("w.live.test") == []
+    finally:
+        broken.close()
+    wait_until(lambda: put(whole.api, 7).status == 200, 10, "writable again")
+    assert whole.answers("w.live.test") == ["10.9.0.7"]
+    assert alarms(whole.api) == {}
+
+
+def test_an_io_error_has_state_checked_before_it_is_opened_anew(livezone):
+    whole = livezone()
+    fill(whole.api, 20)
+    data = damage.data_of(state_of(whole.daemon))
+    broken = Strace(whole.daemon.process.pid, "fdatasync", "error=EIO:when=1", paths=[data])
+    try:
+        refused = put(whole.api, 1)
+        assert refused.status == 503 and "Input/output error" in refused.json["detail"]
+        assert put(whole.api, 2).status == 200
+    finally:
+        broken.close()
+    assert "opened anew after an I/O error: revision " in whole.daemon.process.output()
+    assert whole.answers("w.live.test") == ["10.9.0.2"]
+    assert alarms(whole.api) == {} and quarantined(whole.daemon) == []
+
+
+def test_room_is_reserved_without_changing_the_size(livezoned):
+    daemon = livezoned()
+    daemon.api.put("a.live.test", "A", "10.0.0.1")
+    found = damage.data_of(state_of(daemon)).stat()
+    assert found.st_size < 1 << 20
+    assert found.st_blocks * 512 >= 16 << 20

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026, the livezone authors
+"""The file of state: write errors, damage, and the loss of both stores (sections 4 and 7)."""
+
+import pytest
+
+from support import state_damage
+from support.strace import Strace
+from support.wait import wait_until
+
+
+def state_of(whole):
+    return whole.daemon.config["store"]["state"]
+
+
+def alarm_of(whole):
+    return {alarm["name"]: alarm["text"] for alarm in whole.api.status()["alarms"]}.get(
+        "state-restored", "")
+
+
+@pytest.mark.parametrize("error", ["EIO", "ENOSPC"])
+def test_f35_error_at_every_write_of_a_commit(faults, error):
+    """The n-th page write, each sync and the meta write, which is the last write of a commit."""
+    faults.need("strace")
+    whole = faults.whole(cold=200)
+    data = state_damage.data_of(state_of(whole))
+    refused = 0
+    with faults.probing(whole, writes=50) as watch:
+        for call in ("pwrite64", "writev", "fdatasync"):
+            for number in range(1, faults.pick(4, 12)):
+                before = watch.writer.refused
+                broken = Strace(whole.daemon.process.pid, call,
+                                f"error={error}:when={number}", paths=[data])
+                try:
+                    watch.ask(faults.pick(400, 2000))
+                finally:
+                    broken.close()
+                refused += watch.writer.refused - before
+        watch.wait_live()
+    assert refused > 0  # the errors were felt
+    watch.must(note=f"{refused} writes refused; opened anew "
+                    f"{whole.daemon.process.output().count('opened anew')} times")
+    assert alarm_of(whole) == ""
+
+
+DAMAGES = {
+    "bytes": lambda state: state_damage.change_bytes(state, 61, 400),
+    "record": lambda state: state_damage.change_text(state, b"\x03hot"),
+    "metas": state_damage.change_meta,
+    "half": state_damage.truncate,
+    "empty": lambda state: state_damage.truncate(state, 0),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGES)
+def test_f61_damaged_state_and_an_intact_serve(faults, what):
+    whole = faults.whole()
+    with faults.probing(whole) as watch:
+        whole.daemon.kill()
+        DAMAGES[what](state_of(whole))
+        with watch.fault():
+            whole.daemon.start()
+        watch.wait_live()
+    assert "restored from serve" in alarm_of(whole)
+    watch.must(live_within=5.0, note="live again: the first new write")
+    whole.daemon.ctl("acknowledge", "state-restored")
+    assert alarm_of(whole) == ""
+
+
+def test_f61_damage_while_livezoned_runs(faults):
+    whole = faults.whole()
+    pid = whole.daemon.process.pid
+    with faults.probing(whole) as watch:
+        with watch.fault():
+            state_damage.change_text(state_of(whole), b"\x03hot")
+        wait_until(lambda: "starts anew" in whole.daemon.process.output(), 20, "it is found")
+        wait_until(whole.api.is_ready, 20, "livezoned runs again")
+        watch.wait_live()
+    assert whole.daemon.process.pid == pid
+    assert "restored from serve" in alarm_of(whole)
+    watch.must(live_within=8.0)
+
+
+@pytest.mark.parametrize("what", ["half", "empty"])
+def test_f62_damaged_state_and_serve(faults, what):
+    daemon = faults.daemon(backup={"interval": "1s"})
+    whole = faults.whole(daemon=daemon)
+    revision = whole.api.status()["state"]["revision"]
+    wait_until(lambda: whole.api.status()["backup"].get("newest", {}).get("revision") == revision,
+               20, "a backup of all")
+    with faults.probing(whole, writes=0) as watch:
+        whole.daemon.kill()
+        DAMAGES[what](state_of(whole))
+        with watch.fault():
+            state_damage.truncate(whole.daemon.serve, 0)
+        watch.ask(1000)
+        whole.daemon.start()
+        wait_until(lambda: not whole.query("static.live.test", tries=1, timeout=1.0).options, 20,
+                   "live again")
+    assert f"-r{revision}.jsonl" in alarm_of(whole)
+    assert "may be missing" in alarm_of(whole)
+    watch.must(stale_ok=True, stored=False, note=f"restored from the backup of revision {revision}")
