@@ -34,6 +34,10 @@ cmd_status(const struct command_line *line)
 	print_alarms(output_array(status, "alarms"));
 	print_daemon(status);
 	print_backup(output_object(status, "backup"));
+	if (output_number(output_object(status, "log"), "lost") > 0)
+		printf("log         %llu LINES LOST: nobody read them\n",
+			(unsigned long long)output_number(
+				output_object(status, "log"), "lost"));
 	unbounds = output_array(status, "unbounds");
 	count = unbounds ? json_object_array_length(unbounds) : 0;
 	for (size_t i = 0; i < count; i++)
@@ -56,6 +60,12 @@ print_alarms(struct json_object *alarms)
 	}
 }
 
+static const char *
+plural(uint64_t count)
+{
+	return count == 1 ? "" : "s";
+}
+
 static void
 print_daemon(struct json_object *status)
 {
@@ -70,15 +80,18 @@ print_daemon(struct json_object *status)
 	output_bytes(output_number(state, "map-size"), size);
 	printf("livezoned   %s, up %s, %s%s\n", output_text(status, "version"), uptime,
 		ready ? "ready" : "NOT READY: ", output_text(status, "reason"));
-	printf("state       revision %llu, %llu RRsets, %s of %s\n",
+	printf("state       revision %llu, %llu RRset%s, %s of %s\n",
 		(unsigned long long)output_number(state, "revision"),
-		(unsigned long long)output_number(state, "rrsets"), used, size);
+		(unsigned long long)output_number(state, "rrsets"),
+		plural(output_number(state, "rrsets")), used, size);
 	printf("serve       revision %llu, %s%s\n",
 		(unsigned long long)output_number(serve, "revision"),
 		current ? "current" : "BEHIND: ", output_text(serve, "reason"));
-	printf("writer      %llu changes in %llu commits, %llu waiting\n",
+	printf("writer      %llu change%s in %llu commit%s, %llu waiting\n",
 		(unsigned long long)output_number(writer, "changes"),
+		plural(output_number(writer, "changes")),
 		(unsigned long long)output_number(writer, "commits"),
+		plural(output_number(writer, "commits")),
 		(unsigned long long)output_number(writer, "queued"));
 }
 

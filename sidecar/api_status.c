@@ -16,6 +16,7 @@
 #include "sidecar/api.h"
 #include "sidecar/backup_thread.h"
 #include "sidecar/emit.h"
+#include "sidecar/log.h"
 
 static void emit_state(struct emit *emit, const struct state_meta *meta,
 	const struct writer_status *writer, uint64_t rrsets);
@@ -65,6 +66,10 @@ api_status_get(struct api_call *call)
 	emit_serve(&emit, &writer);
 	emit_writer(&emit, &writer);
 	emit_backup(&emit, call->api->backups);
+	emit_key(&emit, "log");
+	emit_begin(&emit, '{');
+	emit_member_number(&emit, "lost", log_dropped());
+	emit_end(&emit, '}');
 	emit_key(&emit, "unbounds");
 	emit_begin(&emit, '[');
 	/* a directory without reports is no fault of ours */

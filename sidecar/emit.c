@@ -78,20 +78,6 @@ emit_string_n(struct emit *emit, const char *text, size_t len)
 }
 
 void
-emit_number(struct emit *emit, uint64_t number)
-{
-	separate(emit);
-	buffer_printf(emit->out, "%" PRIu64, number);
-}
-
-void
-emit_bool(struct emit *emit, bool value)
-{
-	separate(emit);
-	buffer_add_text(emit->out, value ? "true" : "false");
-}
-
-void
 emit_member(struct emit *emit, const char *key, const char *text)
 {
 	emit_key(emit, key);
@@ -102,12 +88,14 @@ void
 emit_member_number(struct emit *emit, const char *key, uint64_t number)
 {
 	emit_key(emit, key);
-	emit_number(emit, number);
+	separate(emit);
+	buffer_printf(emit->out, "%" PRIu64, number);
 }
 
 void
 emit_member_bool(struct emit *emit, const char *key, bool value)
 {
 	emit_key(emit, key);
-	emit_bool(emit, value);
+	separate(emit);
+	buffer_add_text(emit->out, value ? "true" : "false");
 }

@@ -26,8 +26,6 @@ void emit_end(struct emit *emit, char bracket);   /* '}' or ']' */
 void emit_key(struct emit *emit, const char *key);
 void emit_string(struct emit *emit, const char *text);
 void emit_string_n(struct emit *emit, const char *text, size_t len);
-void emit_number(struct emit *emit, uint64_t number);
-void emit_bool(struct emit *emit, bool value);
 
 /* A key with its value. */
 void emit_member(struct emit *emit, const char *key, const char *text);

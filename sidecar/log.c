@@ -5,6 +5,7 @@
  */
 #include "sidecar/log.h"
 
+#include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -28,9 +29,18 @@ static struct {
 	unsigned dropped;
 } refused = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
+/* Lines that stderr did not take; the lock is never held while a write waits. */
+static struct {
+	pthread_mutex_t lock;
+	uint64_t all;
+	uint64_t unsaid;
+} dropped_lines = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
 static size_t write_head(enum log_level level, char *line);
 static size_t escape(const char *text, char *line, size_t used);
 static void write_line(enum log_level level, const char *format, va_list args);
+static size_t make_line(enum log_level level, const char *text, char line[LOG_LINE_MAX]);
+static bool put_line(const char *line, size_t len);
 
 void
 log_init(void)
@@ -81,22 +91,60 @@ log_refused(const char *format, ...)
 	va_end(args);
 }
 
+uint64_t
+log_dropped(void)
+{
+	uint64_t all;
+
+	pthread_mutex_lock(&dropped_lines.lock);
+	all = dropped_lines.all;
+	pthread_mutex_unlock(&dropped_lines.lock);
+	return all;
+}
+
 static void
 write_line(enum log_level level, const char *format, va_list args)
 {
-	struct pollfd out = { .fd = STDERR_FILENO, .events = POLLOUT };
-	char text[LOG_LINE_MAX / 2];
-	char line[LOG_LINE_MAX];
-	size_t used;
+	char text[LOG_LINE_MAX / 2], line[LOG_LINE_MAX], loss[LOG_LINE_MAX];
+	char loss_text[128];
+	size_t len, loss_len;
 
 	vsnprintf(text, sizeof(text), format, args);
-	used = escape(text, line, write_head(level, line));
+	len = make_line(level, text, line);
+	pthread_mutex_lock(&dropped_lines.lock);
+	if (dropped_lines.unsaid > 0) {
+		snprintf(loss_text, sizeof(loss_text),
+			"%" PRIu64 " lines of this log are lost: nobody read them",
+			dropped_lines.unsaid);
+		loss_len = make_line(LOG_LEVEL_WARNING, loss_text, loss);
+		if (put_line(loss, loss_len))
+			dropped_lines.unsaid = 0;
+	}
+	if (dropped_lines.unsaid > 0 || !put_line(line, len)) {
+		dropped_lines.unsaid++;
+		dropped_lines.all++;
+	}
+	pthread_mutex_unlock(&dropped_lines.lock);
+}
+
+static size_t
+make_line(enum log_level level, const char *text, char line[LOG_LINE_MAX])
+{
+	size_t used = escape(text, line, write_head(level, line));
+
 	line[used++] = '\n';
-	/* a journal that does not read must not hold a request up */
-	if (poll(&out, 1, 0) != 1 || !(out.revents & POLLOUT))
-		return;
-	if (write(STDERR_FILENO, line, used) < 0)
-		return; /* there is nobody to tell */
+	return used;
+}
+
+/* A journal that does not read must not hold a request up: not at all, or whole, since a line
+ * is shorter than PIPE_BUF. */
+static bool
+put_line(const char *line, size_t len)
+{
+	struct pollfd out = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	return poll(&out, 1, 0) == 1 && (out.revents & POLLOUT)
+		&& write(STDERR_FILENO, line, len) == (ssize_t)len;
 }
 
 static size_t

@@ -3,12 +3,14 @@
 /*
  * One line per event on stderr, from any thread. Under systemd each line has its priority
  * in front ("<6>"); elsewhere the time. A stderr that is closed, full or stuck costs
- * lines, never the daemon: a line that cannot be written at once is dropped.
+ * lines, never the daemon: a line that cannot be written at once is dropped and counted, and
+ * the next one that can be has a line before it that says how many.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* The numbers are syslog's. */
 enum log_level {
@@ -28,6 +30,9 @@ void log_init(void);
 void log_line(enum log_level level, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* The same for requests that were refused: at most LOG_REFUSED_BURST lines a second, then
+/* Lines that were dropped since the start. */
+uint64_t log_dropped(void);
+
+/* The same as log_line for requests that were refused: at most LOG_REFUSED_BURST lines a second, then
  * one line that counts the rest. */
 void log_refused(const char *format, ...) __attribute__((format(printf, 1, 2)));
