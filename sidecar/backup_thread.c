@@ -160,6 +160,7 @@ run(void *context)
 	uint64_t due_ms = 0;
 	bool is_fresh = true;
 
+	pthread_setname_np(pthread_self(), "backup");
 	pthread_mutex_lock(&thread->lock);
 	while (!thread->is_stopping) {
 		struct settings_of_backup settings = thread->settings;

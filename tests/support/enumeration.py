@@ -152,10 +152,15 @@ class Source(Single):
 
 def points_of(whole, operation, log):
     """[call, ...] of one write, in order."""
+    return points_of_thread(whole, "writer", operation.run, log)
+
+
+def points_of_thread(whole, name, run, log):
+    """[call, ...] of that thread of livezoned while `run` runs."""
     pid = whole.daemon.process.pid
-    watched = Strace(pid, "all", log=log, tid=thread(pid, "writer"))
+    watched = Strace(pid, "all", log=log, tid=thread(pid, name))
     try:
-        assert operation.run()
+        assert run()
     finally:
         watched.close()
     return [call for call in _CALL.findall(log.read_text()) if call not in _NOT_OURS]
