@@ -31,7 +31,7 @@
  */
 #define LOOK_LIVE_MS 250
 /* Nothing to answer from, or the files are just changing: every moment counts. */
-#define LOOK_TROUBLE_MS 100
+#define LOOK_TROUBLE_MS 50
 #define REPORT_MS 1000
 /* Slots beyond the expected threads: the keeper's own, and room for a host that starts a
  * few more than it says. */

@@ -38,7 +38,7 @@ def test_f30_serve_is_read_only_for_unbound(faults):
     with faults.probing(whole) as watch:
         restart(whole, watch, wrapper=namespace.read_only(whole.daemon.serve))
         assert "is mounted read-only" in whole.unbound.process.output()
-        watch.ask(faults.pick(3000, 20000))
+        watch.ask(faults.pick(1000, 20000))
         assert stage_of(whole.query(truth.cold(1))) == [3]
         goal = watch.writer.acks + 10
         wait_until(lambda: watch.writer.acks > goal, 10, "writes are acknowledged")
@@ -60,7 +60,7 @@ def test_f43_reader_table_filled_by_another_process(faults, tmp_path):
     with faults.probing(whole) as watch:
         claims = lockfile.Claims(tmp_path, whole.daemon.serve)
         assert len(lockfile.slots(whole.daemon.serve)) == 512
-        watch.ask(2000)
+        watch.ask(faults.pick(500, 10000))
         claims.close()
         killed = time.monotonic()
         wait_until(lambda: len(lockfile.slots(whole.daemon.serve)) < 20, 10, "livezoned sweeps")
@@ -77,7 +77,7 @@ def test_f43_unbound_started_while_it_is_full(faults, tmp_path):
             claims = lockfile.Claims(tmp_path, whole.daemon.serve)
             whole.unbound.start()
             wait_until(lambda: stage_of(whole.query(truth.cold(1))) == [3], 10, "a copy is made")
-        watch.ask(2000)
+        watch.ask(faults.pick(500, 10000))
         assert "reader slot: MDB_READERS_FULL" in faults.report_of(whole)["store_reason"]
         claims.close()
         watch.wait_live()
@@ -102,7 +102,7 @@ def test_f44_livezoned_and_unbound_have_one_pid(faults):
         assert status["store"] == "live"
         assert says in status["warning"]
         assert "WARNING: the other side" in whole.daemon.ctl("status").stdout
-        watch.ask(2000)
+        watch.ask(faults.pick(500, 10000))
         with watch.away():
             whole.unbound.process.kill()
             whole.daemon.kill()
@@ -134,7 +134,7 @@ def test_f44_two_unbounds_have_one_pid(faults, tmp_path, cleanup, watch_log):
         said = second.process.output().count("another reader has our process id 2")
         assert said == 1
         second.process.kill()
-        watch.ask(2000)
+        watch.ask(faults.pick(500, 10000))
         restart(whole, watch, wrapper=())
         watch.wait_live()
     watch.must(same_process=False, note="the second one answers from copies, and says why once")
@@ -185,7 +185,8 @@ def test_f46_livezoned_opens_and_closes_while_unbound_reloads(faults, version):
             reloads = 0
             while not is_over:
                 watch.ask(200)  # not so often that it has no time to answer
-                whole.unbound.reload()
+                with watch.away():  # F13 looks at what a reload costs
+                    whole.unbound.reload()
                 reloads += 1
             return reloads
 
@@ -202,7 +203,5 @@ def test_f46_livezoned_opens_and_closes_while_unbound_reloads(faults, version):
             assert "Invalid argument" not in process.output()
         assert other in Path(f"/proc/{whole.daemon.process.pid}/maps").read_text()
         lmdb = faults.report_of(whole)["lmdb"]
-    verdict = watch.must(lost=None, p99_ms=None, same_process=not other, note=f"liblmdb {lmdb}, "
-                         f"{starts} starts, {reloads} reloads; lost: "
-                         "foreign names that Unbound was asking upstream for")
-    assert [text for text in verdict.lost if ".foreign.example" not in text] == []
+    watch.must(p99_ms=None, same_process=not other,
+               note=f"liblmdb {lmdb}, {starts} starts, {reloads} reloads")

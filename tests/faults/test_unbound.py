@@ -46,7 +46,7 @@ def test_f11_killed_with_an_open_transaction(faults):
         wait_until(lambda: not lockfile.slots_of(whole.daemon.serve, pid), 7, "its slots are free")
         cleared = time.monotonic() - killed
         before = size_of(faults, whole)
-        watch.ask(faults.pick(2000, 20000))
+        watch.ask(faults.pick(500, 20000))
         assert size_of(faults, whole) <= before + 64 * 4096
     watch.must(stale_ok=True, fallback_ok=True, same_process=False,
                note=f"slots free after {cleared:.1f} s")
@@ -56,17 +56,16 @@ def test_f12_stopped_inside_a_transaction(faults):
     faults.need("gdb")
     limit = 64 << 20
     whole = faults.whole(store={"size-limit": "64MiB"})
-    seconds = faults.pick(3, 60)
+    seconds = faults.pick(1.5, 60)
     with faults.probing(whole, writes=faults.pick(300, 1000)) as watch:
         with watch.away():
             gdb.stop_at(whole.unbound.process.pid, gdb.INSIDE_THE_GUARD,
                         f"shell sleep {seconds}", "delete", "detach", deadline=seconds + 60)
         grown = size_of(faults, whole)
         watch.wait_live()
-        watch.ask(2000)
         assert max(grown, size_of(faults, whole)) <= limit
         after = size_of(faults, whole)
-        watch.ask(2000)
+        watch.ask(faults.pick(1000, 20000))
         assert size_of(faults, whole) <= after + 64 * 4096
         statuses = dict(watch.writer.statuses)
     watch.must(note=f"stopped {seconds} s, serve grew to {grown >> 10} KiB; writes: {statuses}")
@@ -243,9 +242,10 @@ def test_f16_the_module_cannot_be_loaded(faults, module, tmp_path, upstream, cle
 def test_f17_a_fault_inside_the_guard(faults):
     faults.need("gdb")
     whole = faults.whole()
-    # the query itself: only this one is asked meanwhile
+    pid = whole.unbound.process.pid
+    # nobody else asks, so that one of these questions meets the fault
     with ThreadPoolExecutor() as pool:
-        fault = pool.submit(gdb.fault_at, whole.unbound.process.pid, gdb.INSIDE_THE_GUARD)
+        fault = pool.submit(gdb.fault_at, pid, gdb.INSIDE_THE_GUARD)
         answers = []
         while not (fault.done() and answers and not answers[-1].options):
             answers.append(whole.query(truth.cold(1), tries=1, timeout=30))
@@ -253,14 +253,10 @@ def test_f17_a_fault_inside_the_guard(faults):
     assert {message.answer[0][0].address for message in answers} == {"10.16.0.1"}
     assert any(is_old(message) for message in answers)
     wait_until(lambda: faults.report_of(whole).get("trips_sigsegv") == "1", 10, "it is counted")
-    faults.wait_snapshot(whole)
+    assert whole.unbound.process.pid == pid
     with faults.probing(whole) as watch:
-        with watch.away():  # gdb stops all of it while it reads symbols
-            with watch.fault():
-                gdb.fault_at(whole.unbound.process.pid, gdb.INSIDE_THE_GUARD)
-            whole.query(truth.cold(1))  # behind what waits in the sockets, as far as they hold it
         watch.wait_live()
-    watch.must(stale_ok=True)
+    watch.must(note=f"{len(answers)} questions meanwhile, each answered, one at least from the snapshot")
 
 
 def crash(whole):
@@ -376,7 +372,7 @@ def test_f20_chroot_and_a_user_of_its_own(faults, memory_path, upstream, cleanup
         upstream=upstream.port,
         modules=None,
         extra=lambda port: fragment(daemon, port),
-        server=f'username: "nobody"\n    chroot: "{root}"',
+        server=f'username: "nobody"\n    chroot: "{root}"\n    so-rcvbuf: 4m',
         env={"LIVEZONE_CONF": "/livezone.yaml"},
     )
     cleanup.callback(unbound.close)
@@ -400,7 +396,7 @@ def test_f21_more_workers_than_reader_slots(faults, tmp_path):
             whole.unbound.threads = 64
             whole.unbound.write_config()
             whole.unbound.reload()
-        watch.ask(2000)
+        watch.ask(faults.pick(500, 10000))
         warning = wait_until(lambda: faults.report_of(whole)["warning"], 5, "it warns")
         assert "reader slots" in warning
         claims.close()

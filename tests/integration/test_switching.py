@@ -15,7 +15,7 @@ from support.load import FixedProber, Load
 from support.wait import wait_until
 
 _SECONDS = 300 if build.LONG else 6
-_PAUSE = 0.05  # the keeper looks ten times a second while serve changes
+_PAUSE = 0.03  # the keeper looks every 50 ms while serve changes
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 _libc = ctypes.CDLL(None, use_errno=True)
 
