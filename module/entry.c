@@ -194,8 +194,10 @@ void
 deinit(struct module_env *env, int id)
 {
 	loop_done(env, id);
-	if (keeper)
-		keeper_stop(keeper);
+	if (keeper && !keeper_stop(keeper)) {
+		log_err("livezone: the keeper waits for another process and is left behind");
+		keeper = NULL;
+	}
 	for (size_t i = 0; i < workers_count(&workers); i++) {
 		struct worker_state *state = atomic_load(&workers.state[i]);
 

@@ -63,6 +63,8 @@ struct keeper {
 static int start_thread(struct keeper *keeper, struct reason *reason);
 static void close_wake_fd(struct keeper *keeper);
 static void wait_until_tried(struct keeper *keeper);
+static bool join(struct keeper *keeper);
+static void leave_behind(struct keeper *keeper);
 static void *run(void *argument);
 static void begin(struct keeper *keeper);
 static void follow_with_snapshot(struct keeper *keeper);
@@ -165,18 +167,21 @@ wait_until_tried(struct keeper *keeper)
 	pthread_mutex_unlock(&keeper->lock);
 }
 
-void
+bool
 keeper_stop(struct keeper *keeper)
 {
 	struct workers *workers = keeper->settings.workers;
 	uint64_t one = 1;
 
 	if (!keeper->is_running)
-		return;
+		return true;
 	atomic_store(&keeper->is_stopping, true);
 	while (write(keeper->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
-	pthread_join(keeper->thread, NULL);
+	if (!join(keeper)) {
+		leave_behind(keeper);
+		return false;
+	}
 	close_wake_fd(keeper);
 	keeper->is_running = false;
 	/* a reload or an end, but no crash */
@@ -185,6 +190,35 @@ keeper_stop(struct keeper *keeper)
 	keeper->report.ended = 0;
 	for (size_t i = 0; i < workers_count(workers); i++)
 		stats_add(&atomic_load(&workers->state[i])->stats, &keeper->report);
+	return true;
+}
+
+static bool
+join(struct keeper *keeper)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += KEEPER_STOP_MS / 1000;
+	return pthread_clockjoin_np(keeper->thread, NULL, CLOCK_MONOTONIC, &until) == 0;
+}
+
+/* No worker runs. The thread may come back at any time, and finds that it is over. */
+static void
+leave_behind(struct keeper *keeper)
+{
+	struct workers *workers = keeper->settings.workers;
+	struct report ended = { .pid = keeper->pid,
+		.side = keeper->report.side,
+		.ended = 1,
+		.written_boot_ms = clock_boot_ms(),
+		.written_ms = clock_wall_ms() };
+
+	pthread_detach(keeper->thread);
+	atomic_store(&workers->live, NULL);
+	atomic_store(&workers->snapshot, NULL);
+	atomic_store(&workers->wake_fd, -1);
+	(void)report_write(keeper->settings.config->store.serve, &ended, NULL);
 }
 
 void
@@ -213,6 +247,8 @@ run(void *argument)
 		struct snapshot_order copies;
 
 		live_look(&keeper->live, &order);
+		if (atomic_load(&keeper->is_stopping))
+			return NULL;
 		if (keeper->live.has_news
 			|| clock_boot_ms() - keeper->reported_ms >= REPORT_MS)
 			(void)write_report(keeper);
@@ -300,6 +336,7 @@ live_order(struct keeper *keeper)
 		.slots = slots_wanted(keeper),
 		.report = &keeper->report,
 		.say = keeper->settings.say,
+		.is_over = &keeper->is_stopping,
 		.why_off = breaker_is_off(&keeper->breaker, clock_boot_ms())
 			? keeper->why_off : NULL,
 	};

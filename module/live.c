@@ -60,6 +60,7 @@ static bool unpark(struct live *live, const struct live_order *order);
 static void retire(struct live *live, bool is_parked);
 static void free_retired(struct live *live, const struct live_order *order);
 static void free_guarded(void *context);
+static void offer(const struct live_order *order, struct store_reader *reader);
 static void claim_guarded(void *context);
 static void set_store(struct live *live, const struct live_order *order, const char *store,
 	const char *why);
@@ -116,7 +117,7 @@ check_current(struct live *live, const struct live_order *order)
 		(void)run_guarded(order, live->current, &claim_guarded, &claim);
 		warning_check_slots(&live->warning, store_reader_slots(live->current),
 			order->slots, order->report, order->say);
-		atomic_store(&order->workers->live, live->current);
+		offer(order, live->current);
 		set_store(live, order, "live", "");
 		return;
 	}
@@ -202,6 +203,15 @@ back_off(struct live *live)
 			? UINT64_C(1000) << (steps - BROKEN_FREE) : BACK_OFF_MAX_MS);
 }
 
+/* A keeper that was given up while it waited must not come between its successor and the
+ * workers. */
+static void
+offer(const struct live_order *order, struct store_reader *reader)
+{
+	if (!atomic_load(order->is_over))
+		atomic_store(&order->workers->live, reader);
+}
+
 static int
 switch_to(struct live *live, const struct live_order *order, struct store_reader *reader,
 	struct reason *why)
@@ -212,7 +222,7 @@ switch_to(struct live *live, const struct live_order *order, struct store_reader
 		store_reader_close(reader);
 		return reason_set(why, STATUS_NO_MEMORY, "out of memory");
 	}
-	atomic_store(&order->workers->live, reader);
+	offer(order, reader);
 	if (live->current)
 		retire(live, false);
 	live->current = reader;

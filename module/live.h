@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -52,6 +53,7 @@ struct live_order {
 	size_t slots;
 	struct report *report; /* trips and opens are counted here; `store` and why */
 	keeper_say_fn say;
+	const atomic_bool *is_over; /* nobody waits for this round any more */
 	const char *why_off; /* the store is to be left alone; NULL: it is not */
 };
 

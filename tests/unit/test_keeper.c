@@ -2,7 +2,9 @@
  * Copyright (c) 2026, the livezone authors */
 #include "tests/unit/serve.h"
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "lib/clock.h"
@@ -147,7 +149,7 @@ start(void)
 static void
 stop(void)
 {
-	keeper_stop(keeper);
+	assert_true(keeper_stop(keeper));
 	workers_reset(&workers);
 }
 
@@ -354,6 +356,56 @@ a_store_that_may_not_be_opened_is_copied_without_its_locks(void **state)
 	assert_int_equal(worker->stage, REPORT_LIVE);
 }
 
+/* LMDB's reader mutex (mdb.c: MDB_txbody), as a livezoned has it that was stopped in
+ * mdb_reader_check. */
+static pthread_mutex_t *
+reader_mutex(void)
+{
+	char path[128];
+	uint8_t *map;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/lock.mdb", serve.dir);
+	fd = open(path, O_RDWR); /* not closed: that would end the locks of this process */
+	assert_true(fd >= 0);
+	map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_true(map != MAP_FAILED);
+	assert_int_equal(*(uint32_t *)map, 0xbeefc0de);
+	return (pthread_mutex_t *)(map + 8);
+}
+
+static void
+a_keeper_that_waits_for_another_process_is_left_behind(void **state)
+{
+	struct worker_state *worker;
+	pthread_mutex_t *held;
+	uint64_t began;
+
+	(void)state;
+	zone.stale_ms = 60000;
+	config.store.snapshot_limit = 1 << 20;
+	publish(1);
+	start();
+	stop();
+	held = reader_mutex();
+	assert_int_equal(pthread_mutex_lock(held), 0);
+	settings.threads += 4;
+	start(); /* it claims slots */
+	began = clock_boot_ms();
+	assert_false(keeper_stop(keeper));
+	assert_true(clock_boot_ms() - began < 2 * KEEPER_STOP_MS);
+	workers_reset(&workers);
+	keeper = keeper_new();
+	start();
+	worker = worker_new(&workers, 1);
+	wait_for(worker, 1);
+	assert_int_equal(worker->stage, REPORT_STALE); /* of a copy without locks */
+	assert_int_equal(pthread_mutex_unlock(held), 0);
+	publish(2);
+	wait_for(worker, 2);
+	assert_int_equal(worker->stage, REPORT_LIVE);
+}
+
 static void
 a_store_over_the_limit_has_no_snapshot(void **state)
 {
@@ -508,6 +560,9 @@ main(void)
 			a_snapshot_outlives_a_reload_but_not_its_age, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_store_that_may_not_be_opened_is_copied_without_its_locks, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(
+			a_keeper_that_waits_for_another_process_is_left_behind, setup,
 			teardown),
 		cmocka_unit_test_setup_teardown(
 			a_store_over_the_limit_has_no_snapshot, setup, teardown),
