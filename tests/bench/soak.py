@@ -17,6 +17,7 @@ import http.client
 import json
 import os
 import pathlib
+import signal
 import struct
 import sys
 import time
@@ -226,6 +227,7 @@ def line(number, row):
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("soak: ended by a signal"))
     options = parse()
     context = subjects.Context(options.prefix, options.build, options.build,
                                data.Data(pathlib.Path(options.build) / "data"))
