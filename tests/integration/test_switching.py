@@ -34,7 +34,7 @@ class Switcher(Load):
 
     def __init__(self, serve):
         super().__init__()
-        self._serve, self._next = serve, serve.with_name("serve.next")
+        self._serve = serve
         self._model = serve.with_name("serve.model")
         shutil.copytree(serve, self._model)
         for name in [*self._model.glob("*.report"), self._model / "lock.mdb"]:
@@ -43,10 +43,11 @@ class Switcher(Load):
         self.switches = 0
 
     def step(self):
-        shutil.rmtree(self._next, ignore_errors=True)
-        shutil.copytree(self._model, self._next)
-        exchange(self._next, self._serve)
         self.switches += 1
+        other = self._serve.with_name(f"serve.{self.switches}")
+        shutil.copytree(self._model, other)
+        exchange(other, self._serve)
+        shutil.rmtree(other, ignore_errors=True)  # a report may be written into it meanwhile
         self._halt.wait(_PAUSE)
 
 
