@@ -245,7 +245,7 @@ def test_watch_prints_changes_as_they_come(daemon, cleanup, tmp_path):
 def test_status_is_for_people_and_programs(daemon):
     daemon.ctl("put", "a.live.test", "A", "10.0.0.1")
     text = daemon.ctl("status").stdout
-    for word in ("livezoned ", "ready", "state ", "1 RRsets", "serve ", "current", "none reports"):
+    for word in ("livezoned ", "ready", "state ", "1 RRset,", "serve ", "current", "none reports"):
         assert word in text, word
     status = json.loads(daemon.ctl("status", "--json").stdout)
     assert status["ready"] and status["unbounds"] == []
