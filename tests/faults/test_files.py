@@ -161,7 +161,7 @@ def test_f37_page_cache_dropped(faults, tmp_path, cleanup):
     whole = faults.whole(cold=faults.pick(2000, 50000), store={"serve": str(serve)})
     server = whole.unbound
     server.stop()
-    server.process.argv = group.joining(server.process.argv)
+    server.wrapper = group.wrapper()
     server.start()
     faults.wait_snapshot(whole)
     group.limit(group.used() + faults.pick(4, 40) * _MIB)

@@ -4,7 +4,6 @@
 
 import contextlib
 import os
-import shlex
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ _ROOT = Path("/sys/fs/cgroup")
 
 
 class MemoryGroup:
-    """Processes join by themselves, before they are what they are to be: see joining."""
+    """Processes join by themselves, before they are what they are to be: see wrapper."""
 
     def __init__(self, name):
         if os.geteuid() != 0:
@@ -42,10 +41,10 @@ class MemoryGroup:
         name = self._limit.name.replace("limit", "usage").replace("max", "current")
         return int(self._limit.with_name(name).read_text())
 
-    def joining(self, argv):
-        """A command line that joins the group and becomes `argv`."""
-        return ["/bin/sh", "-c",
-                f"echo $$ > {self._path}/cgroup.procs && exec {shlex.join(map(str, argv))}"]
+    def wrapper(self):
+        """A command that joins the group and becomes what follows it: of Livezoned.wrapper and
+        Unbound.wrapper."""
+        return ["/bin/sh", "-c", f'echo $$ > {self._path}/cgroup.procs && exec "$@"', "join"]
 
     def close(self):
         """After its processes: the kernel may take a moment to see that they are gone."""
