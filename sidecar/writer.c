@@ -172,12 +172,30 @@ run_alarm(struct request *request, struct state_txn *txn, uint64_t revision)
 	return STATUS_OK;
 }
 
+/* A heartbeat of the same source in the same group: it has renewed all that this one would. */
+static const struct request *
+find_twin(const struct request *group, const struct request *request)
+{
+	const struct change *change = request->change;
+
+	if (change->kind != CHANGE_HEARTBEAT)
+		return NULL;
+	for (; group != request; group = group->next)
+		if (group->is_applied && group->change->kind == CHANGE_HEARTBEAT
+			&& group->change->source_len == change->source_len
+			&& memcmp(group->change->source, change->source, change->source_len)
+				== 0)
+			return group;
+	return NULL;
+}
+
 /* Plans and applies one change. Returns 0 also when it is refused; another status means
  * that the transaction is spoilt by it and must be aborted. */
 static int
-run_change(struct writer *writer, struct request *request, struct state_txn *txn,
-	uint64_t *revision)
+run_change(struct writer *writer, const struct request *group, struct request *request,
+	struct state_txn *txn, uint64_t *revision)
 {
+	const struct request *twin = find_twin(group, request);
 	const struct zones *zones = &writer->config->zones;
 	struct change_result *out = request->out;
 	uint64_t now_ms = lease_clock(writer), mine;
@@ -187,6 +205,11 @@ run_change(struct writer *writer, struct request *request, struct state_txn *txn
 	reset_result(request);
 	if (request->change->kind == CHANGE_ALARM)
 		return run_alarm(request, txn, *revision);
+	if (twin) {
+		*out = *twin->out;
+		request->is_applied = true;
+		return STATUS_OK;
+	}
 	status = plan_make(&request->plan, request->change, txn, zones, now_ms, out);
 	if (status != STATUS_OK) {
 		/* a refusal has its outcome already; else the state could not be read */
@@ -268,7 +291,7 @@ run_all(struct writer *writer, struct request *group, bool *out_wrote, bool *out
 	for (request = group; request; request = request->next) {
 		if (request->is_final)
 			continue;
-		if (run_change(writer, request, txn, &revision) != STATUS_OK) {
+		if (run_change(writer, group, request, txn, &revision) != STATUS_OK) {
 			state_abort(txn);
 			*out_spoilt = true;
 			return STATUS_OK;

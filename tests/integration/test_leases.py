@@ -2,12 +2,17 @@
 # Copyright (c) 2026, the livezone authors
 """Leases as DNS sees them: TTLs, the end with and without livezoned, what answers then."""
 
+import json
+import os
+import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from support.resolver import rcode_of
 from support.wait import wait_until
+from support.wire import HttpClient
 
 FALLBACK = ["held.live.test. 77 IN A 10.9.9.9", "held.live.test. 77 IN TXT fallback"]
 
@@ -97,6 +102,42 @@ def test_heartbeats_keep_a_thousand_records_alive(livezone, measured):
     assert rcode_of(whole.query("n7.live.test")) == "NXDOMAIN"
 
 
+def cpu_seconds(pid):
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_heartbeats_that_come_together_are_one(livezoned, measured):
+    daemon = livezoned()
+    changes = [
+        {"put": {"name": f"n{n}.live.test", "type": "A", "records": ["10.0.0.1"],
+                 "source": "probe", "lease": "1h"}}
+        for n in range(3000)
+    ]
+    daemon.api.batch(changes)
+    replies = []
+
+    def beat(count):
+        client = HttpClient(str(daemon.api.unix), timeout=60.0)
+        for _ in range(count):
+            status, body = client.send("POST", "/v1/sources/probe/heartbeat", "")
+            replies.append((status, json.loads(body)["renewed"]))
+
+    before = cpu_seconds(daemon.process.pid)
+    beat(20)
+    alone = cpu_seconds(daemon.process.pid) - before
+    clients = [threading.Thread(target=beat, args=(10,)) for _ in range(30)]
+    before = cpu_seconds(daemon.process.pid)
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+    together = cpu_seconds(daemon.process.pid) - before
+    assert replies == [(200, 3000)] * 320
+    measured(f"20 one by one: {alone:.2f} s of CPU, 300 of 30 clients: {together:.2f} s")
+    assert together < 15 * alone / 3
+
+
 def test_by_default_fallback_records_answer_for_what_is_over(livezone):
     whole = livezone(zones=live(), threads=1)
     whole.api.put("held.live.test", "A", "10.0.0.1", lease="1s")
@@ -109,8 +150,8 @@ def test_by_default_fallback_records_answer_for_what_is_over(livezone):
 def test_on_expiry_remove_keeps_fallback_records_back(livezone, is_dead):
     whole = livezone(zones=live(**{"on-expiry": "remove"}), threads=1)
     assert whole.answers("held.live.test") == ["10.9.9.9"]
-    whole.api.put("held.live.test", "A", "10.0.0.1", lease="1s", source="probe")
     whole.api.put("gone.live.test", "A", "10.0.0.1", lease="1s", source="probe")
+    whole.api.put("held.live.test", "A", "10.0.0.1", lease="1s", source="probe")
     assert whole.answers("held.live.test") == ["10.0.0.1"]
     if is_dead:
         whole.daemon.kill()
