@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from support import build
-from support.faults import cases
+from support.faults import SERVER, cases
 from support.filesystem import mount_image
 from support.livezone import Livezone, module_environment, unbound_with_module
 from support.memory_group import MemoryGroup
@@ -48,7 +48,7 @@ def separate(faults, livezoned, memory_path, cleanup, watch_log):
     daemon.write_config()
     daemon.start()
     server = unbound_with_module(memory_path / "unbound", daemon, upstream=faults.serve_foreign(),
-                                 server='username: "nobody"')
+                                 server=SERVER + '    username: "nobody"')
     cleanup.callback(server.close)
     watch_log(memory_path / "unbound" / "unbound.log")
     server.start()
@@ -196,6 +196,7 @@ def test_f66_new_module_renamed_in(faults, tmp_path, cleanup, watch_log):
         tmp_path / "unbound",
         modules=None,
         upstream=faults.serve_foreign(),
+        server=SERVER,
         extra=lambda port: daemon.ctl("unbound-conf", "--port", port, "--module", module).stdout,
         env=module_environment(daemon),
     )

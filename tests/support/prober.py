@@ -37,10 +37,11 @@ class Prober:
         """Questions that are answered or lost by now."""
         return self._log.stat().st_size // _RECORD.size if self._log.exists() else 0
 
-    def wait_for(self, questions, deadline=30.0):
+    def wait_for(self, questions):
         """Until so many more have been answered or lost."""
         goal = self.count() + questions
-        wait_until(lambda: self.count() >= goal, deadline, f"{questions} more questions")
+        wait_until(
+            lambda: self.count() >= goal, 30 + questions / 200, f"{questions} more questions")
 
     def stop(self):
         """Every Probe, in the order in which they were sent."""
