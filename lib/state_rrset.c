@@ -178,25 +178,28 @@ state_get(struct state_txn *txn, const struct name_key *owner, uint16_t type,
 	return status;
 }
 
+/* An entry that is there already belongs to an RRset that was not found: a damaged key in a
+ * page leads LMDB beside those around it. */
 static int
 put_key(struct state_txn *txn, MDB_cursor **cursor, MDB_val key, struct reason *reason)
 {
 	MDB_val empty = { 0, NULL };
-	int status = state_cursor(txn, cursor, reason);
+	int code, status = state_cursor(txn, cursor, reason);
 
-	if (status == STATUS_OK)
-		status = status_from_mdb_reason(mdb_cursor_put(*cursor, &key, &empty, 0),
-			"state", reason);
-	return status;
+	if (status != STATUS_OK)
+		return status;
+	code = mdb_cursor_put(*cursor, &key, &empty, MDB_NOOVERWRITE);
+	return code == MDB_KEYEXIST ? corrupt(reason, "R")
+				    : status_from_mdb_reason(code, "state", reason);
 }
 
-/* An index entry that is missing is a fault of ours, but no reason to keep the RRset. */
+/* The same for an entry that is not there. */
 static int
 delete_key(struct state_txn *txn, MDB_val key, struct reason *reason)
 {
 	int code = mdb_del(txn->txn, txn->dbi, &key, NULL);
 
-	return code == MDB_NOTFOUND ? STATUS_OK
+	return code == MDB_NOTFOUND ? corrupt(reason, "O, L or R")
 				    : status_from_mdb_reason(code, "state", reason);
 }
 

@@ -2,9 +2,11 @@
 # Copyright (c) 2026, the livezone authors
 """The file of state: write errors, damage, and the loss of both stores (sections 4 and 7)."""
 
+import re
+
 import pytest
 
-from support import state_damage
+from support import state_damage, truth
 from support.strace import Strace
 from support.wait import wait_until
 
@@ -27,12 +29,12 @@ def test_f35_error_at_every_write_of_a_commit(faults, error):
     refused = 0
     with faults.probing(whole, writes=50) as watch:
         for call in ("pwrite64", "writev", "fdatasync"):
-            for number in range(1, faults.pick(4, 12)):
+            for number in range(1, faults.pick(3, 12)):
                 before = watch.writer.refused
                 broken = Strace(whole.daemon.process.pid, call,
                                 f"error={error}:when={number}", paths=[data])
                 try:
-                    watch.ask(faults.pick(400, 2000))
+                    watch.ask(faults.pick(300, 2000))
                 finally:
                     broken.close()
                 refused += watch.writer.refused - before
@@ -45,7 +47,7 @@ def test_f35_error_at_every_write_of_a_commit(faults, error):
 
 DAMAGES = {
     "bytes": lambda state: state_damage.change_bytes(state, 61, 400),
-    "record": lambda state: state_damage.change_text(state, b"\x03hot"),
+    "record": lambda state: state_damage.change_text(state, b"\x05hot-1"),
     "metas": state_damage.change_meta,
     "half": state_damage.truncate,
     "empty": lambda state: state_damage.truncate(state, 0),
@@ -68,11 +70,12 @@ def test_f61_damaged_state_and_an_intact_serve(faults, what):
 
 
 def test_f61_damage_while_livezoned_runs(faults):
+    """A key of one table: LMDB goes beside its neighbours, so that they seem not to be there."""
     whole = faults.whole()
     pid = whole.daemon.process.pid
     with faults.probing(whole) as watch:
         with watch.fault():
-            state_damage.change_text(state_of(whole), b"\x03hot")
+            state_damage.change_text(state_of(whole), b"R\x04test\x04live\x05hot-1")
         wait_until(lambda: "starts anew" in whole.daemon.process.output(), 20, "it is found")
         wait_until(whole.api.is_ready, 20, "livezoned runs again")
         watch.wait_live()
@@ -89,14 +92,16 @@ def test_f62_damaged_state_and_serve(faults, what):
     wait_until(lambda: whole.api.status()["backup"].get("newest", {}).get("revision") == revision,
                20, "a backup of all")
     with faults.probing(whole, writes=0) as watch:
+        whole.api.put("late.live.test", "A", "10.0.0.1")
         whole.daemon.kill()
         DAMAGES[what](state_of(whole))
         with watch.fault():
             state_damage.truncate(whole.daemon.serve, 0)
         watch.ask(1000)
         whole.daemon.start()
-        wait_until(lambda: not whole.query("static.live.test", tries=1, timeout=1.0).options, 20,
+        wait_until(lambda: not whole.query(truth.cold(7), tries=1, timeout=1.0).options, 20,
                    "live again")
-    assert f"-r{revision}.jsonl" in alarm_of(whole)
-    assert "may be missing" in alarm_of(whole)
+    # a second backup may have been made in the moment between
+    assert f"-r{revision}.jsonl" in alarm_of(whole) or f"-r{revision + 1}.jsonl" in alarm_of(whole)
+    assert re.search("missing|were found", alarm_of(whole))
     watch.must(stale_ok=True, stored=False, note=f"restored from the backup of revision {revision}")

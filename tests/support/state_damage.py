@@ -28,16 +28,19 @@ def change_bytes(directory, seed, count=64):
 
 
 def change_text(directory, text):
-    """The last byte of a text, wherever it stands: in keys, values and freed pages."""
+    """The last byte of a text, wherever it stands: in keys, values and freed pages. Nothing else
+    is written, as livezoned may be writing too."""
     path = data_of(directory)
-    content = bytearray(path.read_bytes())
+    content = path.read_bytes()
     place, found = content.find(text), 0
-    while place >= 0:
-        content[place + len(text) - 1] ^= 0x20
-        found += 1
-        place = content.find(text, place + 1)
+    with open(path, "r+b", buffering=0) as file:
+        while place >= 0:
+            last = place + len(text) - 1
+            file.seek(last)
+            file.write(bytes([content[last] ^ 0x20]))
+            found += 1
+            place = content.find(text, place + 1)
     assert found, text
-    _write(path, content)
 
 
 def change_meta(directory, pages=(0, 1)):
