@@ -389,8 +389,11 @@ live_is_readable(const struct live *live, const struct live_order *order)
 void
 live_note_damage(struct live *live)
 {
-	live->damaged_inode = store_reader_inode(live->current);
-	live->has_news = true;
+	uint64_t inode = store_reader_inode(live->current);
+
+	if (live->damaged_inode != inode)
+		live->has_news = true;
+	live->damaged_inode = inode;
 }
 
 void

@@ -69,7 +69,10 @@ snapshot_follow(struct snapshot *snapshot, const struct snapshot_order *order,
 	if (!may_follow(snapshot, order))
 		return STATUS_OK;
 	if (run(&work, &read_txn_id) != GUARD_NONE || work.status != STATUS_OK)
-		return STATUS_OK; /* the keeper sees to that */
+		/* of anything else the keeper sees to it */
+		return work.status != STATUS_CORRUPT
+			? STATUS_OK
+			: reason_set(reason, STATUS_CORRUPT, "serve has no last commit");
 	if (snapshot->source == store_reader_id(order->live)
 		&& snapshot->txn_id == work.txn_id) {
 		if (!snapshot->is_equal)

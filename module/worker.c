@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/guard.h"
+#include "lib/status.h"
 
 #define STALE_TTL_MAX 30 /* seconds: RFC 8767 section 5 */
 
@@ -22,8 +23,8 @@ struct read {
 	const struct zone *zone;
 	const struct name_key *key;
 	const struct lookup_query *query;
-	bool was_readable;
-	uint64_t reader_id; /* of what was readable: the reader itself may be freed by now */
+	bool is_damaged; /* by what this query found */
+	uint64_t reader_id; /* the reader itself may be freed when this is looked at */
 };
 
 static void read_live(struct workers *workers, struct read *read, struct lookup_query *query);
@@ -40,7 +41,6 @@ static void trip(struct workers *workers, struct read *read, enum guard_trip why
 static struct store_reader *
 enter(_Atomic(struct store_reader *) *from, struct worker_state *state);
 static void leave(struct worker_state *state);
-static struct store_txn *begin(struct store_reader *reader, size_t slot);
 static void worker_free(struct worker_state *state);
 
 struct worker_state *
@@ -97,8 +97,8 @@ read_live(struct workers *workers, struct read *read, struct lookup_query *query
 	query->age_ms = 0;
 	state->stage = REPORT_LIVE;
 	read_from(&workers->live, workers, read);
-	if (state->answer.kind == ANSWER_FAILED && read->was_readable)
-		suspect(workers, read); /* so it was a value, or what links them */
+	if (read->is_damaged)
+		suspect(workers, read);
 }
 
 /* A name that fails may be asked for often: the keeper is woken once for each check. */
@@ -137,7 +137,7 @@ read_from(_Atomic(struct store_reader *) *from, struct workers *workers, struct 
 	enum guard_trip why;
 
 	answer_reset(&read->state->answer);
-	read->was_readable = false;
+	read->is_damaged = false;
 	read->reader = enter(from, read->state);
 	if (read->reader && !store_reader_poisoned(read->reader)) {
 		why = guard_run(&read_store, read);
@@ -170,9 +170,13 @@ read_store(void *context)
 {
 	struct read *read = context;
 	struct worker_state *state = read->state;
-	struct store_txn *txn = begin(read->reader, state->slot);
+	struct store_txn *txn = store_reader_slot(read->reader, state->slot);
+	/* no slot: more threads than the keeper was told of, and it claims more soon */
+	int status = txn ? store_reader_begin(txn) : STATUS_UNAVAILABLE;
 
-	if (!txn)
+	read->reader_id = store_reader_id(read->reader);
+	read->is_damaged = status == STATUS_CORRUPT;
+	if (status != STATUS_OK)
 		return;
 	if (state->memory_of != store_reader_id(read->reader)) {
 		memset(state->memory, 0, read->zones->count * sizeof(*state->memory));
@@ -181,8 +185,8 @@ read_store(void *context)
 	lookup_answer(read->zones, read->zone, read->key, read->query, txn,
 		&state->answer);
 	store_reader_end(txn);
-	read->was_readable = true;
-	read->reader_id = store_reader_id(read->reader);
+	/* so it was a value, or what links them */
+	read->is_damaged = state->answer.kind == ANSWER_FAILED;
 }
 
 /* Several workers may come here for one store. */
@@ -215,15 +219,6 @@ static void
 leave(struct worker_state *state)
 {
 	atomic_store_explicit(&state->inside, NULL, memory_order_release);
-}
-
-static struct store_txn *
-begin(struct store_reader *reader, size_t slot)
-{
-	struct store_txn *txn = store_reader_slot(reader, slot);
-
-	/* no slot: more threads than the keeper was told of, and it claims more soon */
-	return txn && store_reader_begin(txn) == 0 ? txn : NULL;
 }
 
 void
