@@ -267,6 +267,7 @@ def test_f33_disk_of_the_log_full(faults):
         daemon.wrapper = ["/bin/sh", "-c", 'exec "$@" >/dev/full 2>&1', "sh"]
         with watch.fault():
             daemon.start()
+        assert os.readlink(f"/proc/{daemon.process.pid}/fd/2") == "/dev/full"
         whole.api.request("PUT", "/v1/rrsets/bad..name/A", {"records": []})  # is logged
         watch.wait_live()
         watch.seconds(faults.pick(0.5, 10))
