@@ -75,6 +75,12 @@ static const struct {
 
 #define MEDIA_TYPES (sizeof(media_types) / sizeof(media_types[0]))
 
+/* A part of a path that a pattern leaves open. */
+struct segment {
+	const char *at;
+	size_t len;
+};
+
 static bool begin(void *context, struct http_request *request, struct http_reply *reply);
 static void answer(void *context, struct http_request *request, struct http_reply *reply);
 static void refuse(void *context, struct http_request *request, unsigned code,
@@ -89,7 +95,9 @@ static bool check_parameters(struct api_call *call);
 static bool check_media(struct api_call *call);
 static bool is_word_of(const char *words, const char *word);
 static bool
-match(const char *pattern, const char *path, char *variable[API_VARIABLES_MAX]);
+match(const char *pattern, const char *path, struct segment found[API_VARIABLES_MAX]);
+static void copy_variables(
+	const struct segment found[API_VARIABLES_MAX], char *variable[API_VARIABLES_MAX]);
 static void free_variables(char *variable[API_VARIABLES_MAX]);
 static void finish(struct api_call *call);
 
@@ -124,16 +132,15 @@ routes_find(enum http_method method, const char *path, char *variable[API_VARIAB
 
 	out_allow[0] = '\0';
 	for (const struct route *route = table; route->pattern; route++) {
-		char *found[API_VARIABLES_MAX] = { NULL };
+		struct segment found[API_VARIABLES_MAX] = { { NULL, 0 } };
 		const size_t used = strlen(out_allow);
 
 		if (!match(route->pattern, path, found))
 			continue;
 		if (route->method == method) {
-			memcpy(variable, found, sizeof(found));
+			copy_variables(found, variable);
 			return route;
 		}
-		free_variables(found);
 		snprintf(out_allow + used, 48 - used, "%s%s", used ? ", " : "",
 			names[route->method]);
 	}
@@ -247,6 +254,10 @@ find_route(struct api_call *call)
 	char *unused[API_VARIABLES_MAX];
 	char allow[48];
 
+	if (call->route && strchr(call->route->pattern, '{') && !call->variable[0]) {
+		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
+		return false;
+	}
 	if (call->route)
 		return true;
 	routes_find(HTTP_OTHER, call->request->path, unused, allow);
@@ -334,7 +345,7 @@ is_word_of(const char *words, const char *word)
 
 /* "{}" stands for one segment that is not empty. */
 static bool
-match(const char *pattern, const char *path, char *variable[API_VARIABLES_MAX])
+match(const char *pattern, const char *path, struct segment found[API_VARIABLES_MAX])
 {
 	size_t count = 0;
 
@@ -343,23 +354,34 @@ match(const char *pattern, const char *path, char *variable[API_VARIABLES_MAX])
 
 		if (*pattern != '{') {
 			if (*pattern != *path)
-				break;
+				return false;
 			pattern++;
 			path++;
 			continue;
 		}
 		if (len == 0)
-			break;
-		variable[count] = strndup(path, len);
-		if (!variable[count++])
-			break;
+			return false;
+		found[count++] = (struct segment){ path, len };
 		pattern += 2;
 		path += len;
 	}
-	if (!*pattern && !*path)
-		return true;
-	free_variables(variable);
-	return false;
+	return !*path;
+}
+
+/* All of them, or none. */
+static void
+copy_variables(
+	const struct segment found[API_VARIABLES_MAX], char *variable[API_VARIABLES_MAX])
+{
+	for (size_t i = 0; i < API_VARIABLES_MAX; i++)
+		variable[i] = NULL;
+	for (size_t i = 0; i < API_VARIABLES_MAX && found[i].at; i++) {
+		variable[i] = strndup(found[i].at, found[i].len);
+		if (!variable[i]) {
+			free_variables(variable);
+			return;
+		}
+	}
 }
 
 static void
