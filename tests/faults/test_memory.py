@@ -5,6 +5,8 @@
 
 
 import shutil
+import subprocess
+import time
 
 import pytest
 
@@ -230,3 +232,35 @@ def test_f8_malloc_fails_in_the_module(faults, tmp_path):
     assert not module.odd, "\n".join(module.odd[:30])
     watch.must(servfail=None, stale_ok=True, fallback_ok=True, same_process=False,
                note=f"allocations of the module: {module.counts}")
+
+
+def test_f8_malloc_fails_at_random_in_livezoned(faults, tmp_path):
+    faults.need("fiu-run", "fiu-ctrl")
+    fifo = tmp_path / "fiu"
+    lines = subprocess.run(
+        ["fiu-run", "-x", "-f", fifo, "env"], capture_output=True, text=True, check=True).stdout
+    fiu = dict(line.split("=", 1) for line in lines.splitlines()
+               if line.startswith(("LD_PRELOAD=", "FIU_")))
+    whole = faults.whole(cold=20)
+    process = whole.daemon.process
+    ends, odd = 0, []
+    with faults.probing(whole, writes=0) as watch:
+        client = Client(whole.api)
+        process.env.update(fiu)
+        whole.daemon.restart()
+        for _ in range(faults.pick(3, 60)):
+            command = "enable_random name=libc/mm/*,probability=0.01"
+            subprocess.run(["fiu-ctrl", "-c", command, "-f", fifo, str(process.pid)], timeout=10)
+            deadline = time.monotonic() + 1
+            while time.monotonic() < deadline and process.is_running():
+                client.write()
+                client.read()
+            if not process.is_running() and process.wait() <= 0:
+                odd.append(f"ended with {process.status}")
+            ends += not process.is_running()
+            whole.daemon.restart() if process.is_running() else whole.daemon.start()
+            client.check()
+    refused = sum(status in (None, *_REFUSED) for _, _, status in client.outcomes)
+    assert not client.odd + odd, "\n".join((client.odd + odd)[:40])
+    watch.must(note=f"1 % of all allocations: {len(client.outcomes)} requests, {refused} "
+                    f"refused, livezoned ended {ends} times")

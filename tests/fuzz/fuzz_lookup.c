@@ -4,7 +4,8 @@
  * A serve whose values have right checksums and any content (lib/store.h, lib/lookup.h), in a
  * real environment whose transaction is never committed. The input: type and name of the
  * query, then entries { key length u8, value length u16, key, value }. An entry whose key is
- * longer than a name's is the meta record.
+ * longer than a name's is the meta record. The links of the chain (store_chain.h) are made
+ * right; with bit 15 of the length set, the value is put as it is, with a link of its own.
  */
 #include <lmdb.h>
 #include <unistd.h>
@@ -13,12 +14,14 @@
 #include "lib/checksum.h"
 #include "lib/lookup.h"
 #include "lib/status.h"
+#include "lib/store_chain.h"
 #include "lib/store_txn.h"
 #include "lib/store_writer.h"
 #include "tests/fuzz/fuzz_file.h"
 
 #define MAP_SIZE (16u << 20)
 #define ENTRIES_MAX 32
+#define AS_IT_IS 0x8000u
 
 static struct store_writer *writer;
 static struct answer answer;
@@ -74,23 +77,58 @@ seal(const uint8_t *key, size_t key_len, uint8_t *value, size_t len)
 		value[i] = (uint8_t)(checksum >> (8 * i));
 }
 
+/* A write beside the functions that keep the chain: what they remember may have moved. */
 static void
-put_entry(struct store_txn *txn, const uint8_t *key, size_t key_len, const uint8_t *data,
-	size_t len)
+put_beside(struct store_txn *txn, MDB_val *key, MDB_val *content)
 {
-	bool is_meta = key_len > NAME_KEY_MAX;
-	uint8_t *value = (uint8_t *)fuzz_text(data, len);
-	MDB_val name = { 1, STORE_META_KEY }, content = { len, value };
-	struct name_key owner = { .len = (uint8_t)key_len };
-	uint8_t bytes[STORE_KEY_MAX];
+	txn->tail->link = NULL;
+	FUZZ_CHECK(mdb_put(txn->txn, txn->dbi, key, content, 0) == 0);
+}
+
+static void
+put_meta(struct store_txn *txn, uint8_t *value, size_t len)
+{
+	MDB_val key = { 1, STORE_META_KEY }, content = { len, value };
 
 	if (len >= 4)
-		seal(key, is_meta ? 0 : key_len, value, len);
-	if (!is_meta) {
+		seal(NULL, 0, value, len);
+	put_beside(txn, &key, &content);
+}
+
+static void
+put_node(struct store_txn *txn, const struct name_key *owner, uint8_t *value, size_t len)
+{
+	uint8_t *out;
+
+	if (len >= 4)
+		seal(owner->bytes, owner->len, value, len);
+	/* what was put raw may have broken the chain */
+	if (store_writer_reserve(txn, owner, len, &out, NULL) == STATUS_OK && len > 0)
+		memcpy(out, value, len);
+}
+
+static void
+put_raw(struct store_txn *txn, const struct name_key *owner, uint8_t *value, size_t len)
+{
+	uint8_t bytes[STORE_KEY_MAX];
+	MDB_val key = { store_node_key(owner, bytes), bytes }, content = { len, value };
+
+	put_beside(txn, &key, &content);
+}
+
+static void
+put_entry(struct store_txn *txn, const uint8_t *key, size_t key_len, const uint8_t *data,
+	size_t len, bool is_raw)
+{
+	uint8_t *value = (uint8_t *)fuzz_text(data, len);
+	struct name_key owner = { .len = (uint8_t)key_len };
+
+	if (key_len > NAME_KEY_MAX) {
+		put_meta(txn, value, len);
+	} else {
 		memcpy(owner.bytes, key, key_len);
-		name = (MDB_val){ store_node_key(&owner, bytes), bytes };
+		(is_raw ? put_raw : put_node)(txn, &owner, value, len);
 	}
-	FUZZ_CHECK(mdb_put(txn->txn, txn->dbi, &name, &content, 0) == 0);
 	free(value);
 }
 
@@ -99,7 +137,7 @@ fill(struct store_txn *txn, const uint8_t *data, size_t size)
 {
 	for (size_t i = 0; size > 3 && i < ENTRIES_MAX; i++) {
 		size_t key_len = fuzz_take_u8(&data, &size);
-		size_t len = fuzz_take_u16(&data, &size);
+		size_t head = fuzz_take_u16(&data, &size), len = head & ~AS_IT_IS;
 		const uint8_t *key;
 
 		if (key_len > size)
@@ -108,7 +146,7 @@ fill(struct store_txn *txn, const uint8_t *data, size_t size)
 		data += key_len, size -= key_len;
 		if (len > size)
 			len = size;
-		put_entry(txn, key, key_len, data, len);
+		put_entry(txn, key, key_len, data, len, (head & AS_IT_IS) != 0);
 		data += len, size -= len;
 	}
 }
