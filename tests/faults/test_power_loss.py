@@ -31,7 +31,9 @@ def recorder():
 
 def replayer():
     sources = [build.SOURCE / "lib" / f"{name}.c" for name in _LIBRARY]
+    # what is not called is dropped, with what it would need
     return compiled(_FAULTS / "replay.c", *map(str, sources), "-D_GNU_SOURCE", f"-I{build.SOURCE}",
+                    "-ffunction-sections", "-Wl,--gc-sections",
                     "-llmdb", "-lisal", "-lldns", "-lpcre2-8")
 
 
@@ -108,14 +110,14 @@ def test_f38_power_loss(faults, tmp_path):
                           "LIVEZONE_RECORD_DIR": str(state)}
     daemon.start()
     recording = Recording(daemon, log)
-    write_some(recording, faults.pick(2, 12), faults.pick(60, 600))
+    write_some(recording, faults.pick(2, 5), faults.pick(60, 250))
     daemon.stop()
     daemon.start()  # a start writes as well
     write_some(recording, 1, 60)
     daemon.stop()
-    images = faults.pick(3, 40)
+    images = faults.pick(3, 25)
     done = subprocess.run(
-        [replayer(), log, "38", str(faults.pick(20, 400)), left, str(images)],
+        [replayer(), log, "38", str(faults.pick(20, 60)), left, str(images)],
         capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)
