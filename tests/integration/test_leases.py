@@ -150,8 +150,8 @@ def test_by_default_fallback_records_answer_for_what_is_over(livezone):
 def test_on_expiry_remove_keeps_fallback_records_back(livezone, is_dead):
     whole = livezone(zones=live(**{"on-expiry": "remove"}), threads=1)
     assert whole.answers("held.live.test") == ["10.9.9.9"]
-    whole.api.put("gone.live.test", "A", "10.0.0.1", lease="1s", source="probe")
-    whole.api.put("held.live.test", "A", "10.0.0.1", lease="1s", source="probe")
+    whole.api.put("gone.live.test", "A", "10.0.0.1", lease="2s", source="probe")
+    whole.api.put("held.live.test", "A", "10.0.0.1", lease="2s", source="probe")
     assert whole.answers("held.live.test") == ["10.0.0.1"]
     if is_dead:
         whole.daemon.kill()
