@@ -386,6 +386,15 @@ is_of_last_commit(const struct store_txn *txn)
 	return info.me_last_txnid - mdb_txn_id(txn->txn) <= 1;
 }
 
+static size_t
+map_size_of(const struct store_txn *txn)
+{
+	MDB_envinfo info;
+
+	mdb_env_info(mdb_txn_env(txn->txn), &info);
+	return info.me_mapsize;
+}
+
 int
 store_reader_begin(struct store_txn *txn)
 {
@@ -396,6 +405,9 @@ store_reader_begin(struct store_txn *txn)
 		mdb_txn_reset(txn->txn);
 		code = tries < RENEWS ? mdb_txn_renew(txn->txn) : MDB_CORRUPTED;
 	}
+	/* no writer can have used so many pages (R7) */
+	if (code == MDB_MAP_RESIZED && map_size_of(txn) == MAP_SIZE)
+		code = MDB_CORRUPTED;
 	if (code == 0) {
 		code = mdb_cursor_renew(txn->txn, txn->cursor);
 		if (code != 0)

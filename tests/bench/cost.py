@@ -78,7 +78,7 @@ def profile(context, queries):
         context, instructions.NAMES,
         wrapper=("valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", "-q"))
     try:
-        result = harness.dnsperf(server.process, server.port, queries, passes=1, outstanding=20)
+        result = harness.dnsperf(server.process, server.port, queries, passes=1, outstanding=5)
         if result["lost"]:
             raise harness.Failed(f"{result['lost']:.0f} queries lost")
     finally:
