@@ -98,8 +98,11 @@ main(int argc, char **argv)
 
 	if (!parse_arguments(argc, argv, &arguments, &exit_code))
 		return exit_code;
-	if (arguments.check_state)
-		return examine_child(arguments.check_state);
+	if (arguments.check_state) {
+		exit_code = examine_child(arguments.check_state);
+		fflush(stdout);
+		_exit(exit_code); /* LMDB stays open: closing may end locks of others (R13) */
+	}
 	log_init();
 	umask(0027);
 	/* A thread's own heap grows by one page and one mprotect at a time, and LMDB takes the
