@@ -45,9 +45,9 @@ struct keeper {
 	atomic_bool is_stopping;
 	int wake_fd; /* written to by keeper_stop, and by a worker whose read tripped */
 
-	pthread_mutex_t lock; /* guards has_tried */
-	pthread_cond_t tried;
-	bool has_tried;
+	pthread_mutex_t lock; /* guards the flags */
+	pthread_cond_t told;
+	bool has_tried, has_ended;
 
 	/* the thread's own; main thread while none runs */
 	struct breaker breaker;
@@ -62,10 +62,12 @@ struct keeper {
 
 static int start_thread(struct keeper *keeper, struct reason *reason);
 static void close_wake_fd(struct keeper *keeper);
-static void wait_until_tried(struct keeper *keeper);
+static bool wait_for(struct keeper *keeper, const bool *flag, unsigned limit_ms);
+static void tell(struct keeper *keeper, bool *flag);
 static bool join(struct keeper *keeper);
 static void leave_behind(struct keeper *keeper);
 static void *run(void *argument);
+static bool go_round(struct keeper *keeper);
 static void begin(struct keeper *keeper);
 static void follow_with_snapshot(struct keeper *keeper);
 static void sleep_or_wake(struct keeper *keeper);
@@ -86,7 +88,7 @@ keeper_new(void)
 	pthread_mutex_init(&keeper->lock, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&keeper->tried, &attributes);
+	pthread_cond_init(&keeper->told, &attributes);
 	pthread_condattr_destroy(&attributes);
 	return keeper;
 }
@@ -108,7 +110,7 @@ keeper_start(struct keeper *keeper, const struct keeper_settings *settings,
 		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
 	status = start_thread(keeper, reason);
 	if (!status)
-		wait_until_tried(keeper);
+		(void)wait_for(keeper, &keeper->has_tried, KEEPER_WAIT_MS);
 	return status;
 }
 
@@ -121,7 +123,7 @@ start_thread(struct keeper *keeper, struct reason *reason)
 	keeper->pid = getpid();
 	keeper->report.pid = keeper->pid;
 	side_init(&keeper->report.side);
-	keeper->has_tried = false;
+	keeper->has_tried = keeper->has_ended = false;
 	keeper->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (keeper->wake_fd < 0)
 		return reason_set(reason, STATUS_IO, "eventfd: %s", strerror(errno));
@@ -152,18 +154,31 @@ close_wake_fd(struct keeper *keeper)
 	close(keeper->wake_fd);
 }
 
-static void
-wait_until_tried(struct keeper *keeper)
+/* Until the thread sets the flag, but not longer; returns the flag. */
+static bool
+wait_for(struct keeper *keeper, const bool *flag, unsigned limit_ms)
 {
 	struct timespec until;
+	bool is_set;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += KEEPER_WAIT_MS / 1000;
+	until.tv_sec += limit_ms / 1000;
 	pthread_mutex_lock(&keeper->lock);
-	while (!keeper->has_tried) {
-		if (pthread_cond_timedwait(&keeper->tried, &keeper->lock, &until))
+	while (!*flag) {
+		if (pthread_cond_timedwait(&keeper->told, &keeper->lock, &until))
 			break;
 	}
+	is_set = *flag;
+	pthread_mutex_unlock(&keeper->lock);
+	return is_set;
+}
+
+static void
+tell(struct keeper *keeper, bool *flag)
+{
+	pthread_mutex_lock(&keeper->lock);
+	*flag = true;
+	pthread_cond_signal(&keeper->told);
 	pthread_mutex_unlock(&keeper->lock);
 }
 
@@ -196,11 +211,10 @@ keeper_stop(struct keeper *keeper)
 static bool
 join(struct keeper *keeper)
 {
-	struct timespec until;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += KEEPER_STOP_MS / 1000;
-	return pthread_clockjoin_np(keeper->thread, NULL, CLOCK_MONOTONIC, &until) == 0;
+	if (!wait_for(keeper, &keeper->has_ended, KEEPER_STOP_MS))
+		return false;
+	pthread_join(keeper->thread, NULL);
+	return true;
 }
 
 /* No worker runs. The thread may come back at any time, and finds that it is over. */
@@ -238,35 +252,38 @@ static void *
 run(void *argument)
 {
 	struct keeper *keeper = argument;
-	uint64_t woken;
 
 	pace_begin(&keeper->is_stopping);
 	begin(keeper);
-	for (;;) {
-		const struct live_order order = live_order(keeper);
-		struct snapshot_order copies;
+	while (go_round(keeper))
+		;
+	tell(keeper, &keeper->has_ended);
+	return NULL;
+}
 
-		live_look(&keeper->live, &order);
-		if (atomic_load(&keeper->is_stopping))
-			return NULL;
-		if (keeper->live.has_news
-			|| clock_boot_ms() - keeper->reported_ms >= REPORT_MS)
-			(void)write_report(keeper);
-		copies = snapshot_order(keeper);
-		snapshot_claim(&keeper->snapshot, &copies);
-		pthread_mutex_lock(&keeper->lock);
-		keeper->has_tried = true;
-		pthread_cond_signal(&keeper->tried);
-		pthread_mutex_unlock(&keeper->lock);
-		follow_with_snapshot(keeper);
-		live_check(&keeper->live, &order);
-		if (keeper->live.has_news)
-			(void)write_report(keeper);
-		sleep_or_wake(keeper);
-		if (read(keeper->wake_fd, &woken, sizeof(woken)) > 0
-			&& atomic_load(&keeper->is_stopping))
-			return NULL;
-	}
+/* False: the keeper is stopped. */
+static bool
+go_round(struct keeper *keeper)
+{
+	const struct live_order order = live_order(keeper);
+	struct snapshot_order copies;
+	uint64_t woken;
+
+	live_look(&keeper->live, &order);
+	if (atomic_load(&keeper->is_stopping))
+		return false;
+	if (keeper->live.has_news || clock_boot_ms() - keeper->reported_ms >= REPORT_MS)
+		(void)write_report(keeper);
+	copies = snapshot_order(keeper);
+	snapshot_claim(&keeper->snapshot, &copies);
+	tell(keeper, &keeper->has_tried);
+	follow_with_snapshot(keeper);
+	live_check(&keeper->live, &order);
+	if (keeper->live.has_news)
+		(void)write_report(keeper);
+	sleep_or_wake(keeper);
+	return read(keeper->wake_fd, &woken, sizeof(woken)) <= 0
+		|| !atomic_load(&keeper->is_stopping);
 }
 
 /* Before a store is touched: what comes now may be the crash that is to be counted. */

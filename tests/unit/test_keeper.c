@@ -562,9 +562,6 @@ main(void)
 			a_store_that_may_not_be_opened_is_copied_without_its_locks, setup,
 			teardown),
 		cmocka_unit_test_setup_teardown(
-			a_keeper_that_waits_for_another_process_is_left_behind, setup,
-			teardown),
-		cmocka_unit_test_setup_teardown(
 			a_store_over_the_limit_has_no_snapshot, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			no_answer_is_lost_while_stores_are_replaced, setup, teardown),
@@ -574,6 +571,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			a_reload_may_turn_to_another_directory_and_back, setup, teardown),
 #ifndef __SANITIZE_THREAD__
+		cmocka_unit_test_setup_teardown(
+			a_keeper_that_waits_for_another_process_is_left_behind, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(
 			a_forked_worker_opens_the_store_for_itself, setup, teardown),
 #endif
