@@ -137,6 +137,45 @@ posix_memalign(void **out, size_t alignment, size_t size)
 	return 0;
 }
 
+/* AddressSanitizer's own take their memory from behind the functions above. */
+EXPORT char *
+strndup(const char *text, size_t max)
+{
+	size_t len = strnlen(text, max);
+	char *copy = malloc(len + 1);
+
+	if (copy) {
+		memcpy(copy, text, len);
+		copy[len] = '\0';
+	}
+	return copy;
+}
+
+EXPORT char *
+strdup(const char *text)
+{
+	return strndup(text, strlen(text));
+}
+
+char *__strdup(const char *text);
+
+EXPORT char *
+__strdup(const char *text)
+{
+	return strdup(text);
+}
+
+#ifdef __SANITIZE_ADDRESS__
+const char *__lsan_default_suppressions(void);
+
+/* What libldns and ld.so lose when they get no memory. */
+EXPORT const char *
+__lsan_default_suppressions(void)
+{
+	return "leak:libldns\nleak:_dl_map_object_deps\n";
+}
+#endif
+
 EXPORT void
 free(void *memory)
 {
