@@ -56,8 +56,11 @@ def test_f3_killed_at_every_call_of_a_write(faults, place, tmp_path):
         for name, operation in operations.items():
             assert operation.run()  # the first one is of another kind
             calls = points_of(whole, operation, tmp_path / "calls")
-            kills[name] = break_at_every_call(whole, operation, calls)
-            assert kills[name] >= 10, calls
+            if faults.full:
+                kills[name] = break_at_every_call(whole, operation, calls)
+            else:
+                kills[name] = break_at_some_calls(whole, operation, calls, random.Random(3), 14)
+            assert kills[name] >= 5, calls
     watch.must(note=f"kills: {kills}; state on {place}")
 
 
