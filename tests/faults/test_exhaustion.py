@@ -16,6 +16,7 @@ import pytest
 
 from support import build, truth
 from support.compiled import compiled
+from support.faults import cases
 from support.filesystem import fill, fill_inodes, mount_image, mount_overlay, mount_small
 from support.memory_group import MemoryGroup
 from support.process import Process
@@ -144,7 +145,7 @@ def connect_many(path, count):
 
 
 # With 4, not even the number of the reserve is to be had.
-@pytest.mark.parametrize("limit", [20, 4])
+@pytest.mark.parametrize("limit", cases([4, 20], 1))
 def test_f9_no_descriptors(faults, cleanup, limit):
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     cleanup.callback(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
@@ -300,7 +301,7 @@ def test_f39_no_inodes(faults, tmp_path, cleanup):
 SIZES = {"ext4": "64M", "xfs": "300M", "btrfs": "128M"}
 
 
-@pytest.mark.parametrize("kind", ["tmpfs", "ext4", "xfs", "btrfs", "overlay"])
+@pytest.mark.parametrize("kind", cases(["ext4", "overlay", "tmpfs", "xfs", "btrfs"], 2))
 def test_f40_file_system(faults, tmp_path, cleanup, kind):
     place = tmp_path / "disk"
     if kind == "tmpfs":
@@ -369,7 +370,7 @@ def test_f41_map_full_by_data(faults):
     assert stored > 50
 
 
-@pytest.mark.parametrize("store", ["state", "serve"])
+@pytest.mark.parametrize("store", cases(["serve", "state"], 1))
 def test_f41_map_full_by_a_pinned_reader(faults, store):
     whole = faults.whole(cold=500, store={"size-limit": "4MiB"})
     holder = subprocess.Popen(

@@ -12,6 +12,7 @@ import pytest
 from support import truth
 from support.compiled import compiled
 from support.damage import KINDS, NotWhole, strike
+from support.faults import cases
 from support.wait import wait_until
 
 HERE = Path(__file__).parent
@@ -78,7 +79,7 @@ def rebuilds_of(whole):
 
 
 @pytest.mark.timeout(2400)
-@pytest.mark.parametrize("writes", [0, 100], ids=["quiet", "writes"])
+@pytest.mark.parametrize("writes", cases([100, 0], 1))
 def test_f24_bytes_changed(faults, writes):
     """Ten seeds; the full form has 1,000 without writes and 200 with them."""
     seeds = faults.pick(6, 1000 if not writes else 200)

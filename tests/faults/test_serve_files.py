@@ -138,7 +138,7 @@ REPLACED = {
 }
 
 
-@pytest.mark.parametrize("what", cases(REPLACED, 3))
+@pytest.mark.parametrize("what", cases(REPLACED, 2))
 def test_f26_replaced_data(faults, what):
     whole = faults.whole()
     data = faults.data_of(whole)

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from support import state_damage, truth
+from support.faults import cases
 from support.strace import Strace
 from support.wait import wait_until
 
@@ -20,7 +21,7 @@ def alarm_of(whole):
         "state-restored", "")
 
 
-@pytest.mark.parametrize("error", ["EIO", "ENOSPC"])
+@pytest.mark.parametrize("error", cases(["EIO", "ENOSPC"], 1))
 def test_f35_error_at_every_write_of_a_commit(faults, error):
     """The n-th page write, each sync and the meta write, which is the last write of a commit."""
     faults.need("strace")
@@ -54,7 +55,7 @@ DAMAGES = {
 }
 
 
-@pytest.mark.parametrize("what", DAMAGES)
+@pytest.mark.parametrize("what", cases(DAMAGES, 2))
 def test_f61_damaged_state_and_an_intact_serve(faults, what):
     whole = faults.whole()
     with faults.probing(whole) as watch:
@@ -84,7 +85,7 @@ def test_f61_damage_while_livezoned_runs(faults):
     watch.must(live_within=8.0)
 
 
-@pytest.mark.parametrize("what", ["half", "empty"])
+@pytest.mark.parametrize("what", cases(["half", "empty"], 1))
 def test_f62_damaged_state_and_serve(faults, what):
     daemon = faults.daemon(backup={"interval": "1s"})
     whole = faults.whole(daemon=daemon)

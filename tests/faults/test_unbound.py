@@ -15,7 +15,7 @@ import pytest
 
 from support import build, gdb, lockfile, truth
 from support.compiled import compiled
-from support.faults import FULL
+from support.faults import FULL, cases
 from support.livezone import Livezone, fragment, unbound_with_module
 from support.resolver import rcode_of
 from support.unbound import Unbound
@@ -71,7 +71,7 @@ def test_f12_stopped_inside_a_transaction(faults):
     watch.must(note=f"stopped {seconds} s, serve grew to {grown >> 10} KiB; writes: {statuses}")
 
 
-@pytest.mark.parametrize("verb", ["reload", "reload_keep_cache"])
+@pytest.mark.parametrize("verb", cases(["reload", "reload_keep_cache"], 1))
 def test_f13_reloads(faults, verb):
     whole = faults.whole()
     reloads = faults.pick(10, 500)
@@ -146,7 +146,7 @@ def other_user(faults, directory):
     return user
 
 
-@pytest.mark.parametrize("store", STORES)
+@pytest.mark.parametrize("store", cases(STORES, 4))
 def test_f15_started_with_an_unreadable_store(
     faults, store, memory_path, upstream, cleanup, watch_log
 ):
@@ -203,7 +203,7 @@ MODULES = {
 }
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", cases(MODULES, 2))
 def test_f16_the_module_cannot_be_loaded(faults, module, tmp_path, upstream, cleanup, watch_log):
     """livezone-prestart takes it out of the settings, and puts it in again."""
     upstream.add(*truth.foreign_records())
