@@ -11,6 +11,7 @@
 
 #include "lib/mdb.h"
 #include "lib/state.h"
+#include "lib/state_txn.h"
 #include "lib/status.h"
 #include "lib/zones.h"
 
@@ -314,6 +315,7 @@ test_zones_are_counted_anew_when_their_set_changes(void **state)
 		{ .name = unit_name("sub.live"), .key = unit_key("sub.live") },
 	};
 	struct zones zones = { .zone = zone, .count = 2 };
+	const struct name_key last = unit_key("b.sub.live");
 	struct state_txn *txn;
 	bool changed;
 
@@ -337,6 +339,98 @@ test_zones_are_counted_anew_when_their_set_changes(void **state)
 	assert_int_equal(state_commit(txn, &reason), STATUS_OK);
 	assert_counts("api", 3, "live", 3);
 	assert_counts("api", 3, "sub.live", 0);
+
+	/* a check found the counts wrong: the zones are the same, but count anew */
+	txn = begin();
+	assert_int_equal(state_delete(txn, NULL, &last, 1, 9, &reason), STATUS_OK);
+	assert_int_equal(state_commit(txn, &reason), STATUS_OK);
+	assert_counts("api", 2, "live", 3);
+	state_want_recount(truth);
+	txn = begin();
+	assert_int_equal(state_recount_zones(txn, &zones, &changed, &reason), STATUS_OK);
+	assert_true(changed);
+	assert_int_equal(state_commit(txn, &reason), STATUS_OK);
+	assert_counts("api", 2, "live", 2);
+}
+
+static int
+see_alarm(void *context, const char *name, size_t name_len, const char *text,
+	size_t text_len, uint64_t raised_ms, struct reason *why)
+{
+	char *seen = context;
+
+	(void)why;
+	assert_true(raised_ms > 0);
+	sprintf(seen + strlen(seen), "%.*s=%.*s ", (int)name_len, name, (int)text_len, text);
+	return STATUS_OK;
+}
+
+static void
+test_an_alarm_stands_until_it_is_acknowledged(void **state)
+{
+	char seen[256] = "";
+	struct state_txn *txn = begin();
+
+	(void)state;
+	assert_int_equal(state_raise_alarm(txn, "b", "first", &reason), STATUS_OK);
+	assert_int_equal(state_raise_alarm(txn, "a", "other", &reason), STATUS_OK);
+	assert_int_equal(state_raise_alarm(txn, "b", "again", &reason), STATUS_OK);
+	assert_int_equal(state_commit(txn, &reason), STATUS_OK);
+	state_close(truth);
+	assert_int_equal(state_open(dir, SIZE, &truth, &reason), STATUS_OK);
+	txn = begin();
+	assert_int_equal(state_walk_alarms(txn, see_alarm, seen, &reason), STATUS_OK);
+	assert_string_equal(seen, "a=other b=again ");
+	assert_int_equal(state_clear_alarm(txn, "a", &reason), STATUS_OK);
+	assert_int_equal(state_clear_alarm(txn, "a", &reason), STATUS_NOT_FOUND);
+	assert_int_equal(state_commit(txn, &reason), STATUS_OK);
+	seen[0] = '\0';
+	txn = look();
+	assert_int_equal(state_walk_alarms(txn, see_alarm, seen, &reason), STATUS_OK);
+	assert_string_equal(seen, "b=again ");
+	state_abort(txn);
+}
+
+static int
+refuse_file(void *context, struct reason *why)
+{
+	++*(int *)context;
+	return reason_set(why, STATUS_CORRUPT, "damaged");
+}
+
+static int
+find_whole(void *context, struct reason *why)
+{
+	(void)why;
+	++*(int *)context;
+	return STATUS_OK;
+}
+
+/* What a commit does after EIO or MDB_PANIC; that it does is tried with strace (F35). */
+static void
+test_a_doubtful_environment_is_examined_before_it_is_opened_anew(void **state)
+{
+	struct state_txn *txn;
+	int examined = 0;
+
+	(void)state;
+	state_set_examiner(truth, find_whole, &examined);
+	assert_int_equal(state_enter(truth, &reason), STATUS_OK);
+	state_leave(truth, STATE_REOPEN);
+	state_abort(look());
+	assert_int_equal(examined, 0);
+	assert_int_equal(state_reopens(truth), 1);
+	assert_int_equal(state_enter(truth, &reason), STATUS_OK);
+	state_leave(truth, STATE_EXAMINE);
+	state_abort(look());
+	assert_int_equal(examined, 1);
+	assert_int_equal(state_reopens(truth), 2);
+	state_set_examiner(truth, refuse_file, &examined);
+	assert_int_equal(state_enter(truth, &reason), STATUS_OK);
+	state_leave(truth, STATE_EXAMINE);
+	assert_int_equal(state_begin_read(truth, &txn, &reason), STATUS_CORRUPT);
+	assert_int_equal(state_begin_write(truth, &txn, &reason), STATUS_CORRUPT);
+	assert_int_equal(examined, 2); /* once is enough */
 }
 
 /* Owners that an address points to, as list_record has them. */
@@ -743,6 +837,8 @@ main(void)
 		TEST(test_walks_go_in_key_order_and_stay_in_their_range),
 		TEST(test_counts_follow_puts_takeovers_and_deletes),
 		TEST(test_zones_are_counted_anew_when_their_set_changes),
+		TEST(test_an_alarm_stands_until_it_is_acknowledged),
+		TEST(test_a_doubtful_environment_is_examined_before_it_is_opened_anew),
 		TEST(test_addresses_are_indexed_for_zones_that_want_it),
 		TEST(test_the_log_tells_what_changed_and_where_it_ends),
 		TEST(test_puts_stop_at_their_quota_and_deletes_go_on),
