@@ -2,7 +2,7 @@
  * Copyright (c) 2026, the livezone authors */
 /*
  * malloc and its friends of this program. A function of the executable stands in front of
- * libc's for all libraries, and in front of those of gcc's sanitizers, to which it goes on.
+ * libc's for all libraries, and in front of that of gcc's AddressSanitizer, to which it goes on.
  */
 #include "tests/unit/no_memory.h"
 
@@ -24,10 +24,13 @@
 #define IS_IMPOSSIBLE
 #endif
 #endif
+#ifdef __SANITIZE_THREAD__ /* calls malloc before it can be called */
+#define IS_IMPOSSIBLE
+#endif
 
 #ifndef IS_IMPOSSIBLE
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef __SANITIZE_ADDRESS__
 #define REAL(name) __interceptor_##name
 #else
 #define REAL(name) __libc_##name
@@ -262,7 +265,6 @@ unsigned
 no_memory_enumerate(no_memory_fn fn, void *context, unsigned length, int also)
 {
 	(void)fn, (void)context, (void)length, (void)also;
-	skip();
 	return 0;
 }
 

@@ -18,5 +18,5 @@ typedef int (*no_memory_fn)(void *context);
  * allocated whatever happened. Returns the n that was enough. */
 unsigned no_memory_enumerate(no_memory_fn fn, void *context, unsigned length, int also);
 
-/* False where a sanitizer has a malloc that cannot be stood in front of (clang's). */
+/* False where a sanitizer has a malloc that cannot be stood in front of. */
 bool no_memory_is_possible(void);
