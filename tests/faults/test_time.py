@@ -77,7 +77,7 @@ def test_f56_the_clock_jumps(faults, tmp_path):
 
     with faults.probing(whole) as watch:
         for round_, (text, days) in enumerate(
-            (("+1y", 365), ("-1y", -365), (days_from_now(40), 40), ("+0", 0))
+            (("+1y", 365), ("-1y", -365), (days_from_now(40), 40))
         ):
             clock.write_text(f"{text}\n")
             check(round_)
@@ -90,7 +90,7 @@ def test_f56_the_clock_jumps(faults, tmp_path):
     revisions = [int(etag.strip('"')) for etag in etags]
     assert revisions == sorted(set(revisions)), "an ETag is older than one before it"
     # faketime reads its file whenever somebody asks for the time
-    watch.must(p99_ms=None, note="+1 year, -1 year, standing still, back")
+    watch.must(p99_ms=None, note="+1 year, -1 year, standing still")
     # nor does a start with another wall clock than that of the one before
     clock.write_text("+1y\n")
     whole.daemon.restart()
