@@ -212,7 +212,7 @@ read_value(struct document *document, unsigned depth, struct json_object **out)
 
 	if (status)
 		return status;
-	status = json_build(start, out); /* NULL is JSON's null */
+	status = json_build(start, (size_t)(document->scan.at - start), out);
 	return status ? reason_set(document->scan.reason, status, "out of memory") : 0;
 }
 

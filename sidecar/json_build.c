@@ -6,6 +6,7 @@
 #include "sidecar/json_build.h"
 
 #include <json-c/json.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,16 +16,17 @@
 
 #define REPLACEMENT 0xfffdu /* for half of a surrogate pair */
 
-static int build_value(const char **at, struct json_object **out);
-static int build_object(const char **at, struct json_object *object);
-static int build_array(const char **at, struct json_object *array);
+static int build_value(const char **at, const char *end, struct json_object **out);
+static int build_object(const char **at, const char *end, struct json_object *object);
+static int build_array(const char **at, const char *end, struct json_object *array);
+static int build_number(const char **at, const char *end, struct json_object **out);
 static int build_string(const char **at, struct json_object **out);
 
 int
-json_build(const char *text, struct json_object **out)
+json_build(const char *text, size_t len, struct json_object **out)
 {
 	struct json_object *value = NULL;
-	int status = build_value(&text, &value);
+	int status = build_value(&text, text + len, &value);
 
 	if (status)
 		json_object_put(value);
@@ -48,19 +50,18 @@ made(struct json_object *value, struct json_object **out)
 
 /* What is built so far is in *out, whatever happens. */
 static int
-build_value(const char **at, struct json_object **out)
+build_value(const char **at, const char *end, struct json_object **out)
 {
-	char *end;
 	int status;
 
 	skip_space(at);
 	switch (**at) {
 	case '{':
 		status = made(json_object_new_object(), out);
-		return status ? status : build_object(at, *out);
+		return status ? status : build_object(at, end, *out);
 	case '[':
 		status = made(json_object_new_array(), out);
-		return status ? status : build_array(at, *out);
+		return status ? status : build_array(at, end, *out);
 	case '"':
 		return build_string(at, out);
 	case 't':
@@ -74,15 +75,25 @@ build_value(const char **at, struct json_object **out)
 		*out = NULL;
 		return 0;
 	default:
-		status = made(json_object_new_int64(strtoll(*at, &end, 10)), out);
-		*at = end;
-		return status;
+		return build_number(at, end, out);
 	}
+}
+
+/* It may be all that is left of a text that is cut off there; json.c limits it. */
+static int
+build_number(const char **at, const char *end, struct json_object **out)
+{
+	bool is_negative = **at == '-';
+	int64_t value = 0;
+
+	for (*at += is_negative; *at < end && **at >= '0' && **at <= '9'; ++*at)
+		value = value * 10 + (**at - '0');
+	return made(json_object_new_int64(is_negative ? -value : value), out);
 }
 
 /* Keys have no escapes, none is there twice, and they have a limit. */
 static int
-build_object(const char **at, struct json_object *object)
+build_object(const char **at, const char *end, struct json_object *object)
 {
 	++*at;
 	for (skip_space(at); **at != '}'; skip_space(at)) {
@@ -101,7 +112,7 @@ build_object(const char **at, struct json_object *object)
 		*at += len + 1;
 		skip_space(at);
 		++*at; /* the colon */
-		status = build_value(at, &value);
+		status = build_value(at, end, &value);
 		if (!status
 			&& json_object_object_add_ex(
 				   object, key, value, JSON_C_OBJECT_ADD_KEY_IS_NEW)
@@ -117,7 +128,7 @@ build_object(const char **at, struct json_object *object)
 }
 
 static int
-build_array(const char **at, struct json_object *array)
+build_array(const char **at, const char *end, struct json_object *array)
 {
 	++*at;
 	for (skip_space(at); **at != ']'; skip_space(at)) {
@@ -126,7 +137,7 @@ build_array(const char **at, struct json_object *array)
 
 		if (**at == ',')
 			++*at;
-		status = build_value(at, &value);
+		status = build_value(at, end, &value);
 		if (!status && json_object_array_add(array, value) != 0)
 			status = STATUS_NO_MEMORY;
 		if (status) {

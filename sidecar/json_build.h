@@ -11,9 +11,9 @@
 
 struct json_object;
 
-/* Reads one value, which is well-formed and ends within the text; *out is the caller's, NULL
- * is JSON's null. Returns 0 or STATUS_NO_MEMORY. */
-int json_build(const char *text, struct json_object **out);
+/* Reads the one value that the text is, with space in front; it is well-formed. *out is the
+ * caller's, NULL is JSON's null. Returns 0 or STATUS_NO_MEMORY. */
+int json_build(const char *text, size_t len, struct json_object **out);
 
 /* Bytes of the UTF-8 character (RFC 3629) at `at`; 0 when there is none. */
 size_t json_build_utf8_length(const char *at, const char *end);

@@ -28,7 +28,7 @@ test_strings_are_decoded(void **state)
 	for (size_t i = 0; i < UNIT_COUNT(strings); i++) {
 		struct json_object *value = NULL;
 
-		assert_int_equal(json_build(strings[i].text, &value), 0);
+		assert_int_equal(json_build(strings[i].text, strlen(strings[i].text), &value), 0);
 		assert_string_equal(json_object_get_string(value), strings[i].is);
 		assert_int_equal(json_object_get_string_len(value), strlen(strings[i].is));
 		json_object_put(value);
@@ -43,7 +43,7 @@ test_a_tree_is_what_json_c_would_make(void **state)
 	struct json_object *built = NULL, *read = json_tokener_parse(text);
 
 	(void)state;
-	assert_int_equal(json_build(text, &built), 0);
+	assert_int_equal(json_build(text, sizeof(text) - 1, &built), 0);
 	assert_string_equal(json_object_to_json_string(built), json_object_to_json_string(read));
 	json_object_put(built);
 	json_object_put(read);
