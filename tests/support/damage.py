@@ -41,6 +41,8 @@ def _walk(data, number, level, found):
             if flags & _BIG:
                 first = struct.unpack_from("<Q", page, at + 8 + key)[0]
                 pages = ((low | high << 16) + 16 + PAGE - 1) // PAGE
+                if first + pages > len(data) // PAGE:
+                    raise NotWhole
                 found["overflow"].extend(range(first, first + pages))
     else:
         raise NotWhole
