@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/answer.h"
@@ -22,6 +23,9 @@
 #include "lib/rule.h"
 #include "lib/state.h"
 #include "lib/status.h"
+#include "lib/store_copy.h"
+#include "lib/store_reader.h"
+#include "lib/store_writer.h"
 #include "sidecar/buffer.h"
 #include "sidecar/change.h"
 #include "sidecar/emit.h"
@@ -389,6 +393,69 @@ test_state(void **state)
 	assert_int_equal(system(command), 0);
 }
 
+/* In a child: LMDB must not have one environment open twice in a process. */
+static void
+make_serve(const char *dir)
+{
+	static const uint8_t rdata[] = { 0, 4, 10, 0, 0, 1 };
+	const struct node_rrset set = { .type = 1, .count = 1, .ttl = 5, .rdata = rdata,
+		.rdata_len = sizeof(rdata) };
+	const struct store_meta meta = { .revision = 1, .instance = "instance-of-test" };
+	struct name_key key = unit_key("a.test");
+	struct store_writer *writer;
+	struct store_txn *txn;
+	uint8_t *value;
+	pid_t child = fork();
+	int outcome = 1;
+
+	assert_true(child >= 0);
+	if (child == 0) {
+		if (store_writer_create(dir, 1 << 24, &writer, NULL)
+			|| store_writer_begin(writer, &txn, NULL)
+			|| store_writer_put_meta(txn, &meta, NULL)
+			|| store_writer_reserve(txn, &key, node_size(&set, 1), &value, NULL))
+			_exit(1);
+		node_encode(&key, 7, 0, &set, 1, value);
+		_exit(store_writer_commit(txn, NULL) || store_writer_publish(writer, NULL));
+	}
+	assert_int_equal(waitpid(child, &outcome, 0), child);
+	assert_int_equal(outcome, 0);
+}
+
+/* What the keeper does. */
+static int
+copy_store(void *context)
+{
+	struct store_reader *reader = NULL;
+	struct store_copy copy = { .size = 0 };
+	int status = store_reader_open(context, 4, &reader, NULL);
+
+	if (status != STATUS_OK) {
+		assert_null(reader);
+		return status;
+	}
+	status = store_copy_make(reader, 1 << 24, 4, &copy, NULL);
+	if (status == STATUS_OK) {
+		store_reader_close(copy.reader);
+		store_reader_close(copy.twin);
+	} else {
+		assert_null(copy.reader);
+	}
+	store_reader_close(reader);
+	return status;
+}
+
+static void
+test_snapshot(void **state)
+{
+	char serve[sizeof(directory) + 8];
+
+	(void)state;
+	snprintf(serve, sizeof(serve), "%s/serve", directory);
+	make_serve(serve);
+	enumerate(copy_store, serve, STATUS_IO);
+}
+
 static int
 make_answer(void *context)
 {
@@ -442,6 +509,7 @@ main(void)
 		cmocka_unit_test(test_change),
 		cmocka_unit_test(test_json_of_an_rrset),
 		cmocka_unit_test(test_state),
+		cmocka_unit_test(test_snapshot),
 		cmocka_unit_test(test_answer),
 	};
 
