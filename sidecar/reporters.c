@@ -5,6 +5,8 @@
  */
 #include "sidecar/reporters.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <time.h>
 
 #include "lib/clock.h"
@@ -42,6 +44,7 @@ note(void *context, const struct report *report)
 	const uint64_t age_ms = report_age_ms(report, reporters->own.boot_id);
 	struct reporter now = {
 		.pid = report->pid,
+		.pid_namespace = report->side.pid_namespace,
 		.written_ms = age_ms < now_ms ? now_ms - age_ms : 0,
 		.serve_inode = report->serve_inode,
 		.damaged_inode = report->damaged_inode,
@@ -64,13 +67,23 @@ note(void *context, const struct report *report)
 		reporters->reporter[reporters->count++] = now;
 }
 
+/* In another pid namespace only its silence tells. */
+static bool
+is_gone(const struct reporters *reporters, const struct reporter *reporter)
+{
+	return reporter->pid_namespace != 0
+		&& reporter->pid_namespace == reporters->own.pid_namespace
+		&& kill(reporter->pid, 0) != 0 && errno == ESRCH;
+}
+
 static void
 forget_silent(struct reporters *reporters)
 {
 	size_t i, kept = 0;
 
 	for (i = 0; i < reporters->count; i++)
-		if (!is_silent(&reporters->reporter[i]))
+		if (!is_silent(&reporters->reporter[i])
+			&& !is_gone(reporters, &reporters->reporter[i]))
 			reporters->reporter[kept++] = reporters->reporter[i];
 	reporters->count = kept;
 }

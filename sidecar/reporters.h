@@ -18,6 +18,7 @@
 
 struct reporter {
 	pid_t pid;
+	uint64_t pid_namespace; /* inode; 0: not known */
 	uint64_t written_ms;  /* boot clock */
 	uint64_t serve_inode; /* of the data.mdb that it reads; 0: none */
 	uint64_t damaged_inode; /* of one that it found damaged */
@@ -30,7 +31,8 @@ struct reporters {
 	struct reporter reporter[REPORTERS_MAX];
 };
 
-/* Reads the reports in `dir` and forgets those who have not reported for some seconds. */
+/* Reads the reports in `dir` and forgets those who have not reported for some seconds, and at
+ * once those whose process the kernel does not know any more. */
 void reporters_look(struct reporters *reporters, const char *dir);
 
 /* The first that reads another data.mdb than this one, or NULL. One that reads none has
