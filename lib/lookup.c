@@ -343,8 +343,12 @@ try_rules(struct search *search)
 
 	rule_take_name(search->answer->scratch, &search->key);
 	for (i = 0; i < zone->rule_count; i++) {
-		if (!rule_apply(zone->rule[i], search->answer->scratch, &rrset))
+		int status = rule_apply(zone->rule[i], search->answer->scratch, &rrset);
+
+		if (status == STATUS_NOT_FOUND)
 			continue;
+		if (status != STATUS_OK) /* no reason to deny the name */
+			return STEP_BROKEN;
 		if (!matched)
 			note(search, LOOKUP_RULE, search->key.len);
 		matched = true;

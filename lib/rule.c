@@ -317,19 +317,21 @@ fill_in(const struct rule *rule, struct rule_scratch *scratch)
 	return true;
 }
 
-bool
+int
 rule_apply(const struct rule *rule, struct rule_scratch *scratch, struct node_rrset *out)
 {
 	int found = pcre2_match(rule->pattern, (PCRE2_SPTR)scratch->name, scratch->name_len, 0,
 		0, scratch->match, scratch->limits);
 	int len;
 
+	if (found == PCRE2_ERROR_NOMEMORY)
+		return STATUS_NO_MEMORY;
 	if (found <= 0 || !fill_in(rule, scratch))
-		return false;
+		return STATUS_NOT_FOUND;
 	len = rdata_read(rule->type, scratch->text, scratch->block, sizeof(scratch->block),
 		NULL);
 	if (len < 0)
-		return false;
+		return len == STATUS_NO_MEMORY ? len : STATUS_NOT_FOUND;
 	*out = (struct node_rrset){
 		.type = rule->type,
 		.count = 1,
@@ -337,7 +339,7 @@ rule_apply(const struct rule *rule, struct rule_scratch *scratch, struct node_rr
 		.rdata = scratch->block,
 		.rdata_len = (uint32_t)len,
 	};
-	return true;
+	return STATUS_OK;
 }
 
 /* --- helpers --- */

@@ -62,6 +62,7 @@ void rule_scratch_free(struct rule_scratch *scratch);
 void rule_take_name(struct rule_scratch *scratch, const struct name_key *key);
 
 /* Does the name match, and is what it gives data of the rule's type? Then *out is the
- * RRset, in the scratch until the next call. */
-bool rule_apply(const struct rule *rule, struct rule_scratch *scratch,
+ * RRset, in the scratch until the next call. Else STATUS_NOT_FOUND; STATUS_NO_MEMORY when
+ * that could not be found out. */
+int rule_apply(const struct rule *rule, struct rule_scratch *scratch,
 	struct node_rrset *out);
