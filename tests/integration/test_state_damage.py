@@ -252,6 +252,8 @@ def test_a_restore_that_is_killed_is_done_by_the_next_start(livezoned, kill_afte
 
 def test_a_state_that_is_cut_off_while_livezoned_runs_is_found_by_the_next_start(livezone):
     """SIGBUS ends livezoned at the first read behind the end; a supervisor starts it again."""
+    if build.is_instrumented():
+        pytest.skip("a sanitizer reports the fault that is meant")
     whole = livezone()
     fill(whole.api, 600)
     before = content(whole.api)

@@ -13,7 +13,7 @@
 
 #define ENTRIES 3000
 #define BIG 10000 /* more than a page */
-#define SEEDS 20000
+#define SEEDS 3000
 
 static char dir[64];
 static uint8_t *file;

@@ -16,7 +16,7 @@
 
 #define SIZE (16u << 20)
 #define NAMES 300
-#define SEEDS 3000
+#define SEEDS 1000
 
 static char dir[64];
 static uint8_t *file;
