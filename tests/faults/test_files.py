@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026, the livezone authors
-"""Permissions, a dying disk, a cold page cache, an exchanged module (section 4 of the matrix)."""
+"""Permissions, a dying disk, a cold page cache, an exchanged module, other pages (sections 4 and 7
+of the matrix)."""
 
 import ctypes
 import os
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from support import build
+from support.compiled import compiled
 from support.faults import SERVER, cases
 from support.filesystem import mount_image
 from support.livezone import Livezone, module_environment, unbound_with_module
@@ -220,3 +222,32 @@ def test_f66_new_module_renamed_in(faults, tmp_path, cleanup, watch_log):
         assert modules_of(server.process) == {module.stat().st_ino}
         watch.wait_live()
     watch.must(same_process=False, servfail=None)
+
+
+# --- F59: pages of another size --------------------------------------------------------------
+
+
+def page_size_of(data):
+    return int.from_bytes(data.read_bytes()[40:44], "little")
+
+
+def test_f59_stores_of_a_machine_with_larger_pages(faults):
+    shim = compiled(Path(__file__).parent / "large_pages.c", "-shared", "-fPIC", "-ldl")
+    daemon = faults.daemon(start=False)
+    daemon.environment["LD_PRELOAD"] = str(shim)
+    daemon.start()
+    whole = faults.whole(daemon=daemon)
+    state = Path(daemon.config["store"]["state"]) / "data.mdb"
+    assert (page_size_of(state), page_size_of(faults.data_of(whole))) == (16384, 16384)
+    with faults.probing(whole) as watch:
+        with watch.fault():
+            daemon.stop()
+            daemon.process, daemon.environment = None, {}
+            daemon.start()
+        watch.wait_live()
+        with watch.away():
+            whole.unbound.stop()
+            whole.unbound.start()
+            whole.wait_live()
+        watch.ask(1000)
+    watch.must(same_process=False, note="read and written by both sides")
