@@ -22,6 +22,7 @@ from support.enumeration import (
 )
 from support.faults import FULL
 from support.filesystem import mount_image, mount_small
+from support.http import Api
 from support.load import address
 from support.service_manager import ServiceManager
 from support.strace import Strace, thread
@@ -249,8 +250,9 @@ def test_f36_slow_disk(faults, cleanup):
     def send(number):
         puts = [{"put": {"name": f"q{number}-{at}.{truth.ZONE}", "type": "A",
                          "records": [address(number)]}} for at in range(9000)]
-        statuses.append(whole.api.request("POST", "/v1/batch", {"changes": puts}).status)
-        whole.api.close()
+        api = Api(unix=whole.api.unix, timeout=120)
+        statuses.append(api.request("POST", "/v1/batch", {"changes": puts}).status)
+        api.close()
 
     with faults.probing(whole, writes=0) as watch:
         pid = whole.daemon.process.pid
@@ -266,11 +268,12 @@ def test_f36_slow_disk(faults, cleanup):
         for sender in senders:
             sender.start()
         wait_until(lambda: 503 in statuses, 30, "the queue is full")
-        watch.ask(faults.pick(2000, 60000))
+        watch.ask(faults.pick(2000, 40000))
         slow.close()
         for sender in senders:
-            sender.join(60)
+            sender.join(120)
         assert set(statuses) == {200, 503}
+        watch.writer.write()  # perhaps on a connection that was idle for too long
         watch.writer.write()
         assert watch.writer.writes[-1].acked_ns
     assert "has not moved" not in whole.daemon.process.output()
