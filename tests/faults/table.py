@@ -3,11 +3,14 @@
 # Copyright (c) 2026, the livezone authors
 """Makes the table of doc/faults.md from the figures that a run of the rows left behind:
 
-    tests/faults/table.py [RESULTS [DOCUMENT]]
+    tests/faults/table.py [--document FILE] [RESULTS...]
 
-RESULTS is build/faults of scripts/test. What is between the two marks in DOCUMENT is replaced.
+RESULTS are folders; the rows of a later one replace those of an earlier one. Without any:
+build/faults-short, which scripts/test leaves, and build/faults of scripts/test --faults. What is
+between the two marks in the document is replaced.
 """
 
+import argparse
 import json
 import os
 import platform
@@ -93,12 +96,15 @@ HEAD = ("| row | fault | runs | questions | lost | wrong | SERVFAIL | stale | p5
 COUNTS = ("questions", "lost", "wrong", "servfail", "stale")
 
 
-def results_in(folder):
+def results_in(folders):
     """{row: [figures of each run]}"""
     found = {}
-    for path in sorted(folder.glob("*.json")):
-        figures = json.loads(path.read_text())
-        found.setdefault(figures["row"], []).append(figures)
+    for folder in folders:
+        rows = {}
+        for path in sorted(folder.glob("*.json")):
+            figures = json.loads(path.read_text())
+            rows.setdefault(figures["row"], []).append(figures)
+        found.update(rows)
     return found
 
 
@@ -117,7 +123,8 @@ def remarks_of(runs):
 def line_of(row, runs):
     done = [run for run in runs if not run.get("skipped")]
     asked = [run for run in done if "questions" in run]
-    cells = [row, ROWS[row], str(len(done)) if runs else "not run"]
+    form = " full" if any(run["full"] for run in runs) else ""
+    cells = [row, ROWS[row], f"{len(done)}{form}" if runs else "not run"]
     cells += [f"{sum(run[key] for run in asked):,}" if asked else "" for key in COUNTS]
     cells += [highest(asked, "p50_ms", "{:.2f}"), highest(asked, "p99_ms", "{:.2f}"),
               highest(asked, "max_ms", "{:.1f}"), highest(asked, "live_again_s", "{:.2f}"),
@@ -133,13 +140,14 @@ def unbound_version():
 
 def table(results):
     runs = [run for row in results.values() for run in row]
-    form = "full" if all(run["full"] for run in runs) else "short"
+    full = sum(run["full"] for run in runs)
     total = {key: sum(run.get(key, 0) for run in runs) for key in COUNTS}
     lines = [
-        f"{len(runs)} runs in the {form} form; {unbound_version()}, Linux {platform.release()}, "
-        f"{os.cpu_count()} cores. In all {total['questions']:,} questions: {total['lost']} lost, "
-        f"{total['wrong']} wrong, {total['servfail']} SERVFAIL. Latencies are the highest of the "
-        "runs of a row.",
+        f"{len(runs)} runs, {full} of them in the full form; {unbound_version()}, Linux "
+        f"{platform.release()}, {os.cpu_count()} cores. In all {total['questions']:,} questions: "
+        f"{total['lost']} lost, {total['wrong']} wrong, {total['servfail']} SERVFAIL; what a row "
+        "expects of an Unbound that has nothing to read is not counted, but remarked. Latencies "
+        "are the highest of the runs of a row.",
         "",
         HEAD,
     ]
@@ -147,14 +155,17 @@ def table(results):
 
 
 def main():
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else TOP / "build" / "faults"
-    document = Path(sys.argv[2]) if len(sys.argv) > 2 else TOP / "doc" / "faults.md"
-    results = results_in(folder)
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("--document", type=Path, default=TOP / "doc" / "faults.md")
+    parser.add_argument("results", type=Path, nargs="*",
+                        default=[TOP / "build" / "faults-short", TOP / "build" / "faults"])
+    options = parser.parse_args()
+    results = results_in(options.results)
     if not results:
-        sys.exit(f"{folder}: no results; run scripts/test --faults")
-    text = document.read_text()
-    before, rest = text.split(BEGIN)
-    document.write_text(before + BEGIN + "\n\n" + table(results) + "\n\n" + END + rest.split(END)[1])
+        sys.exit(f"{', '.join(map(str, options.results))}: no results; run scripts/test")
+    before, rest = options.document.read_text().split(BEGIN)
+    options.document.write_text(
+        before + BEGIN + "\n\n" + table(results) + "\n\n" + END + rest.split(END)[1])
 
 
 if __name__ == "__main__":

@@ -372,7 +372,7 @@ class Faults:
         """Keeps the figures of this row for the table (tests/faults/table.py). `counts`
         says whether lost and SERVFAIL count; what a row expects does not."""
         node = self._request.node.name
-        figures = {"row": row_of(node), "note": note}
+        figures = {"row": row_of(node), "note": note, "failed": False}
         if verdict:
             figures |= {
                 "questions": verdict.questions,
