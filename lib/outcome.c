@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * The ends of a look-up, in the order of RFC 1034 section 4.3.2: found, referred, missing
+ * (RFC 2308), elsewhere. Then the fallback records, which come before a negative answer.
+ */
+#include "lib/outcome.h"
+
+#include "lib/alias.h"
+#include "lib/fallback.h"
+#include "lib/status.h"
+
+static bool has_target(uint16_t type, size_t *out_at);
+static void
+add_addresses(struct search *search, const struct node_rrset *rrset, size_t name_at);
+static enum search_step finish_negative(struct search *search, enum answer_kind kind);
+static uint32_t negative_ttl(const struct node_rrset *soa);
+static bool is_soa_block(const struct node_rrset *rrset);
+static const struct rrset *find_fallback(const struct search *search);
+static bool has_fallback(const struct search *search);
+static bool
+is_held_back(const struct search *search, const struct rrset *set, uint16_t type);
+
+enum search_step
+outcome_found(struct search *search, const struct node_rrset *rrset)
+{
+	size_t at;
+
+	if (search_add(search, ANSWER_ANSWER, search->name, rrset) != STATUS_OK)
+		return SEARCH_BROKEN;
+	search_note_rrset(search, LOOKUP_RRSET, NULL, rrset->type);
+	if (search->query->wants_additional && search->txn
+		&& has_target(rrset->type, &at))
+		add_addresses(search, rrset, at);
+	search->answer->kind = ANSWER_FOUND;
+	return SEARCH_DONE;
+}
+
+/* Where rdata of a type holds a name whose addresses are worth adding. */
+static bool
+has_target(uint16_t type, size_t *out_at)
+{
+	switch (type) {
+	case RRSET_NS:
+		*out_at = 0;
+		return true;
+	case RRSET_MX:
+	case RRSET_SVCB:
+	case RRSET_HTTPS:
+		*out_at = 2;
+		return true;
+	case RRSET_SRV:
+		*out_at = 6;
+		return true;
+	default:
+		return false;
+	}
+}
+
+enum search_step
+outcome_refer(struct search *search, size_t cut, const struct node_rrset *ns)
+{
+	search_note_rrset(search, LOOKUP_CUT, NULL, RRSET_NS);
+	if (search->zone->delegation == ZONE_DELEGATION_RECURSE)
+		return outcome_elsewhere(search);
+	if (search_add(search, ANSWER_AUTHORITY, search_ancestor_name(search, cut), ns)
+		!= STATUS_OK)
+		return SEARCH_BROKEN;
+	add_addresses(search, ns, 0);
+	search->answer->kind = ANSWER_REFERRAL;
+	return SEARCH_DONE;
+}
+
+/* Addresses of the names that a record points to, as far as this zone has them; they are
+ * a courtesy, so what does not fit or cannot be read is left out. */
+static void
+add_addresses(struct search *search, const struct node_rrset *rrset, size_t name_at)
+{
+	static const uint16_t types[] = { RRSET_A, RRSET_AAAA };
+	size_t at = 0, i, t;
+
+	for (i = 0; i < rrset->count; i++) {
+		size_t len = (size_t)rrset->rdata[at] << 8 | rrset->rdata[at + 1];
+		const uint8_t *target = rrset->rdata + at + 2 + name_at;
+		struct node_rrset address;
+		struct name_key key;
+		struct node node;
+
+		at += 2 + len;
+		if (len <= name_at || name_wire_length(target, len - name_at) == 0)
+			continue;
+		name_to_key(target, &key);
+		if (!name_key_is_within(key.bytes, key.len, &search->zone->key)
+			|| store_find(search->txn, &key, &node) != STORE_EXACT)
+			continue;
+		for (t = 0; t < 2; t++)
+			if (search_find_type(search, &node, types[t], &address)
+				== STATUS_OK)
+				search_add(search, ANSWER_ADDITIONAL, target, &address);
+	}
+}
+
+enum search_step
+outcome_missing(struct search *search)
+{
+	enum search_step step = outcome_fallback(search);
+
+	if (step != SEARCH_ON)
+		return step;
+	search_note(search, LOOKUP_MISSING, search->key.len);
+	switch (search->zone->on_miss) {
+	case ZONE_MISS_RECURSE:
+		return outcome_elsewhere(search);
+	case ZONE_MISS_REFUSE:
+		if (search->followed == 0) {
+			search->answer->kind = ANSWER_REFUSED;
+			return SEARCH_DONE;
+		}
+		break;
+	case ZONE_MISS_NXDOMAIN:
+		break;
+	}
+	if (search->zone->fallback_count > 0 && has_fallback(search)) {
+		/* NXDOMAIN would deny the fallback records, too (RFC 8020) */
+		search->answer->is_fallback = true;
+		return finish_negative(search, ANSWER_NODATA);
+	}
+	return finish_negative(search, ANSWER_NXDOMAIN);
+}
+
+enum search_step
+outcome_nodata(struct search *search)
+{
+	enum search_step step = outcome_fallback(search);
+
+	return step == SEARCH_ON ? finish_negative(search, ANSWER_NODATA) : step;
+}
+
+static enum search_step
+finish_negative(struct search *search, enum answer_kind kind)
+{
+	uint8_t made[ZONE_SOA_MAX];
+	const struct zone *zone = search->zone;
+	struct node_rrset soa = { .type = RRSET_SOA, .count = 1 };
+	struct node apex;
+	int found = store_find(search->txn, &zone->key, &apex);
+
+	if (found < 0)
+		return SEARCH_BROKEN;
+	if (found != STORE_EXACT
+		|| search_find_type(search, &apex, RRSET_SOA, &soa) != STATUS_OK
+		|| !is_soa_block(&soa)) {
+		/* a zone that livezoned has not compiled yet */
+		soa.ttl = zone->negative_ttl;
+		soa.rdata = made;
+		soa.rdata_len = (uint32_t)zone_make_soa(zone, 0, made);
+	}
+	search_note_rrset(search, LOOKUP_SOA, &zone->key, RRSET_SOA);
+	soa.ttl = negative_ttl(&soa);
+	if (search_add(search, ANSWER_AUTHORITY, zone->name.wire, &soa) != STATUS_OK)
+		return SEARCH_BROKEN;
+	search->answer->kind = kind;
+	return SEARCH_DONE;
+}
+
+/* The negative TTL is the smaller of the SOA's own TTL and its MINIMUM, the last four
+ * octets (RFC 2308 section 5). */
+static uint32_t
+negative_ttl(const struct node_rrset *soa)
+{
+	const uint8_t *end = soa->rdata + soa->rdata_len;
+	uint32_t minimum = (uint32_t)end[-4] << 24 | (uint32_t)end[-3] << 16
+			   | (uint32_t)end[-2] << 8 | end[-1];
+
+	return minimum < soa->ttl ? minimum : soa->ttl;
+}
+
+/* Two names at least, then five 32-bit numbers. */
+static bool
+is_soa_block(const struct node_rrset *rrset)
+{
+	return rrset->count == 1 && rrset->rdata_len >= 2 + 2 + 20;
+}
+
+enum search_step
+outcome_elsewhere(struct search *search)
+{
+	name_from_wire(search->name, NAME_WIRE_MAX, &search->answer->target);
+	search->answer->kind = ANSWER_ELSEWHERE;
+	return SEARCH_DONE;
+}
+
+enum search_step
+outcome_fallback(struct search *search)
+{
+	uint16_t type = search->query->type;
+	const struct rrset *set = NULL;
+	struct node_rrset rrset;
+
+	if (search->zone->fallback_count > 0)
+		set = find_fallback(search);
+	if (!set)
+		return SEARCH_ON;
+	search_note(search, LOOKUP_FALLBACK, search->key.len);
+	search->answer->is_fallback = true;
+	rrset = (struct node_rrset){
+		.type = set->type,
+		.count = set->count,
+		.ttl = set->ttl,
+		.rdata = set->rdata,
+		.rdata_len = set->rdata_len,
+	};
+	if (set->type == RRSET_CNAME && type != RRSET_CNAME && type != RRSET_ANY)
+		return alias_add_cname(search, &rrset);
+	return outcome_found(search, &rrset);
+}
+
+/* The zone's fallback records for the name, as far as they are not held back. */
+static const struct rrset *
+find_fallback(const struct search *search)
+{
+	const struct zone *zone = search->zone;
+	uint16_t type = search->query->type;
+	const struct rrset *set = fallback_find(zone, &search->key, type);
+
+	if (zone->on_expiry != ZONE_EXPIRY_REMOVE)
+		return set;
+	while (set && is_held_back(search, set, type)) {
+		search_note_rrset(search, LOOKUP_HELD_BACK, &search->key, set->type);
+		set = type == RRSET_ANY ? fallback_next(zone, set, &search->key) : NULL;
+		if (set && set->owner.len != search->key.len)
+			set = NULL;
+	}
+	return set;
+}
+
+/* Do the fallback records make the name exist, for some type? */
+static bool
+has_fallback(const struct search *search)
+{
+	const struct zone *zone = search->zone;
+	const struct rrset *set = fallback_first(zone, &search->key);
+
+	while (set && zone->on_expiry == ZONE_EXPIRY_REMOVE
+		&& set->owner.len == search->key.len
+		&& is_held_back(search, set, set->type))
+		set = fallback_next(zone, set, &search->key);
+	return set != NULL;
+}
+
+/* on-expiry: remove. An RRset whose lease ran out says that there is nothing: nothing of its
+ * type, a CNAME's included, and of any type when it was a CNAME itself. */
+static bool
+is_held_back(const struct search *search, const struct rrset *set, uint16_t type)
+{
+	struct node_rrset over;
+	struct node node;
+	size_t i;
+
+	if (!search->txn || store_find(search->txn, &search->key, &node) != STORE_EXACT
+		|| !(node.flags & NODE_HAS_LEASES))
+		return false;
+	for (i = 0; i < node.count; i++)
+		if (node_rrset(&node, i, &over) == STATUS_OK
+			&& !node_rrset_lives(&over, search->query->now_ms)
+			&& (over.type == set->type || over.type == type
+				|| over.type == RRSET_CNAME))
+			return true;
+	return false;
+}
