@@ -192,11 +192,12 @@ class Module:
         self._watch.wait_live(10)
 
     def refresh(self):
-        """A snapshot of what is stored now, or of what the writer has added meanwhile."""
+        """A snapshot of what is stored now, or of what the writer has added meanwhile. One that
+        took a second on a busy machine is followed by a pause of a hundred."""
         revision = self._whole.api.status()["serve"]["revision"]
         wait_until(
             lambda: int(self._faults.report_of(self._whole).get("snapshot_revision", 0))
-            >= revision, 10, "there is a new snapshot")
+            >= revision, 150, "there is a new snapshot")
 
     def ask_rule(self):
         """The one place where a query needs memory: a name is never denied for want of it."""
