@@ -146,7 +146,7 @@ def other_user(faults, directory):
     return user
 
 
-@pytest.mark.parametrize("store", cases(STORES, 4))
+@pytest.mark.parametrize("store", cases(STORES, 3))
 def test_f15_started_with_an_unreadable_store(
     faults, store, memory_path, upstream, cleanup, watch_log
 ):

@@ -52,7 +52,7 @@ from .wire import HttpClient
 
 FULL = os.environ.get("LIVEZONE_FAULTS", "") == "full"
 _RESULTS = os.environ.get("LIVEZONE_FAULTS_RESULTS")
-_FIRST_QUESTIONS = 500
+_FIRST_QUESTIONS = 300
 _REPORT_MAX = 15
 _IS_QUIET = os.environ.get("LIVEZONE_FAULTS_LATENCY", "1") != "0"
 # A machine that builds something else meanwhile may not run a thread for a second.
@@ -364,7 +364,7 @@ class Faults:
             writer.start()
         watch.ask(_FIRST_QUESTIONS)
         yield watch
-        watch.ask(self.pick(1000, 10000))
+        watch.ask(self.pick(600, 10000))
         watch.stop()
         whole.first_writes = writer.writes
 
