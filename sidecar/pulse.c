@@ -34,9 +34,8 @@ pulse_wait(void)
 void
 pulse_allow(size_t items)
 {
-	uint64_t few = items < PULSE_ITEMS_MAX_MS / PULSE_ITEM_MS
-		? items * PULSE_ITEM_MS
-		: PULSE_ITEMS_MAX_MS;
+	uint64_t few = items < PULSE_ITEMS_MAX_MS / PULSE_ITEM_MS ? items * PULSE_ITEM_MS
+								  : PULSE_ITEMS_MAX_MS;
 
 	atomic_store_explicit(
 		&allowed_ms, few + items * PULSE_BULK_ITEM_MS, memory_order_relaxed);

@@ -12,9 +12,9 @@
 
 /* A call that cannot beat, the commit of so many changes, may take this much longer: a disk
  * with half a second for each operation is slow, not stuck. A million takes 18 minutes. */
-#define PULSE_ITEM_MS 1000        /* each change, as long as they are few */
-#define PULSE_ITEMS_MAX_MS 60000  /* of those */
-#define PULSE_BULK_ITEM_MS 1      /* each change, however many */
+#define PULSE_ITEM_MS 1000       /* each change, as long as they are few */
+#define PULSE_ITEMS_MAX_MS 60000 /* of those */
+#define PULSE_BULK_ITEM_MS 1     /* each change, however many */
 
 #define PULSE_STRIDE 1024 /* beats between two calls of the hook */
 

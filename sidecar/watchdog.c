@@ -49,8 +49,9 @@ watchdog_judge(struct watchdog *watchdog, const struct pulse *pulse, uint64_t no
 	watchdog->still_ms += awake_ms;
 	if (watchdog->still_ms < pulse->allowed_ms)
 		return WATCHDOG_MOVES;
-	return watchdog->still_ms < pulse->allowed_ms + watchdog->limit_ms ? WATCHDOG_STILL
-									   : WATCHDOG_STUCK;
+	return watchdog->still_ms < pulse->allowed_ms + watchdog->limit_ms
+		       ? WATCHDOG_STILL
+		       : WATCHDOG_STUCK;
 }
 
 /* One line when half of the time is over: a look or two without a beat are nothing. */

@@ -14,10 +14,10 @@
 
 #include "sidecar/pulse.h"
 
-#define WATCHDOG_OWN_S 60      /* without systemd's; 0 turns it off */
+#define WATCHDOG_OWN_S 60 /* without systemd's; 0 turns it off */
 #define WATCHDOG_OWN_MAX_S 86400
-#define WATCHDOG_START_MS 10000   /* how often a start that goes on says so */
-#define WATCHDOG_EXTEND_MS 60000  /* and how much time it asks for */
+#define WATCHDOG_START_MS 10000  /* how often a start that goes on says so */
+#define WATCHDOG_EXTEND_MS 60000 /* and how much time it asks for */
 
 enum watchdog_verdict {
 	WATCHDOG_MOVES, /* beats since the last look, or may take that long */
@@ -39,8 +39,8 @@ void watchdog_init(struct watchdog *watchdog, uint64_t own_s);
 
 /* Counts time only as far as this thread was awake to look: a process that was stopped for
  * ten minutes is not stuck when it goes on. */
-enum watchdog_verdict watchdog_judge(
-	struct watchdog *watchdog, const struct pulse *pulse, uint64_t now_ms);
+enum watchdog_verdict
+watchdog_judge(struct watchdog *watchdog, const struct pulse *pulse, uint64_t now_ms);
 
 /* Judges, and pats, or warns, or ends the process. Every interval_ms, after the start. */
 void watchdog_look(struct watchdog *watchdog);

@@ -12,9 +12,9 @@ enum record_kind {
 	RECORD_WRITE = 1, /* data follows */
 	RECORD_SYNC,      /* of the whole file, completed */
 	RECORD_TRUNCATE,  /* offset: the new size */
-	RECORD_RENAME,    /* from here on the file is at its place, if the directory is synced */
+	RECORD_RENAME, /* from here on the file is at its place, if the directory is synced */
 	RECORD_SYNC_DIRECTORY,
-	RECORD_ACK,       /* of the test: offset is the revision that was acknowledged */
+	RECORD_ACK, /* of the test: offset is the revision that was acknowledged */
 };
 
 #define RECORD_DURABLE 1u /* a write through an O_DSYNC or O_SYNC descriptor */

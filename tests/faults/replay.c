@@ -75,7 +75,8 @@ static unsigned random_subsets;
 static const char *directory;
 static unsigned left_max, left_count;
 static struct {
-	unsigned long points, images, opened, torn, any_good, any_found, any_wrong, any_old;
+	unsigned long points, images, opened, torn, any_good, any_found, any_wrong,
+		any_old;
 } done;
 
 static void die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
@@ -132,7 +133,8 @@ digest_entry(void *context, const struct mdb_image_text *key,
 
 /* The commit that a reader of this image finds, checked whole. */
 static int
-examine(const struct image *image, uint64_t *out_txn, struct commit *out, struct reason *reason)
+examine(const struct image *image, uint64_t *out_txn, struct commit *out,
+	struct reason *reason)
 {
 	struct state_check check;
 	struct mdb_image found;
@@ -144,7 +146,8 @@ examine(const struct image *image, uint64_t *out_txn, struct commit *out, struct
 		return status;
 	*out_txn = found.txn_id;
 	*out = (struct commit){ true, 0xcbf29ce484222325u, check.revision };
-	return mdb_image_walk(&found, 0, UINT8_MAX, digest_entry, &out->digest, NULL, reason);
+	return mdb_image_walk(
+		&found, 0, UINT8_MAX, digest_entry, &out->digest, NULL, reason);
 }
 
 static int
@@ -280,7 +283,8 @@ build(chosen_fn is_chosen, unsigned long number, bool is_torn)
 		for (; at < piece->length; at += step) {
 			uint64_t offset = piece->offset + at;
 
-			step = is_torn ? SECTOR - (uint32_t)(offset % SECTOR) : piece->length;
+			step = is_torn ? SECTOR - (uint32_t)(offset % SECTOR)
+				       : piece->length;
 			if (step > piece->length - at)
 				step = piece->length - at;
 			if (piece->is_certain || is_chosen(i, number))
@@ -342,8 +346,8 @@ tear_meta(const struct record *record, const uint8_t *data)
 		copy(&trial, &durable);
 		for (word = 0; word < words; word++)
 			if (rand() & 1)
-				put(&trial, record->offset + word * WORD, data + word * WORD,
-					WORD);
+				put(&trial, record->offset + word * WORD,
+					data + word * WORD, WORD);
 		if (examine(&trial, &txn, &found, &reason) != STATUS_OK)
 			done.any_found++;
 		else if (txn >= COMMITS_MAX || found.digest != commits[txn].digest)
@@ -529,7 +533,8 @@ main(int argc, char **argv)
 	replay(log, size);
 	free(log);
 	printf("{\"points\": %lu, \"images\": %lu, \"opened\": %lu, \"torn\": %lu, "
-	       "\"any_good\": %lu, \"any_found\": %lu, \"any_old\": %lu, \"any_wrong\": %lu}\n",
+	       "\"any_good\": %lu, \"any_found\": %lu, \"any_old\": %lu, \"any_wrong\": "
+	       "%lu}\n",
 		done.points, done.images, done.opened, done.torn, done.any_good,
 		done.any_found, done.any_old, done.any_wrong);
 	return EXIT_SUCCESS;

@@ -19,7 +19,8 @@ _RECORD = struct.Struct("=IIQQQ")  # struct record of record.h
 _ACK = 6
 _FAULTS = build.SOURCE / "tests" / "faults"
 _LIBRARY = (
-    "mdb mdb_image mdb_image_open name presentation rdata rdata_check rdata_field reason reverse rrset rule state "
+    "mdb mdb_image mdb_image_open name presentation rdata rdata_check rdata_field reason reverse "
+    "rrset rule state "
     "state_alarm state_check state_count state_env state_file state_log state_pointer "
     "state_recount state_rrset tokens zones"
 ).split()
@@ -124,11 +125,11 @@ def test_f38_power_loss(faults, tmp_path):
     assert figures["points"] > 100 and figures["images"] > 5000 and figures["opened"] > 50
     assert figures["torn"] > 100
     start_from_images(faults, left, recording)
-    faults.record(note="{images:,} images at {points} points of {writes} writes, {opened} opened by "
-                       "LMDB, {started} by livezoned; meta page torn after each word: {torn} good; "
-                       "in any order: {any_found} found damaged, {any_old} of an older commit, "
-                       "{any_wrong} of wrong content, {any_good} good".format(
-                           writes=len(recording.contents), started=images, **figures))
+    note = ("{images:,} images at {points} points of {writes} writes, {opened} opened by LMDB, "
+            "{started} by livezoned; meta page torn after each word: {torn} good; in any order: "
+            "{any_found} found damaged, {any_old} of an older commit, {any_wrong} of wrong "
+            "content, {any_good} good")
+    faults.record(note=note.format(writes=len(recording.contents), started=images, **figures))
 
 
 def start_from_images(faults, left, recording):
