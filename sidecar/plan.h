@@ -2,7 +2,8 @@
  * Copyright (c) 2026, the livezone authors */
 /*
  * What a change does to the state, worked out completely before the first byte is written:
- * LMDB has no cheap way to take half a change back. Writer thread only.
+ * LMDB has no cheap way to take half a change back. Made in plan.c, carried out in
+ * plan_apply.c; what it touched is in plan_names.c. Writer thread only.
  */
 #pragma once
 
@@ -73,3 +74,6 @@ int plan_names_add(struct plan_names *names, const struct name_key *name);
 
 /* Sorts by key and drops doubles. */
 void plan_names_sort(struct plan_names *names);
+
+/* The order of keys, as memcmp tells it. */
+int plan_names_compare(const struct name_key *a, const struct name_key *b);
