@@ -7,7 +7,7 @@
  *
  *	accept ─► peer, limits ─► [header] begin() ─► [body] ─► answer() ─► reply
  *
- * The one place that knows microhttpd.h.
+ * http.c and http_exchange.c are all that knows microhttpd.h.
  */
 #pragma once
 
@@ -64,7 +64,7 @@ struct http_request {
 	uint64_t body_limit; /* set by begin(); 0: no body is taken */
 	struct buffer body;
 	void *user;       /* the caller's, from begin() to end() */
-	void *connection; /* http.c's own */
+	void *connection; /* http_exchange.c's own */
 };
 
 struct http_reply {
