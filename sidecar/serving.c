@@ -16,21 +16,19 @@
 #include "lib/clock.h"
 #include "lib/filesystem.h"
 #include "lib/guard.h"
-#include "lib/node.h"
-#include "lib/reverse.h"
 #include "lib/status.h"
 #include "sidecar/log.h"
 #include "sidecar/pulse.h"
+#include "sidecar/serving_catch_up.h"
+#include "sidecar/serving_fill.h"
 
-#define LOOK_MS  1000        /* R9 */
-#define SWEEP_MS 5000        /* R11 */
+#define LOOK_MS 1000  /* R9 */
+#define SWEEP_MS 5000 /* R11 */
 /* A report of damage is believed again after a second, or so many times what the rebuild took. */
 #define DAMAGE_MS 1000
 #define DAMAGE_TIMES 20
 #define RETRY_FIRST_MS 1000
 #define RETRY_MAX_MS 60000
-#define CHUNK_NAMES 500000   /* names per commit of a rebuild: bounds dirty pages */
-#define CATCH_UP_MAX 100000  /* names; more are rebuilt */
 
 /* --- faults --- */
 
@@ -80,206 +78,7 @@ close_guarded(void *context)
 	store_writer_close(job->store);
 }
 
-/* --- nodes --- */
-
-static int
-write_node(struct compile *compile, struct store_txn *txn, struct reason *reason)
-{
-	size_t size;
-	uint8_t *value;
-	int status;
-
-	if (compile->count == 0)
-		return store_writer_delete(txn, &compile->owner, reason);
-	size = node_size(compile->rrset, compile->count);
-	status = store_writer_reserve(txn, &compile->owner, size, &value, reason);
-	if (status == STATUS_OK)
-		node_encode(&compile->owner, compile->revision, compile->flags, compile->rrset,
-			compile->count, value);
-	return status;
-}
-
-static int
-write_names(struct serving *serving, const struct plan_names *names, struct state_txn *from,
-	struct store_txn *to)
-{
-	struct compile *compile = &serving->compile;
-	int status = STATUS_OK;
-	size_t i;
-
-	for (i = 0; status == STATUS_OK && i < names->count; i++) {
-		pulse_beat();
-		status = compile_name(compile, from, names->name[i], &serving->reason);
-		if (status == STATUS_OK)
-			status = write_node(compile, to, &serving->reason);
-	}
-	return status;
-}
-
 /* --- rebuild --- */
-
-struct rebuild {
-	struct serving *serving;
-	struct state_txn *from;
-	struct store_writer *store;
-	struct store_txn *to;
-	bool has_name;
-	bool *has_apex; /* per zone: its node is written */
-	size_t written;
-	uint64_t records, owned; /* read; as the sources count */
-};
-
-static int
-finish_name(struct rebuild *rebuild, struct reason *reason)
-{
-	struct compile *compile = &rebuild->serving->compile;
-	const struct zone *zone = zones_find(compile->zones, &compile->owner);
-	int status = compile_finish(compile, rebuild->from, reason);
-
-	pulse_beat();
-	rebuild->has_name = false;
-	if (zone)
-		rebuild->has_apex[zone - compile->zones->zone] = true;
-	if (status == STATUS_OK)
-		status = write_node(compile, rebuild->to, reason);
-	if (status == STATUS_OK && ++rebuild->written % CHUNK_NAMES == 0) {
-		struct store_txn *txn = rebuild->to;
-
-		rebuild->to = NULL;
-		status = store_writer_commit(txn, reason);
-		if (status == STATUS_OK)
-			status = store_writer_begin(rebuild->store, &rebuild->to, reason);
-	}
-	return status;
-}
-
-static int
-rebuild_record(void *context, const struct state_record *record, struct reason *reason)
-{
-	struct rebuild *rebuild = context;
-	struct compile *compile = &rebuild->serving->compile;
-	const struct name_key *owner = &record->rrset.owner;
-	int status = STATUS_OK;
-
-	rebuild->records++;
-	if (rebuild->has_name
-		&& (compile->owner.len != owner->len
-			|| memcmp(compile->owner.bytes, owner->bytes, owner->len) != 0))
-		status = finish_name(rebuild, reason);
-	if (status != STATUS_OK)
-		return status;
-	if (!rebuild->has_name)
-		compile_begin(compile, owner);
-	rebuild->has_name = true;
-	return compile_add(compile, record, reason);
-}
-
-/* A reverse name of auto-ptr; one that has records of its own is written once more. */
-static int
-rebuild_reverse_name(void *context, const struct name_key *name, struct reason *reason)
-{
-	struct rebuild *rebuild = context;
-	int status = compile_begin_name(&rebuild->serving->compile, rebuild->from, name, reason);
-
-	return status == STATUS_OK ? finish_name(rebuild, reason) : status;
-}
-
-/* Apexes at which nothing is stored have an SOA all the same. */
-static int
-rebuild_apexes(struct rebuild *rebuild, struct reason *reason)
-{
-	struct compile *compile = &rebuild->serving->compile;
-	int status = STATUS_OK;
-	size_t i;
-
-	for (i = 0; status == STATUS_OK && i < compile->zones->count; i++) {
-		if (rebuild->has_apex[i])
-			continue;
-		compile_begin(compile, &compile->zones->zone[i].key);
-		status = finish_name(rebuild, reason);
-	}
-	return status;
-}
-
-static int
-add_owned(void *context, const char *source, size_t source_len,
-	const struct state_source *record, struct reason *reason)
-{
-	struct rebuild *rebuild = context;
-
-	(void)source;
-	(void)source_len;
-	(void)reason;
-	rebuild->owned += record->rrsets;
-	return STATUS_OK;
-}
-
-/* A page of state that is damaged may hide records, and a serve without them would deny
- * names that exist. */
-static int
-check_count(struct rebuild *rebuild, struct reason *reason)
-{
-	int status = state_walk_sources(rebuild->from, add_owned, rebuild, reason);
-
-	if (status == STATUS_OK && rebuild->records != rebuild->owned)
-		status = reason_set(reason, STATUS_CORRUPT,
-			"state: %llu RRsets where its sources have %llu",
-			(unsigned long long)rebuild->records,
-			(unsigned long long)rebuild->owned);
-	return status;
-}
-
-static int
-fill(struct rebuild *rebuild, struct store_meta *out_meta, struct reason *reason)
-{
-	static const struct name_key root;
-	struct state_meta meta;
-	int status = state_read_meta(rebuild->from, &meta, reason);
-
-	if (status == STATUS_OK)
-		status = store_writer_begin(rebuild->store, &rebuild->to, reason);
-	if (status == STATUS_OK)
-		status = state_walk_below(rebuild->from, &root, rebuild_record, rebuild,
-			reason);
-	if (status == STATUS_OK && rebuild->has_name)
-		status = finish_name(rebuild, reason);
-	if (status == STATUS_OK)
-		status = check_count(rebuild, reason);
-	if (status == STATUS_OK)
-		status = state_walk_reverse_names(rebuild->from, rebuild_reverse_name, rebuild,
-			reason);
-	if (status == STATUS_OK)
-		status = rebuild_apexes(rebuild, reason);
-	if (status != STATUS_OK)
-		return status;
-	out_meta->revision = meta.revision;
-	memcpy(out_meta->instance, meta.instance, sizeof(meta.instance));
-	return store_writer_put_meta(rebuild->to, out_meta, reason);
-}
-
-/* Fills the new environment from state in one consistent read. */
-static int
-fill_from_state(struct serving *serving, struct store_writer *store,
-	struct store_meta *out_meta)
-{
-	struct rebuild rebuild = { .serving = serving, .store = store };
-	int status = state_begin_read(serving->state, &rebuild.from, &serving->reason);
-
-	if (status != STATUS_OK)
-		return status;
-	rebuild.has_apex = calloc(serving->compile.zones->count + 1, sizeof(bool));
-	status = rebuild.has_apex
-		? fill(&rebuild, out_meta, &serving->reason)
-		: reason_set(&serving->reason, STATUS_NO_MEMORY, "out of memory");
-	free(rebuild.has_apex);
-	state_abort(rebuild.from);
-	if (!rebuild.to)
-		return status;
-	if (status == STATUS_OK)
-		return store_writer_commit(rebuild.to, &serving->reason);
-	store_writer_abort(rebuild.to);
-	return status;
-}
 
 /* Until they are gone from the old directory, which says who they are: a livezoned that is
  * killed meanwhile must find that. */
@@ -316,7 +115,7 @@ rebuild(struct serving *serving)
 
 	serving->is_current = false;
 	if (status == STATUS_OK) {
-		status = fill_from_state(serving, store, &meta);
+		status = serving_fill_store(serving, store, &meta);
 		serving->believe_ms = clock_boot_ms() + DAMAGE_MS
 			+ DAMAGE_TIMES * (clock_boot_ms() - began_ms);
 		if (status == STATUS_OK)
@@ -348,6 +147,23 @@ rebuild(struct serving *serving)
 }
 
 /* --- following state --- */
+
+static int
+write_names(struct serving *serving, const struct plan_names *names, struct state_txn *from,
+	struct store_txn *to)
+{
+	struct compile *compile = &serving->compile;
+	int status = STATUS_OK;
+	size_t i;
+
+	for (i = 0; status == STATUS_OK && i < names->count; i++) {
+		pulse_beat();
+		status = compile_name(compile, from, names->name[i], &serving->reason);
+		if (status == STATUS_OK)
+			status = serving_fill_node(compile, to, &serving->reason);
+	}
+	return status;
+}
 
 static int
 write_touched(const struct job *job, const struct store_meta *meta)
@@ -560,102 +376,11 @@ open_guarded(void *context)
 	store_writer_abort(job->to);
 }
 
-/* Names to catch up with; owners are copied into the arena. */
-struct catch_up {
-	struct serving *serving;
-	struct plan_touched touched;
-	struct arena arena;
-};
-
-static int
-catch_up_name(struct catch_up *catch_up, const struct name_key *owner)
-{
-	const struct name_key *copy;
-
-	if (catch_up->touched.names.count == CATCH_UP_MAX)
-		return STATUS_TOO_LARGE;
-	copy = arena_copy(&catch_up->arena, owner, sizeof(*owner));
-	return copy ? plan_names_add(&catch_up->touched.names, copy) : STATUS_NO_MEMORY;
-}
-
-static bool
-has_pointers(const struct catch_up *catch_up, const struct name_key *owner, uint16_t type)
-{
-	const struct zones *zones = catch_up->serving->compile.zones;
-
-	return zones->has_auto_ptr && reverse_is_wanted(zones_match(zones, owner), owner, type);
-}
-
-static int
-catch_up_entry(void *context, uint64_t revision, bool reset,
-	const struct state_log_item *items, size_t count, struct reason *reason)
-{
-	const struct catch_up *catch_up = context;
-	int status = reset ? STATUS_TOO_LARGE : STATUS_OK;
-	size_t i;
-
-	(void)revision;
-	(void)reason;
-	for (i = 0; status == STATUS_OK && i < count; i++) {
-		/* nobody knows which addresses it had before: rebuild */
-		if (has_pointers(catch_up, &items[i].owner, items[i].type))
-			status = STATUS_TOO_LARGE;
-		else
-			status = catch_up_name(context, &items[i].owner);
-	}
-	return status;
-}
-
-/* A heartbeat makes no revision, so leases may be newer than serve has them. */
-static int
-catch_up_lease(void *context, const struct state_record *record, struct reason *reason)
-{
-	const struct rrset *rrset = &record->rrset;
-	bool points = has_pointers(context, &rrset->owner, rrset->type);
-	size_t at, len;
-	int status = catch_up_name(context, &rrset->owner);
-
-	(void)reason;
-	for (at = 0; points && status == STATUS_OK && at < rrset->rdata_len; at += 2 + len) {
-		struct name_key reverse;
-
-		len = (size_t)rrset->rdata[at] << 8 | rrset->rdata[at + 1];
-		if (reverse_key(rrset->type, rrset->rdata + at + 2, len, &reverse) == STATUS_OK)
-			status = catch_up_name(context, &reverse);
-	}
-	return status;
-}
-
-static int
-collect_catch_up(struct serving *serving, struct catch_up *catch_up, uint64_t since,
-	struct state_meta *out_meta)
-{
-	const struct zones *zones = serving->compile.zones;
-	struct state_txn *txn;
-	size_t i;
-	int status = state_begin_read(serving->state, &txn, &serving->reason);
-
-	if (status != STATUS_OK)
-		return status;
-	status = state_read_meta(txn, out_meta, &serving->reason);
-	if (status == STATUS_OK)
-		status = state_walk_log(txn, since, SIZE_MAX, catch_up_entry, catch_up,
-			&serving->reason);
-	if (status == STATUS_OK)
-		status = state_walk_expired(txn, UINT64_MAX, catch_up_lease, catch_up,
-			&serving->reason);
-	/* the configuration may say another ns, contact or ttl than before */
-	for (i = 0; status == STATUS_OK && i < zones->count; i++)
-		status = plan_names_add(&catch_up->touched.apexes, &zones->zone[i].key);
-	state_abort(txn);
-	return status;
-}
-
 /* Opens what is there and brings it to state's revision. Any failure means: rebuild. */
 static int
 catch_up(struct serving *serving)
 {
-	struct catch_up catch_up = { .serving = serving };
+	struct serving_catch_up catch_up = { .serving = serving };
 	struct job job = { .serving = serving };
 	struct store_meta found;
 	struct state_meta meta;
@@ -668,7 +393,7 @@ catch_up(struct serving *serving)
 		status = reason_set(&serving->reason, STATUS_CORRUPT,
 			"serve is on a disk and of another boot");
 	if (status == STATUS_OK)
-		status = collect_catch_up(serving, &catch_up, found.revision, &meta);
+		status = serving_catch_up_collect(serving, &catch_up, found.revision, &meta);
 	if (status == STATUS_OK
 		&& memcmp(found.instance, meta.instance, sizeof(meta.instance)) != 0)
 		status = reason_set(&serving->reason, STATUS_FOREIGN,
