@@ -7,9 +7,9 @@
  *
  * The n-th question is sent n / RATE seconds after the first, whatever became of the others,
  * so that a server that stands still is asked all the same; only time in which the prober itself
- * was not run is left out. A question is never repeated;
- * one without an answer after DEADLINE-MS is lost. Ends with SIGTERM, once the last question
- * is answered or lost.
+ * was not run is left out. A question is never repeated; one without an answer after
+ * DEADLINE-MS, or that nobody listens for, is lost. Ends with SIGTERM, once the last question is
+ * answered or lost.
  *
  * NAMES has lines "WEIGHT TYPES NAME". TYPES is A, or A,TXT: then one of eight questions is
  * for TXT. A '#' in the name stands for eight random letters. LOG gets a struct record for each
@@ -95,6 +95,7 @@ static void read_names(const char *path);
 static void open_sockets(uint16_t port);
 static void run(double rate, uint64_t deadline_ns);
 static void ask(uint64_t now);
+static bool send_to(int sock, const struct flight *flight);
 static const struct question *choose(void);
 static int encode_query(uint16_t id, const char *name, uint16_t type, uint8_t *out);
 static void receive(int sock);
@@ -263,10 +264,26 @@ ask(uint64_t now)
 	flight->query_len = encode_query((uint16_t)sent, flight->name, flight->record.type,
 		flight->query);
 	flight->is_open = true;
-	/* refused while the server is away: then the question is lost at its deadline */
-	if (send(sockets[sent % SOCKETS], flight->query, (size_t)flight->query_len, 0) < 0)
-		(void)send(sockets[sent % SOCKETS], flight->query, (size_t)flight->query_len, 0);
+	if (!send_to(sockets[sent % SOCKETS], flight)) {
+		flight->record.rcode = RCODE_LOST;
+		finish(flight, now_ns());
+	}
 	sent++;
+}
+
+/* Is anybody there? On loopback the kernel knows at once. */
+static bool
+send_to(int sock, const struct flight *flight)
+{
+	int error = 0;
+	socklen_t size = sizeof(error);
+
+	/* the first failure may be an earlier question's */
+	if (send(sock, flight->query, (size_t)flight->query_len, 0) < 0
+		&& send(sock, flight->query, (size_t)flight->query_len, 0) < 0)
+		return errno != ECONNREFUSED;
+	getsockopt(sock, SOL_SOCKET, SO_ERROR, &error, &size);
+	return error != ECONNREFUSED;
 }
 
 static const struct question *

@@ -56,7 +56,7 @@ _FIRST_QUESTIONS = 300
 _REPORT_MAX = 15
 _IS_QUIET = os.environ.get("LIVEZONE_FAULTS_LATENCY", "1") != "0"
 # A machine that builds something else meanwhile may not run a thread for a second.
-_DEADLINE_MS = 1000 if FULL and _IS_QUIET else 3000
+_DEADLINE_MS = 1000 if FULL and _IS_QUIET else 2000
 _COLD = 10000 if FULL else 1000
 # A thread that a busy machine does not run for 100 ms has 200 questions waiting: with the system's
 # default the kernel drops the rest, and they would count as lost.
