@@ -164,7 +164,13 @@ renew(struct snapshot *snapshot, struct work *work)
 		return reason_set(work->reason, STATUS_CORRUPT, "%s while it was copied",
 			guard_name(trip));
 	}
-	return work->status == STATUS_OK ? adopt(snapshot, work) : work->status;
+	if (work->status == STATUS_OK)
+		(void)adopt(snapshot, work);
+	/* of anything else, such as no descriptor left, the next try may know nothing */
+	if (work->status != STATUS_OK && work->status != STATUS_CORRUPT
+		&& work->status != STATUS_TOO_LARGE)
+		snapshot->source = 0;
+	return work->status;
 }
 
 /* Checks the copy that was made, and takes it. */

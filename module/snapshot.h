@@ -42,8 +42,8 @@ void snapshot_claim(const struct snapshot *snapshot, const struct snapshot_order
 
 /* Brings the snapshot up to the store as far as it is time to, or notes that they are
  * equal; a store that became unlike its copy is made suspect. On failure the old one
- * stays, and another try waits for the next change. STATUS_CORRUPT: the store is
- * damaged. */
+ * stays; another try of one that is damaged (STATUS_CORRUPT) or over the limit
+ * (STATUS_TOO_LARGE) waits for the next change, of any other only for a pause. */
 int snapshot_follow(struct snapshot *snapshot, const struct snapshot_order *order,
 	struct reason *reason);
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "lib/clock.h"
@@ -424,6 +425,31 @@ a_store_over_the_limit_has_no_snapshot(void **state)
 	assert_null(atomic_load(&workers.snapshot));
 }
 
+/* The store does not change: nothing else asks for another try. */
+static void
+a_snapshot_that_failed_for_want_of_a_descriptor_is_made_later(void **state)
+{
+	struct rlimit before, now;
+	int next;
+
+	(void)state;
+	publish(1);
+	start();
+	stop();
+	config.store.snapshot_limit = 1 << 20;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	now = before;
+	next = dup(0);
+	assert_true(next >= 0);
+	close(next);
+	now.rlim_cur = (rlim_t)next + 1; /* for the keeper's eventfd */
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
+	start();
+	wait_until_said("no snapshot of the store as it is: ");
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	wait_for_snapshot();
+}
+
 struct client {
 	struct worker_state *worker;
 	atomic_bool is_over;
@@ -570,6 +596,9 @@ main(void)
 			teardown),
 		cmocka_unit_test_setup_teardown(
 			a_store_over_the_limit_has_no_snapshot, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_snapshot_that_failed_for_want_of_a_descriptor_is_made_later, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(
 			no_answer_is_lost_while_stores_are_replaced, setup, teardown),
 		cmocka_unit_test_setup_teardown(
