@@ -11,7 +11,7 @@
 
 #include "lib/reason.h"
 
-/* Which files an environment is made of: a replaced one differs (R9). */
+/* Which files an environment is made of: a replaced one differs. */
 struct mdb_files {
 	dev_t data_device, lock_device;
 	ino_t data_inode, lock_inode;
@@ -30,7 +30,7 @@ int mdb_files_stat(const char *dir, struct mdb_files *out, struct reason *reason
 
 /* Are these the same two files, and has data.mdb not shrunk? (LMDB never shrinks it.)
  * STATUS_FOREIGN: data.mdb is another file; STATUS_CORRUPT: it is the same one, but shorter or
- * with another lock file, so that the writer no longer sees its readers (H23). */
+ * with another lock file, so that the writer no longer sees its readers. */
 int mdb_files_compare(const struct mdb_files *open, const struct mdb_files *now,
 	struct reason *reason);
 

@@ -21,7 +21,7 @@
 #define REPORT_ZONES_MAX 1024
 #define REPORT_CRASHES 3 /* unclean exits that are remembered */
 
-/* How an answer came about (design section 3, stages). */
+/* How an answer came about: the ladder of architecture.md. */
 enum report_stage {
 	REPORT_LIVE,
 	REPORT_STALE,

@@ -2,10 +2,10 @@
  * Copyright (c) 2026, the livezone authors */
 /*
  * What both sides of serve must have in common. The lock file is memory that they share:
- * mutexes of the C library, in LMDB's layout, with process ids in them, and LMDB itself
- * notices next to nothing of what may differ (H2, H3, H4). So each side says what it is:
- * the module in its report, livezoned in "livezoned.side", which lies in serve before serve
- * is published. "key value" lines, first line "livezone-side 1".
+ * mutexes of the C library, in LMDB's layout, with process ids in them, and LMDB itself notices
+ * next to nothing of what may differ (doc/lmdb.md, "formats"). So each side says what it is:
+ * the module in its report, livezoned in "livezoned.side", which lies in serve before serve is
+ * published. "key value" lines, first line "livezone-side 1".
  */
 #pragma once
 

@@ -140,7 +140,7 @@ name_short_write(const struct state *state, int code)
 }
 
 /* After a write error the kernel may have dropped pages that LMDB believes in: what is on the
- * disk counts (H25). A disk that was full or read-only has taken nothing. */
+ * disk counts. A disk that was full or read-only has taken nothing. */
 static enum state_doubt
 doubt_after(int code)
 {

@@ -59,7 +59,7 @@ struct zones;
 #define STATE_LOG_ITEMS_MAX 4096    /* a bigger change is logged as "reset": list again */
 #define STATE_LOG_REVISIONS 100000  /* kept; older ones are trimmed as new ones come */
 #define STATE_LOG_BYTES (64u << 20) /* the same, by size: big batches */
-#define STATE_QUOTA_PUT 70     /* percent of the map: above it puts are STATUS_FULL (H15) */
+#define STATE_QUOTA_PUT 70     /* percent of the map: above it puts are STATUS_FULL */
 #define STATE_QUOTA_DELETE 90  /* deletes need new pages too, and may go on to here */
 
 /* The end of a lease that ran out and whose RRset stays, so that it is known that it did. No
@@ -121,11 +121,11 @@ int state_create(const char *dir, uint64_t size_limit, const uint8_t *instance,
 	struct state **out, struct reason *reason);
 void state_close(struct state *state); /* all transactions have ended; NULL is allowed */
 
-/* Transactions. Any number of readers on any threads, each used by one thread; one writer
- * at a time. A failed commit (STATUS_FULL, STATUS_IO) leaves the last committed state and
- * needs no abort; the environment is opened anew by the next begin when LMDB asks for it
- * (H24). After a function failed with another status than those it names, a writer can
- * only abort. */
+/* Transactions. Any number of readers on any threads, each used by one thread; one writer at a
+ * time. A failed commit (STATUS_FULL, STATUS_IO) leaves the last committed state and needs no
+ * abort; the environment is opened anew by the next begin when LMDB asks for it (doc/lmdb.md,
+ * "failed writes"). After a function failed with another status than those it names, a writer
+ * can only abort. */
 int state_begin_read(struct state *state, struct state_txn **out, struct reason *reason);
 int state_begin_write(struct state *state, struct state_txn **out, struct reason *reason);
 int state_commit(struct state_txn *txn, struct reason *reason);
@@ -279,7 +279,7 @@ void state_suspect(struct state *state);
 bool state_take_suspicion(struct state *state);
 
 /* Has the file system give data.mdb its blocks ahead, so that others cannot take the room of
- * the next writes (H24): STATE_RESERVE_LEAST or a quarter more than is in use, and never more
+ * the next writes: STATE_RESERVE_LEAST or a quarter more than is in use, and never more
  * than store.size-limit or half of what is free. The size of the file stays. *out_bytes is
  * what it has. STATUS_FULL: the disk has no room for that; STATUS_UNAVAILABLE: the file system
  * cannot. Any thread. */

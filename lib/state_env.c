@@ -23,7 +23,7 @@
 #include "lib/state_txn.h"
 #include "lib/status.h"
 
-#define READERS_MAX 512     /* API threads hold one each (H12) */
+#define READERS_MAX 512     /* API threads hold one each */
 #define MAP_UNIT 65536      /* a multiple of every page size that LMDB has */
 #define REOPEN_WAIT_S 5     /* for running readers to end */
 #define READ_ONLY_MS 1000   /* between two attempts to write to what was read-only */
@@ -285,7 +285,7 @@ state_close(struct state *state)
 {
 	if (!state)
 		return;
-	/* private to this process: closing is safe here (R13 speaks of serve) */
+	/* private to this process: unlike serve it may be closed */
 	if (state->env)
 		mdb_env_close(state->env);
 	state_unlock(state->lock_fd);

@@ -99,7 +99,7 @@ struct state_txn {
 /* What a transaction thinks of the environment when it ends. */
 enum state_doubt {
 	STATE_FINE,
-	STATE_REOPEN,  /* LMDB may believe what is not on the disk (H25) */
+	STATE_REOPEN,  /* LMDB may believe what is not on the disk */
 	STATE_EXAMINE, /* and the disk, too, may not have what it should */
 };
 

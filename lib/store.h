@@ -35,7 +35,7 @@
 #include "lib/reason.h"
 
 #define STORE_INSTANCE_SIZE 16
-#define STORE_READERS_MAX 512 /* reader slots of the lock file, both sides (H12) */
+#define STORE_READERS_MAX 512 /* reader slots of the lock file, both sides */
 
 struct store_meta {
 	uint64_t revision;

@@ -6,7 +6,7 @@
  * has no file that anybody else could reach and no locks that a writer would have to see.
  *
  * Made by hand and not with mdb_env_copy, which waits for the writer's mutex and with it
- * for a livezoned that was stopped (H26). The keeper's thread calls it, in the fault guard.
+ * for a livezoned that was stopped. The keeper's thread calls it, in the fault guard.
  */
 #pragma once
 

@@ -19,7 +19,7 @@
 #include "lib/status.h"
 #include "lib/store_txn.h"
 
-/* Never smaller than what a writer may use, so that MDB_MAP_RESIZED cannot happen (R7);
+/* Never smaller than what a writer may use, so that MDB_MAP_RESIZED cannot happen;
  * address space is free for a shared read-only map. */
 #if SIZE_MAX > 0xffffffffu
 #define MAP_SIZE ((size_t)64 << 30)
@@ -34,7 +34,7 @@
 struct store_reader {
 	MDB_env *env;
 	MDB_dbi dbi;
-	pid_t pid; /* an environment must not be used after a fork (H18) */
+	pid_t pid; /* an environment must not be used after a fork */
 	struct mdb_files files;
 	struct mdb_lock lock;
 	struct store_meta meta;
@@ -45,7 +45,8 @@ struct store_reader {
 	struct store_txn slot[STORE_READERS_MAX];
 };
 
-/* LMDB loses its locks when one process opens the same files twice (H17). */
+/* LMDB loses its locks when one process opens the same files twice (doc/lmdb.md, "two
+ * openings"). */
 static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct store_reader *open_readers;
 static uint64_t last_id;
@@ -108,7 +109,7 @@ unregister_open(const struct store_reader *reader)
 }
 
 /* On a read-only mount LMDB runs without locks and the writer reuses the pages that we
- * read (H1); a lock file that we may not write to is refused by LMDB itself (H10). */
+ * read (doc/lmdb.md, "no locks"); a lock file that we may not write to it refuses. */
 static int
 check_mount(const char *dir, struct reason *reason)
 {
@@ -165,7 +166,7 @@ claim_slot(struct store_reader *reader, struct reason *reason)
 	if (code != 0) {
 		mdb_txn_abort(slot->txn);
 		*slot = (struct store_txn){ 0 };
-		/* each process that reads has a lock on the byte of its pid (H2) */
+		/* each process that reads has a lock on the byte of its pid */
 		if (code == EAGAIN)
 			return reason_set(reason, STATUS_UNAVAILABLE,
 				"another reader has our process id %ld, in another pid "
@@ -179,7 +180,7 @@ claim_slot(struct store_reader *reader, struct reason *reason)
 	return STATUS_OK;
 }
 
-/* The canary: locks are real (R3), and the meta record is ours. */
+/* The canary: locks are real, and the meta record is ours. */
 static int
 read_canary(struct store_reader *reader, struct reason *reason)
 {
@@ -207,7 +208,7 @@ open_checked(struct store_reader *reader, const char *dir, size_t slots,
 	int status = open_env(reader, dir, MAP_SIZE, 0, reason);
 
 	/* the directory may have been exchanged between LMDB's opening of the lock and of
-	 * the data file: two lock domains (H23) */
+	 * the data file: two lock domains */
 	if (status == STATUS_OK)
 		status = mdb_files_stat(dir, &now, reason);
 	if (status == STATUS_OK)
@@ -405,7 +406,7 @@ store_reader_begin(struct store_txn *txn)
 		mdb_txn_reset(txn->txn);
 		code = tries < RENEWS ? mdb_txn_renew(txn->txn) : MDB_CORRUPTED;
 	}
-	/* no writer can have used so many pages (R7) */
+	/* no writer can have used so many pages */
 	if (code == MDB_MAP_RESIZED && map_size_of(txn) == MAP_SIZE)
 		code = MDB_CORRUPTED;
 	if (code == 0) {

@@ -22,7 +22,7 @@ void store_reader_on_assert(void (*fn)(void));
 
 /* Opens `dir` and claims `slots` transactions, or as many as the lock file has left, but at
  * least one. Refuses what is not a directory with
- * regular files, an environment that LMDB opened without locks (H1), another schema.
+ * regular files, an environment that LMDB opened without locks, another schema.
  * Never creates, changes or deletes a file. */
 int store_reader_open(const char *dir, size_t slots, struct store_reader **out,
 	struct reason *reason);
@@ -33,11 +33,11 @@ int store_reader_open_private(const char *path, uint64_t size, size_t slots,
 	struct store_reader **out, struct reason *reason);
 
 /* Claims more transactions, until there are `slots`; those that were there stay usable
- * meanwhile. For a host that got more threads: one process cannot open twice (H17). */
+ * meanwhile. For a host that got more threads: one process cannot open twice. */
 int store_reader_claim(struct store_reader *reader, size_t slots, struct reason *reason);
 
 /* Only for an environment that was replaced and that no thread is inside of; the current
- * one is never closed (R13). NULL is allowed. */
+ * one is never closed (doc/lmdb.md, "closing"). NULL is allowed. */
 void store_reader_close(struct store_reader *reader);
 
 /* Does the directory still hold the files that are open, in full length? Uses stat(2)

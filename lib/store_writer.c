@@ -39,7 +39,7 @@ struct store_writer {
 	struct store_writer *retired;
 };
 
-/* Environments that are done with, but must not be closed (R13): the process's end does it. */
+/* Environments that are done with, but must not be closed: the process's end does it. */
 static struct store_writer *retired;
 
 static void (*on_assert)(void);
@@ -280,7 +280,7 @@ store_writer_close(struct store_writer *writer)
 	if (!writer)
 		return;
 	/* closed only when replaced: new openers find other files, so nobody can adopt the
-	 * shared mutexes that some LMDB versions destroy here (H5, R13) */
+	 * shared mutexes that some LMDB versions destroy here (doc/lmdb.md, "closing") */
 	if (strcmp(writer->path, writer->dir) != 0) {
 		/* nobody else can have it open yet */
 		close_env(writer);

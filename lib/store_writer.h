@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * The one writer of serve: livezoned's writer thread. It takes no read transaction (D10);
- * look-ups run inside its write transaction. A new environment is built beside the old
- * one, at "<dir>.new", and takes its place in one rename (R14).
+ * The one writer of serve: livezoned's writer thread. It takes no read transaction
+ * (doc/lmdb.md, "process ids"); look-ups run inside its write transaction. A new environment is
+ * built beside the old one, at "<dir>.new", and takes its place in one rename.
  */
 #pragma once
 
@@ -29,7 +29,7 @@ int store_writer_open(const char *dir, uint64_t size_limit, struct store_writer 
 	struct reason *reason);
 
 /* Makes an empty environment at "<dir>.new" (one left over there is removed). Files get
- * modes 0640 and 0660 for the directory's group (H10). */
+ * modes 0640 and 0660 for the directory's group. */
 int store_writer_create(const char *dir, uint64_t size_limit, struct store_writer **out,
 	struct reason *reason);
 
@@ -40,8 +40,8 @@ int store_writer_publish(struct store_writer *writer, struct reason *reason);
 /* Removes what is at "<dir>.new", when no created environment waits there. */
 void store_writer_tidy(const char *dir);
 
-/* Ends the use without touching the shared locks (R13); an environment that was never
- * published is removed. NULL is allowed. */
+/* Ends the use without touching the shared locks (doc/lmdb.md, "closing"); an environment that
+ * was never published is removed. NULL is allowed. */
 void store_writer_close(struct store_writer *writer);
 
 /* The same for one on which a call was left by a fault: nothing of it is touched again, and
@@ -54,7 +54,7 @@ int store_writer_check(struct store_writer *writer, struct reason *reason);
 /* Which data.mdb is open; readers report the one that they read. */
 uint64_t store_writer_inode(const struct store_writer *writer);
 
-/* Frees the slots of readers whose process is gone (R11, H13). */
+/* Frees the slots of readers whose process is gone. */
 void store_writer_sweep(struct store_writer *writer);
 
 /* A write transaction; ended by commit or abort. */
