@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * The keeper: one thread of the module that does everything that may block. It opens the
- * store and claims the workers' reader slots, watches the files, switches the workers to
- * a store that took the old one's place, frees the old one when they left it, and writes
- * the report. Started and stopped by the host's main thread at each load; what is open
- * stays open in between, because LMDB forbids a second opening in one process (H17) and
- * closing a shared one (R13). There is no host in this file.
+ * The keeper: one thread of the module that does everything that may block. It opens the store
+ * and claims the workers' reader slots, watches the files, switches the workers to a store that
+ * took the old one's place, frees the old one when they left it, and writes the report. Started
+ * and stopped by the host's main thread at each load; what is open stays open in between,
+ * because LMDB forbids a second opening in one process and some versions break the locks of a
+ * shared one that is closed (doc/lmdb.md). There is no host in this file.
  */
 #pragma once
 
@@ -45,15 +45,15 @@ struct keeper *keeper_new(void);
 int keeper_start(struct keeper *keeper, const struct keeper_settings *settings,
 	struct reason *reason);
 
-/* Ends the thread and keeps its counters. Call it before workers_reset. The store stays
- * open. Does nothing when no thread runs. False: the thread does not end within
- * KEEPER_STOP_MS, because it waits for another process, as for a livezoned that was stopped
- * while it had a lock (H7). It is left behind then with all that it has, and the keeper must
- * not be used again. */
+/* Ends the thread and keeps its counters. Call it before workers_reset. The store stays open.
+ * Does nothing when no thread runs. False: the thread does not end within KEEPER_STOP_MS,
+ * because it waits for another process, as for a livezoned that was stopped while it had a lock
+ * (doc/lmdb.md, "reader mutex"). It is left behind then with all that it has, and the keeper
+ * must not be used again. */
 bool keeper_stop(struct keeper *keeper);
 
 /* A host without threads forks its workers after the start, and an LMDB environment must
- * not be used then (H18): forgets the parent's store and starts a thread in the calling
+ * not be used then: forgets the parent's store and starts a thread in the calling
  * process, without waiting. Does nothing in the process that started the keeper. */
 void keeper_follow_fork(struct keeper *keeper);
 

@@ -4,7 +4,7 @@
  * The live store: which environment the workers read. Watches the files that it lies in,
  * switches the workers to one that took its place, frees the old one when they have left
  * it, and finds out whether the one in use is damaged. All of it on the keeper's thread;
- * what is open stays open over reloads (H17, R13). There is no host in this file.
+ * what is open stays open over reloads (keeper.h). There is no host in this file.
  */
 #pragma once
 
@@ -22,9 +22,9 @@
  * that workers do not come out, and then the oldest is abandoned. */
 #define LIVE_RETIRED_MAX 4
 
-/* A store that is open but not current: freed when no worker is inside, but parked when
- * only a reload turned away from it. Its files are still shared then, so that it must not
- * be closed (R13) and is taken up again when a reload comes back (H17). */
+/* A store that is open but not current: freed when no worker is inside, but parked when only a
+ * reload turned away from it. Its files are still shared then, so that it must not be closed
+ * (doc/lmdb.md, "closing") and is taken up again when a reload comes back. */
 struct live_retired {
 	struct store_reader *reader;
 	char *parked_dir;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * The way of one query through the module (design section 3): is it ours, what does the
+ * The way of one query through the module: is it ours, what does the
  * store say, and what has to be asked of the rest of the resolver. On the worker's
  * thread.
  *

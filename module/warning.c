@@ -26,7 +26,7 @@ warning_check_side(struct warning *warning, const char *dir, struct report *repo
 		return STATUS_OK;
 	if (side_compare(&report->side, &other, &reason) == SIDE_DIFFERS)
 		return reason_set(why, STATUS_FOREIGN, "livezoned: %s", reason.text);
-	/* one pid twice: livezoned has no reader slot that ours could be taken for (D10), but
+	/* one pid twice: livezoned has no reader slot that ours could be taken for, but
 	 * one that we leave by a crash is never cleared */
 	set(&warning->side, &reason, say);
 	show(warning, report);

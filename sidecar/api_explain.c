@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * The module's own look-up, run on the writer thread inside a transaction on serve (D10),
+ * The module's own look-up, run on the writer thread inside a transaction on serve,
  * with its trace as sentences. Who wrote what comes from state at the same revision.
  */
 #include "sidecar/api_explain.h"

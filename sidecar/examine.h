@@ -2,7 +2,7 @@
  * Copyright (c) 2026, the livezone authors */
 /*
  * Is state whole? Asked of a freshly executed livezoned (`--check-state`), because a damaged
- * file may do anything to the one who reads it: a crash of the child is an answer (H18, H22).
+ * file may do anything to the one who reads it: a crash of the child is an answer.
  */
 #pragma once
 

@@ -101,7 +101,7 @@ main(int argc, char **argv)
 	if (arguments.check_state) {
 		exit_code = examine_child(arguments.check_state);
 		fflush(stdout);
-		_exit(exit_code); /* LMDB stays open: closing may end locks of others (R13) */
+		_exit(exit_code); /* LMDB stays open: closing may end locks of others */
 	}
 	log_init();
 	umask(0027);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * The served copy. It takes no read transaction on serve (D10): what it needs to know it
- * reads inside its write transactions.
+ * The served copy. It takes no read transaction on serve (doc/lmdb.md, "process ids"): what it
+ * needs to know it reads inside its write transactions.
  */
 #include "sidecar/serving.h"
 
@@ -22,8 +22,8 @@
 #include "sidecar/serving_catch_up.h"
 #include "sidecar/serving_fill.h"
 
-#define LOOK_MS 1000  /* R9 */
-#define SWEEP_MS 5000 /* R11 */
+#define LOOK_MS 1000  /* between two looks at the files */
+#define SWEEP_MS 5000 /* between two sweeps for slots of dead readers */
 /* A report of damage is believed again after a second, or so many times what the rebuild took. */
 #define DAMAGE_MS 1000
 #define DAMAGE_TIMES 20
@@ -33,7 +33,7 @@
 /* --- faults --- */
 
 /* A call that reads or changes pages of what is served. Where they are damaged, LMDB may
- * fault or fail an assertion (H21, H22). */
+ * fault or fail an assertion. */
 struct job {
 	struct serving *serving;
 	struct plan_touched *touched;

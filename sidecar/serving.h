@@ -47,7 +47,7 @@ void serving_update(struct serving *serving, struct plan_touched *touched,
 /* Is serve current, and does every Unbound that reports read it? Else the reason. */
 bool serving_is_seen(struct serving *serving, struct reason *reason);
 
-/* Opens the served copy for a look-up, in a write transaction (D10) that the caller aborts.
+/* Opens the served copy for a look-up, in a write transaction that the caller aborts.
  * STATUS_UNAVAILABLE when it is not current: the reason says why. */
 int serving_begin_look(struct serving *serving, struct store_txn **out,
 	struct reason *reason);

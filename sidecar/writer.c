@@ -20,7 +20,7 @@
 #include "sidecar/writer_look.h"
 #include "sidecar/writer_thread.h"
 
-#define SWEEP_MS 5000   /* R11 */
+#define SWEEP_MS 5000   /* between two sweeps of state for dead readers */
 #define BULK_ITEMS 1000 /* a change from here on shares its group with no other */
 
 uint64_t

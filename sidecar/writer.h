@@ -3,7 +3,7 @@
 /*
  * The writer thread: the only one that writes state and serve. It takes all changes that
  * queued while its last commit ran as one group: one durable state transaction, one serve
- * transaction, then every waiting request is answered (design section 4). It also ends
+ * transaction, then every waiting request is answered. It also ends
  * leases, catches serve up after a start, and rebuilds it when it is lost.
  */
 #pragma once
@@ -51,7 +51,7 @@ void writer_submit(struct writer *writer, struct change *change,
 	struct change_result *out);
 
 /* Runs `fn` on the writer thread, after all that is committed and before what comes next,
- * with both stores at one revision: livezoned reads serve in no other way (D10). It must be
+ * with both stores at one revision: livezoned reads serve in no other way. It must be
  * quick, and keeps nothing that it sees. STATUS_UNAVAILABLE when serve is not current. */
 typedef void (*writer_look_fn)(void *context, struct store_txn *serve,
 	struct state_txn *state);
