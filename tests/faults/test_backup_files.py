@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026, the livezone authors
-"""The newest backup is no good when it is needed (F32, section 4 of the matrix): state and serve
+"""The newest backup is no good when it is needed (F32): state and serve
 are lost, and one backup after the other is damaged."""
 
 import os

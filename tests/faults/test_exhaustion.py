@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026, the livezone authors
 """Nothing left of something: memory, descriptors, processor, disk, inodes, the map; and file
-systems that LMDB may or may not lie on. Of sections 2, 4 and 5 of the matrix."""
+systems that LMDB may or may not lie on."""
 
 import contextlib
 import os

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026, the livezone authors
-"""Permissions, a dying disk, a cold page cache, an exchanged module, other pages (sections 4 and 7
-of the matrix)."""
+"""Permissions, a dying disk, a cold page cache, an exchanged module, other pages."""
 
 import ctypes
 import os

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026, the livezone authors
-"""livezoned killed, stopped, slow (section 2 of the matrix, and F65)."""
+"""livezoned killed, stopped, slow (F1 to F10, F65)."""
 
 import os
 import random

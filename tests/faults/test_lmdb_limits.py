@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026, the livezone authors
-"""Limits of LMDB that others run into (section 5 of the matrix), and F30."""
+"""Limits of LMDB that others run into, and read-only mounts."""
 
 import os
 import subprocess

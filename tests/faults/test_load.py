@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026, the livezone authors
 """More data, writes, questions and connections than anybody should send, and record sources
-and clients that misbehave (section 6 of the matrix)."""
+and clients that misbehave."""
 
 import contextlib
 import datetime

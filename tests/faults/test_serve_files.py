@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026, the livezone authors
-"""Files of serve that are truncated, replaced or gone (section 4 of the matrix)."""
+"""Files of serve that are truncated, replaced or gone."""
 
 import os
 import random

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026, the livezone authors
-"""The file of state: write errors, damage, and the loss of both stores (sections 4 and 7)."""
+"""The file of state: write errors, damage, and the loss of both stores."""
 
 import re
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026, the livezone authors
-"""Clocks that jump, machines that sleep (section 7 of the matrix)."""
+"""Clocks that jump, machines that sleep."""
 
 import signal
 import time

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026, the livezone authors
-"""Unbound killed, stopped, reloaded, crashed by the module (section 3 of the matrix)."""
+"""Unbound killed, stopped, reloaded, crashed by the module."""
 
 import json
 import os

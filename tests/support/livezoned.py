@@ -35,7 +35,7 @@ def default_config(directory, serve, zones):
 
 
 class Livezoned:
-    """`config` is a dict as in design section 5; JSON is YAML, so it is written as such."""
+    """`config` is a dict as in livezone.yaml(5); JSON is YAML, so it is written as such."""
 
     def __init__(self, directory, config, tcp=False):
         self.directory = directory
