@@ -21,6 +21,7 @@ static enum search_step take_fallback_step(struct search *search);
 static int read_flags(struct search *search, uint32_t *out);
 static enum search_step
 look_above(struct search *search, bool has_cuts, size_t *out_encloser);
+static int find_above(struct search *search, size_t len, struct node *out);
 static enum search_step
 check_ancestor(struct search *search, size_t len, const struct node *node);
 static enum search_step look_at_name(struct search *search);
@@ -133,9 +134,8 @@ look_above(struct search *search, bool has_cuts, size_t *out_encloser)
 	size_t len = search->zone->key.len;
 
 	for (; len < search->key.len; len += 1u + search->key.bytes[len]) {
-		struct name_key key = search_ancestor_key(search, len);
 		struct node node;
-		int found = store_find(search->txn, &key, &node);
+		int found = find_above(search, len, &node);
 		enum search_step step;
 
 		if (found < 0)
@@ -150,6 +150,27 @@ look_above(struct search *search, bool has_cuts, size_t *out_encloser)
 			return step;
 	}
 	return SEARCH_ON;
+}
+
+/* store_find for the first `len` bytes of the key, a name above. One whose leases have all
+ * run out is there only for the names below it, as in check_below. */
+static int
+find_above(struct search *search, size_t len, struct node *out)
+{
+	struct name_key key = search_ancestor_key(search, len);
+	struct node_rrset any;
+	int found = store_find(search->txn, &key, out), status;
+
+	if (found != STORE_EXACT || !(out->flags & NODE_HAS_LEASES)
+		|| len == search->zone->key.len)
+		return found;
+	status = search_find_any(search, out, &any);
+	if (status != STATUS_NOT_FOUND)
+		return status == STATUS_OK ? STORE_EXACT : status;
+	found = store_find_below(search->txn, &key);
+	if (found == STORE_NONE)
+		search_note(search, LOOKUP_EXPIRED, len);
+	return found;
 }
 
 /* Does a node strictly above the name, `len` bytes of its key, take the name away? */
@@ -264,7 +285,8 @@ answer_whole_node(struct search *search, const struct node *node)
 }
 
 /* A node whose leases have all run out is gone: what is left of it is an empty non-terminal
- * when there are names below (RFC 4592 section 2.2.2), else nothing. */
+ * when there are names below (RFC 4592 section 2.2.2), else nothing. Whether those are over,
+ * too, is not looked at, as there may be any number: they count until livezoned deletes them. */
 static enum search_step
 check_below(struct search *search, const struct name_key *key)
 {

@@ -74,6 +74,30 @@ def test_a_lease_ends_on_time_without_livezoned(livezone):
     )
 
 
+def test_a_name_that_is_over_blocks_no_wildcard_without_livezoned(livezone):
+    whole = livezone(threads=1)
+    whole.api.put("*.live.test", "A", "10.0.0.9")
+    whole.api.put("b.live.test", "A", "10.0.0.1", lease="2s")
+    assert rcode_of(whole.query("x.b.live.test")) == "NXDOMAIN"
+    whole.daemon.kill()
+    wait_until(lambda: whole.answers("b.live.test") == ["10.0.0.9"], 10, "b.live.test is over")
+    assert whole.answers("x.b.live.test") == ["10.0.0.9"]
+
+
+def test_explain_knows_what_is_over_above_a_name(livezone):
+    whole = livezone(zones=live(**{"on-expiry": "remove"}), threads=1)
+    whole.api.put("*.live.test", "A", "10.0.0.9")
+    whole.api.put("held.live.test", "A", "10.0.0.1", lease="1s")
+    wait_until(lambda: whole.answers("x.held.live.test") == ["10.0.0.9"], 10, "it is over")
+    told = whole.api.get("/v1/explain", name="x.held.live.test", type="A").json
+    assert told["outcome"] == "found"
+    assert [(step["event"], step["name"]) for step in told["steps"][1:4]] == [
+        ("absent", "x.held.live.test."),
+        ("expired", "held.live.test."),
+        ("encloser", "live.test."),
+    ]
+
+
 def test_heartbeats_keep_a_thousand_records_alive(livezone, measured):
     whole = livezone(threads=1)
     changes = [

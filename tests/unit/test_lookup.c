@@ -374,6 +374,43 @@ a_name_that_is_over_stays_for_the_names_below_it(void **state)
 }
 
 static void
+a_name_that_is_over_blocks_no_wildcard(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t now_ms;
+		enum answer_kind kind;
+	} rows[] = {
+		{ "x.over.full", 999, ANSWER_NXDOMAIN },
+		{ "x.over.full", 1000, ANSWER_FOUND },
+		{ "x.y.over.full", 1000, ANSWER_FOUND },
+		{ "over.full", 1000, ANSWER_FOUND },
+		/* "kept.full" has names below it: it exists without anything */
+		{ "x.kept.full", 1000, ANSWER_NXDOMAIN },
+		{ "a.kept.full", 1000, ANSWER_FOUND },
+		/* the other type lives on */
+		{ "x.half.full", 1000, ANSWER_NXDOMAIN },
+		{ "x.half.full", 2000, ANSWER_FOUND },
+	};
+	struct node_rrset sets[2] = { a_set, a_set };
+
+	(void)state;
+	sets[0].expires_ms = 1000;
+	sets[1].type = RRSET_AAAA;
+	sets[1].expires_ms = 2000;
+	serve_put(&serve, "over.full", sets, 1);
+	serve_put(&serve, "kept.full", sets, 1);
+	serve_put(&serve, "a.kept.full", &a_set, 1);
+	serve_put(&serve, "half.full", sets, 2);
+	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+		ask_at(rows[i].name, RRSET_A, rows[i].now_ms);
+		if (answer.kind != rows[i].kind)
+			print_message("# %s %d\n", rows[i].name, (int)rows[i].now_ms);
+		assert_int_equal(answer.kind, rows[i].kind);
+	}
+}
+
+static void
 any_gives_one_rrset(void **state)
 {
 	(void)state;
@@ -996,6 +1033,7 @@ main(void)
 		/* these add to the store */
 		cmocka_unit_test(no_answer_is_kept_longer_than_its_lease),
 		cmocka_unit_test(a_name_that_is_over_stays_for_the_names_below_it),
+		cmocka_unit_test(a_name_that_is_over_blocks_no_wildcard),
 		/* last: it changes the zones */
 		cmocka_unit_test(fallback_records_stand_in_where_the_data_has_nothing),
 		cmocka_unit_test(a_lease_that_ran_out_keeps_fallback_records_back),
