@@ -274,19 +274,15 @@ state_check_quota(struct state_txn *txn, bool is_delete, struct reason *reason)
 }
 
 void
-state_usage(struct state *state, uint64_t *out_used, uint64_t *out_size)
+state_usage(const struct state_txn *txn, uint64_t *out_used, uint64_t *out_size)
 {
-	struct state_txn *txn;
 	MDB_stat stat;
 
 	*out_used = *out_size = 0;
-	if (state_begin_read(state, &txn, NULL) != STATUS_OK)
-		return;
 	if (mdb_stat(txn->txn, txn->dbi, &stat) == 0) {
 		*out_used = pages_in_use(&stat) * stat.ms_psize;
-		*out_size = state->map_size;
+		*out_size = txn->state->map_size;
 	}
-	state_abort(txn);
 }
 
 /* --- the meta record --- */

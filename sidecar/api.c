@@ -249,6 +249,9 @@ api_submit(struct api_call *call, struct change *change, const struct api_places
 	*out = (struct change_result){ .item = CHANGE_WHOLE };
 	if (!authorise_change(call, change))
 		return false;
+	/* a writer that opens state anew waits for its readers: none of them waits for it */
+	state_abort(call->txn);
+	call->txn = NULL;
 	if (change_check(change, call->zones, out) == 0)
 		writer_submit(call->api->writer, change, out);
 	write_audit(call, change, out);

@@ -113,8 +113,9 @@ struct api_conditions {
 };
 bool api_read_conditions(struct api_call *call, struct api_conditions *out);
 
-/* Checks the change, authorises each item, submits it, writes the audit line. True: done
- * (or unchanged), reply->status is 200 or 202. False: *reply is the problem. */
+/* Checks the change, authorises each item, ends call->txn, submits the change, writes the
+ * audit line. True: done (or unchanged), reply->status is 200 or 202. False: *reply is the
+ * problem. */
 bool api_submit(struct api_call *call, struct change *change,
 	const struct api_places *places, struct change_result *out);
 

@@ -19,7 +19,7 @@
 #include "sidecar/log.h"
 
 static void emit_state(struct emit *emit, const struct state_meta *meta,
-	const struct writer_status *writer, uint64_t rrsets);
+	const struct state_txn *txn, uint64_t rrsets);
 static void emit_serve(struct emit *emit, const struct writer_status *writer);
 static void emit_writer(struct emit *emit, const struct writer_status *writer);
 static void emit_backup(struct emit *emit, struct backup_thread *backups);
@@ -62,7 +62,7 @@ api_status_get(struct api_call *call)
 		api_fail(call, status, &reason, NULL);
 		return;
 	}
-	emit_state(&emit, &meta, &writer, rrsets);
+	emit_state(&emit, &meta, call->txn, rrsets);
 	emit_serve(&emit, &writer);
 	emit_writer(&emit, &writer);
 	emit_backup(&emit, call->api->backups);
@@ -107,19 +107,21 @@ api_status_ready(struct api_call *call)
 
 static void
 emit_state(struct emit *emit, const struct state_meta *meta,
-	const struct writer_status *writer, uint64_t rrsets)
+	const struct state_txn *txn, uint64_t rrsets)
 {
+	uint64_t used, size;
 	char instance[2 * STATE_INSTANCE_SIZE + 1];
 
 	for (size_t i = 0; i < STATE_INSTANCE_SIZE; i++)
 		snprintf(instance + 2 * i, 3, "%02x", meta->instance[i]);
+	state_usage(txn, &used, &size);
 	emit_key(emit, "state");
 	emit_begin(emit, '{');
 	emit_member_number(emit, "revision", meta->revision);
 	emit_member(emit, "instance", instance);
 	emit_member_number(emit, "rrsets", rrsets);
-	emit_member_number(emit, "map-used", writer->state_used);
-	emit_member_number(emit, "map-size", writer->state_size);
+	emit_member_number(emit, "map-used", used);
+	emit_member_number(emit, "map-size", size);
 	emit_end(emit, '}');
 }
 

@@ -415,7 +415,6 @@ writer_read_status(struct writer *writer, struct writer_status *out)
 	*out = writer->status;
 	out->queued = writer->queued;
 	pthread_mutex_unlock(&writer->lock);
-	state_usage(writer->state, &out->state_used, &out->state_size);
 	out->state_reopens = state_reopens(writer->state);
 }
 

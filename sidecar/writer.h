@@ -31,7 +31,6 @@ struct writer_status {
 	size_t queued;
 	uint64_t groups, changes, rebuilds, catch_ups;
 	size_t reporters; /* Unbounds that report now */
-	uint64_t state_used, state_size;
 	uint64_t state_reopens;
 };
 
@@ -70,6 +69,7 @@ bool writer_is_reloaded(struct writer *writer, uint64_t wait_ms);
  * jump of the wall clock changes (state_record.expires_ms minus this = what is left). */
 uint64_t writer_lease_clock(struct writer *writer);
 
+/* Any thread, at once: nothing of state is read. */
 void writer_read_status(struct writer *writer, struct writer_status *out);
 
 /* Waits until the durable and served revision is above `since`, the deadline (monotonic

@@ -2,8 +2,16 @@
 # Copyright (c) 2026, the livezone authors
 """No room under `state` or `serve`: nothing half-written, and well again when there is room."""
 
+import threading
+import time
+from pathlib import Path
+
+from support import build
 from support.filesystem import fill, mount_small
+from support.strace import Strace, thread
 from support.wait import wait_until
+
+_AT_ONCE_S = 9 if build.is_instrumented() else 3  # 5 s is what opening anew waits for readers
 
 
 def put(api, name, text):
@@ -19,6 +27,12 @@ def write_until_full(api, names):
         if reply.status != 200:
             return number, reply
     raise AssertionError(f"{names} writes and the disk is not full")
+
+
+def _is_held(pid, name):
+    """Does strace hold the thread in one call? Every other call is a stop of a moment."""
+    status = Path(f"/proc/{pid}/task/{thread(pid, name)}/status")
+    return all("\nState:\tt" in status.read_text() for _ in range(100))
 
 
 def test_a_full_disk_under_state_is_507_and_nothing_is_half_written(
@@ -65,6 +79,44 @@ def test_a_full_disk_under_state_is_507_and_nothing_is_half_written(
     assert whole.api.status()["state"]["revision"] == kept + number + 1
     whole.api.batch(batch)
     assert whole.answers("b399.live.test", "TXT") == ['"' + "y" * 250 + '"']
+
+
+def test_after_a_failed_commit_nobody_waits_for_a_reader_that_waits_for_the_writer(
+    livezone, cleanup
+):
+    whole = livezone()
+    body = {"rrsets": [{"name": "a.live.test", "type": "A", "records": ["10.0.0.1"], "ttl": 5}]}
+    assert whole.api.request("PUT", "/v1/sources/one", body).status == 200
+    pid = whole.daemon.process.pid
+    data = Path(whole.daemon.config["store"]["state"]) / "data.mdb"
+    slow = Strace(pid, "fdatasync", "error=ENOSPC:delay_enter=1000000:when=1", paths=[data],
+                  tid=thread(pid, "writer"))
+    cleanup.callback(slow.close)
+    replies = {}
+
+    def ask(key, method, path, body=None):
+        begin = time.monotonic()
+        reply = whole.api.request(method, path, body)
+        replies[key] = reply.status, time.monotonic() - begin
+
+    put = ("put", "PUT", "/v1/rrsets/b.live.test/A", {"records": ["10.0.0.2"], "ttl": 5})
+    asking = [threading.Thread(target=ask, args=put)]
+    asking[0].start()
+    wait_until(lambda: _is_held(pid, "writer"), 5, "the commit is under way")
+    for number in range(4):
+        for question in (
+            (f"heartbeat {number}", "POST", "/v1/sources/one/heartbeat"),
+            (f"status {number}", "GET", "/v1/status"),
+        ):
+            asking.append(threading.Thread(target=ask, args=question))
+            asking[-1].start()
+    for one in asking:
+        one.join(60)
+    assert replies.pop("put")[0] == 507
+    assert [status for status, _ in replies.values()] == [200] * 8, replies
+    assert max(seconds for _, seconds in replies.values()) < _AT_ONCE_S, replies
+    whole.api.put("b.live.test", "A", "10.0.0.2")
+    assert whole.answers("b.live.test") == ["10.0.0.2"]
 
 
 def test_a_first_start_on_a_full_disk_says_so_and_leaves_nothing_in_the_way(

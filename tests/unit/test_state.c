@@ -623,7 +623,9 @@ test_puts_stop_at_their_quota_and_deletes_go_on(void **state)
 	assert_int_equal(status, STATUS_FULL);
 	assert_non_null(strstr(reason.text, "store.size-limit"));
 	assert_int_equal(state_commit(txn, &reason), STATUS_OK);
-	state_usage(truth, &used, &size);
+	assert_int_equal(state_begin_read(truth, &txn, &reason), STATUS_OK);
+	state_usage(txn, &used, &size);
+	state_abort(txn);
 	assert_int_equal(size, SIZE);
 	assert_in_range(used, SIZE / 100 * 69, SIZE / 100 * 72);
 	while (i > 1000) {
