@@ -79,6 +79,21 @@ guard_run(guard_fn fn, void *context)
 	}
 }
 
+struct guard_pause *
+guard_pause(void)
+{
+	sigjmp_buf *here = current;
+
+	current = NULL;
+	return (struct guard_pause *)here;
+}
+
+void
+guard_resume(struct guard_pause *pause)
+{
+	current = (sigjmp_buf *)pause;
+}
+
 void
 guard_on_assert(void)
 {

@@ -8,6 +8,7 @@
 #include "lib/lookup.h"
 
 #include "lib/alias.h"
+#include "lib/guard.h"
 #include "lib/outcome.h"
 #include "lib/rule.h"
 #include "lib/search.h"
@@ -29,6 +30,8 @@ static enum search_step answer_from_node(struct search *search, const struct nod
 static enum search_step answer_whole_node(struct search *search, const struct node *node);
 static enum search_step check_below(struct search *search, const struct name_key *key);
 static enum search_step try_rules(struct search *search);
+static int apply_rule(
+	const struct search *search, const struct rule *rule, struct node_rrset *out);
 static bool has_answered(const struct search *search, size_t first, uint16_t type);
 static enum search_step try_wildcard(struct search *search, size_t encloser);
 
@@ -313,7 +316,7 @@ try_rules(struct search *search)
 
 	rule_take_name(search->answer->scratch, &search->key);
 	for (i = 0; i < zone->rule_count; i++) {
-		int status = rule_apply(zone->rule[i], search->answer->scratch, &rrset);
+		int status = apply_rule(search, zone->rule[i], &rrset);
 
 		if (status == STATUS_NOT_FOUND)
 			continue;
@@ -344,6 +347,17 @@ try_rules(struct search *search)
 		return SEARCH_ON;
 	search_note_rrset(search, LOOKUP_NO_RRSET, NULL, type);
 	return outcome_nodata(search);
+}
+
+/* PCRE2 and ldns allocate, and touch no store. */
+static int
+apply_rule(const struct search *search, const struct rule *rule, struct node_rrset *out)
+{
+	struct guard_pause *pause = guard_pause();
+	int status = rule_apply(rule, search->answer->scratch, out);
+
+	guard_resume(pause);
+	return status;
 }
 
 static bool

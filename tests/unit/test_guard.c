@@ -138,6 +138,23 @@ be_sent_one(void)
 }
 
 static void
+fault_in_a_pause(void *page)
+{
+	struct guard_pause *pause = guard_pause();
+
+	if (page)
+		touch(page);
+	guard_resume(pause);
+	touch((void *)page_without_file());
+}
+
+static void
+fault_while_paused(void)
+{
+	(void)guard_run(&fault_in_a_pause, (void *)page_without_file());
+}
+
+static void
 exit_with_seven(int number)
 {
 	(void)number;
@@ -152,6 +169,18 @@ a_fault_outside_is_left_to_whoever_had_it_before(void **state)
 	assert_int_equal(signal_of_child(&fault_outside, SIG_IGN), SIGBUS);
 	assert_int_equal(signal_of_child(&fault_outside, &exit_with_seven), -7);
 	assert_int_equal(signal_of_child(&fault_after_a_trip, SIG_DFL), SIGBUS);
+}
+
+static void
+a_pause_is_outside_and_ends(void **state)
+{
+	(void)state;
+	assert_int_equal(signal_of_child(&fault_while_paused, SIG_DFL), SIGBUS);
+	guard_install();
+	assert_int_equal(guard_run(&fault_in_a_pause, NULL), GUARD_SIGBUS);
+	/* where there is no guarded call */
+	guard_resume(guard_pause());
+	guard_on_assert();
 }
 
 static void
@@ -170,6 +199,7 @@ main(void)
 		cmocka_unit_test(every_kind_of_fault_is_told_apart_and_repeats),
 		cmocka_unit_test(a_thread_with_all_signals_blocked_survives),
 		cmocka_unit_test(a_fault_outside_is_left_to_whoever_had_it_before),
+		cmocka_unit_test(a_pause_is_outside_and_ends),
 		cmocka_unit_test(a_signal_that_was_sent_is_no_fault),
 	};
 

@@ -2,6 +2,12 @@
  * Copyright (c) 2026, the livezone authors */
 #include "tests/unit/serve.h"
 
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "lib/guard.h"
 #include "lib/lookup.h"
 #include "lib/rule.h"
 
@@ -737,6 +743,39 @@ a_rule_answers_for_names_that_are_not_there(void **state)
 		drop_rules(zone_of(apexes[i]));
 }
 
+static void
+ask_for_a_rule(void *unused)
+{
+	(void)unused;
+	ask("ip-1.live", RRSET_A);
+}
+
+/* It is no fault of the store, which would be given up for it. */
+static void
+a_fault_in_a_rule_is_not_the_stores(void **state)
+{
+	const struct rlimit no_core = { 0, 0 };
+	struct zone *zone = zone_of("live");
+	void *forbidden = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct rule *rule[] = { forbidden };
+	int outcome = 0;
+	pid_t child = fork();
+
+	(void)state;
+	assert_true(child >= 0);
+	if (child == 0) {
+		setrlimit(RLIMIT_CORE, &no_core);
+		signal(SIGSEGV, SIG_DFL);
+		guard_install();
+		zone->rule = rule;
+		zone->rule_count = 1;
+		_exit(guard_run(&ask_for_a_rule, NULL) == GUARD_SIGSEGV);
+	}
+	assert_int_equal(waitpid(child, &outcome, 0), child);
+	assert_true(WIFSIGNALED(outcome) && WTERMSIG(outcome) == SIGSEGV);
+	munmap(forbidden, 4096);
+}
+
 /* --- memory of a zone's flags --- */
 
 /* Fallback records of two zones, in the order of their keys; the zones own them. */
@@ -1027,6 +1066,7 @@ main(void)
 		cmocka_unit_test(a_dname_leaves_its_owner_alone),
 		cmocka_unit_test(a_name_that_grows_too_long_is_yxdomain),
 		cmocka_unit_test(a_rule_answers_for_names_that_are_not_there),
+		cmocka_unit_test(a_fault_in_a_rule_is_not_the_stores),
 		cmocka_unit_test(a_trace_tells_each_step),
 		cmocka_unit_test(the_longest_chain_fits_a_trace),
 		cmocka_unit_test(remembered_flags_end_with_the_transaction),
