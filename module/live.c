@@ -21,6 +21,9 @@
 #define BROKEN_FREE 4
 #define CALM_MS 60000
 #define BACK_OFF_MAX_MS 60000
+/* A store that was replaced goes on as live for so long while the new one cannot be opened:
+ * that may be a matter of a moment. */
+#define REPLACED_MS 1000
 /* At most 1 % of a processor's time is spent on checks. */
 #define CHECK_PAUSE_MS 700
 #define CHECK_PAUSE_TIMES 99
@@ -55,6 +58,7 @@ static enum guard_trip run_guarded(const struct live_order *order,
 static void back_off(struct live *live);
 static int switch_to(struct live *live, const struct live_order *order,
 	struct store_reader *reader, struct reason *why);
+static bool is_outdated(struct live *live, int status, int status_of_new);
 static void withdraw(struct live *live, const struct live_order *order);
 static bool unpark(struct live *live, const struct live_order *order);
 static void retire(struct live *live, bool is_parked);
@@ -105,7 +109,7 @@ check_current(struct live *live, const struct live_order *order)
 	struct reason why = { "" }, why_not = { "" };
 	struct claim claim = { .reader = live->current, .slots = order->slots };
 	int trip = store_reader_poisoned(live->current);
-	int status;
+	int status, status_of_new;
 
 	if (trip)
 		status = reason_set(&why, STATUS_CORRUPT, "%s while it was read",
@@ -118,6 +122,7 @@ check_current(struct live *live, const struct live_order *order)
 		warning_check_slots(&live->warning, store_reader_slots(live->current),
 			order->slots, order->report, order->say);
 		offer(order, live->current);
+		live->replaced_ms = 0;
 		set_store(live, order, "live", "");
 		return;
 	}
@@ -127,9 +132,30 @@ check_current(struct live *live, const struct live_order *order)
 		set_store(live, order, "refused", why.text);
 	}
 	/* deleted: still mapped and whole, the best that there is until there is another */
-	if (open_store(live, order, &why_not))
-		set_store(live, order, live->is_sound ? "deleted" : "refused",
-			status == STATUS_FOREIGN ? why_not.text : why.text);
+	status_of_new = open_store(live, order, &why_not);
+	if (status_of_new == STATUS_OK)
+		return;
+	if (is_outdated(live, status, status_of_new)) {
+		offer(order, NULL);
+		retire(live, false);
+		live->was_switched = true;
+	}
+	set_store(live, order, live->current && live->is_sound ? "deleted" : "refused",
+		status == STATUS_FOREIGN ? why_not.text : why.text);
+}
+
+/* Writes go to the store that took its place: what the workers read is old, and no longer
+ * live although it is whole. */
+static bool
+is_outdated(struct live *live, int status, int status_of_new)
+{
+	uint64_t now = clock_boot_ms();
+
+	if (status != STATUS_FOREIGN || status_of_new == STATUS_NOT_FOUND)
+		live->replaced_ms = 0;
+	else if (live->replaced_ms == 0)
+		live->replaced_ms = now;
+	return live->replaced_ms != 0 && now - live->replaced_ms >= REPLACED_MS;
 }
 
 static int
@@ -228,6 +254,7 @@ switch_to(struct live *live, const struct live_order *order, struct store_reader
 	live->current = reader;
 	live->dir = dir;
 	live->is_sound = true;
+	live->replaced_ms = 0;
 	live->was_switched = live->has_news = true;
 	live->damaged_inode = 0;
 	order->report->opens++;
@@ -383,7 +410,8 @@ live_is_refused(const struct live *live, const struct live_order *order)
 bool
 live_is_readable(const struct live *live, const struct live_order *order)
 {
-	return atomic_load(&order->workers->live) && !store_reader_poisoned(live->current);
+	return live->current && atomic_load(&order->workers->live)
+		&& !store_reader_poisoned(live->current);
 }
 
 void

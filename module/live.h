@@ -39,6 +39,7 @@ struct live {
 	bool has_news;          /* for livezoned, at once; the keeper clears it */
 	uint64_t damaged_inode; /* what livezoned is asked to build anew; 0: nothing */
 	uint64_t next_check_ms; /* not read as a whole before */
+	uint64_t replaced_ms;   /* since then current is not what lies there; 0: it is */
 	struct live_retired retired[LIVE_RETIRED_MAX];
 	struct warning warning;
 	unsigned broken;        /* stores in a row that could not be read */

@@ -42,11 +42,15 @@ def test_f58_serve_of_a_newer_livezoned_and_back(faults):
             serve.rename(serve.with_name("older"))
             newer_serve.rename(serve)
         wait_until(lambda: "LZS9" in whole.unbound.process.output(), 10, "the module refuses it")
+        # what it read before is no longer served as live
+        wait_until(lambda: whole.query(truth.hot(0)).options, 10, "its answers say that they are stale")
         watch.ask(1000)
         whole.daemon.start()
         assert b"LZS9" not in data.read_bytes()
         watch.wait_live()
-    watch.must(stale_ok=True, note="a module of an older schema answers from its snapshot; rolled back")
+    verdict = watch.must(
+        stale_ok=True, note="a module of an older schema answers from its snapshot; rolled back")
+    assert verdict.stale
 
 
 def test_f58_old_livezoned_with_a_new_module(faults, livezone, newer, monkeypatch):

@@ -357,6 +357,49 @@ a_store_that_may_not_be_opened_is_copied_without_its_locks(void **state)
 	assert_int_equal(worker->stage, REPORT_LIVE);
 }
 
+static void
+change_schema(void)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command), "sed -i s/LZS2/LZS9/g %s/data.mdb", serve.dir);
+	assert_int_equal(system(command), 0);
+}
+
+static void
+a_store_whose_successor_is_refused_is_live_no_longer(void **state)
+{
+	struct worker_state *worker = worker_new(&workers, 1);
+	uint64_t until = clock_boot_ms() + DEADLINE_MS;
+	char first[sizeof(serve.dir)], command[256];
+
+	(void)state;
+	zone.stale_ms = 60000;
+	config.store.snapshot_limit = 1 << 20;
+	publish(1);
+	start();
+	wait_for_snapshot();
+	strcpy(first, serve.dir);
+	snprintf(serve.dir, sizeof(serve.dir), "%s/other", serve.root);
+	publish(2);
+	change_schema();
+	snprintf(command, sizeof(command), "mv %s %s/old && mv %s %s", first, serve.root,
+		serve.dir, first);
+	assert_int_equal(system(command), 0);
+	strcpy(serve.dir, first);
+	do {
+		assert_true(clock_boot_ms() < until);
+		assert_int_equal(ask(worker), 1);
+	} while (worker->stage != REPORT_STALE);
+	wait_until_said("store is refused: ");
+	/* and it ages: it is no copy of what lies there */
+	zone.stale_ms = 50;
+	wait_for(worker, 0);
+	publish(3);
+	wait_for(worker, 3);
+	assert_int_equal(worker->stage, REPORT_LIVE);
+}
+
 #ifndef __SANITIZE_THREAD__ /* whose allocator may hang in a process forked beside two threads */
 /* LMDB's reader mutex (mdb.c: MDB_txbody), as a livezoned has it that was stopped in
  * mdb_reader_check. */
@@ -593,6 +636,9 @@ main(void)
 			a_snapshot_outlives_a_reload_but_not_its_age, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_store_that_may_not_be_opened_is_copied_without_its_locks, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(
+			a_store_whose_successor_is_refused_is_live_no_longer, setup,
 			teardown),
 		cmocka_unit_test_setup_teardown(
 			a_store_over_the_limit_has_no_snapshot, setup, teardown),
