@@ -300,8 +300,7 @@ class Faults:
     def serve_foreign(self):
         """The upstream's port; it knows the foreign names of the prober."""
         if not self.upstream:
-            self.upstream = UpstreamProcess(self._tmp_path / "upstream", truth.foreign_records())
-            self._cleanup.callback(self.upstream.close)
+            self.upstream = UpstreamProcess.shared(truth.foreign_records())
         return self.upstream.port
 
     def whole(self, cold=_COLD, zones=(), store=(), api=(), daemon=None, threads=2, **options):
@@ -312,7 +311,9 @@ class Faults:
             daemon=daemon, upstream=self.serve_foreign(), threads=threads, server=server,
             **options)
         whole.first_writes = writes
-        self.wait_snapshot(whole)
+        # the report says so a second later
+        maps = Path(f"/proc/{whole.unbound.process.pid}/maps")
+        wait_until(lambda: "snapshot" in maps.read_text(), 15, "the first snapshot is made")
         return whole
 
     def fill(self, whole, cold=_COLD):

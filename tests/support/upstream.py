@@ -3,10 +3,12 @@
 """An authoritative server on loopback that a test writes while it runs. As a program, with
 records as arguments, it is one that does not wait for the test; its log says the port."""
 
+import atexit
 import select
 import socket
 import struct
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -161,21 +163,37 @@ class FakeUpstream:
 
 
 class UpstreamProcess:
-    """The same, fixed and in a process of its own."""
+    """The same, with fixed records, in a process of its own that tests share: it takes as long
+    to start as a resolver."""
 
-    def __init__(self, directory, records):
-        directory.mkdir(exist_ok=True)
+    _running = None
+
+    @classmethod
+    def shared(cls, records):
+        """The one that runs, or a new one."""
+        if not cls._running or not cls._running.process.is_running():
+            cls._running = cls(records)
+        cls._running._lines_before = len(cls._running._lines())
+        return cls._running
+
+    def __init__(self, records):
+        self._directory = tempfile.TemporaryDirectory(prefix="livezone-upstream-")
         self.process = Process(
             "upstream",
             ["/usr/bin/python3", __file__, *records],
-            directory / "upstream.log",
+            Path(self._directory.name) / "log",
             env={"PYTHONDONTWRITEBYTECODE": "1"},
         )
-        self.port = int(wait_until(self.process.output, 20, "the upstream's port").split()[0])
+        atexit.register(self.close)
+        self.port = int(wait_until(self._lines, 20, "the upstream's port")[0])
+
+    def _lines(self):
+        return self.process.output().splitlines()
 
     @property
     def asked(self):
-        return [tuple(line.split()) for line in self.process.output().splitlines()[1:]]
+        """Since the last call of shared()."""
+        return [tuple(line.split()) for line in self._lines()[self._lines_before :]]
 
     def close(self):
         self.process.kill()
