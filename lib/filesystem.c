@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/vfs.h>
 
-#include "lib/mdb.h"
 #include "lib/status.h"
 
 /* linux/magic.h does not have all of them. */
@@ -67,8 +66,7 @@ filesystem_of(const char *dir, enum filesystem *out, const char **out_name,
 	while (statfs(path, &fs) != 0) {
 		slash = strrchr(path, '/');
 		if (errno != ENOENT || !slash || slash[1] == '\0')
-			return reason_set(reason, status_from_mdb(errno), "%s: %s", path,
-				strerror(errno));
+			return reason_errno(reason, errno, path);
 		slash[slash == path] = '\0';
 	}
 	*out = filesystem_of_type((uint32_t)fs.f_type, out_name);

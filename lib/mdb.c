@@ -50,12 +50,9 @@ status_from_mdb(int code)
 	case MDB_SUCCESS:
 		return STATUS_OK;
 	case MDB_NOTFOUND:
-	case ENOENT:
 		return STATUS_NOT_FOUND;
 	case MDB_MAP_FULL:
 	case MDB_TXN_FULL:
-	case ENOSPC:
-	case EDQUOT:
 		return STATUS_FULL;
 	case MDB_INVALID:
 	case MDB_VERSION_MISMATCH:
@@ -68,13 +65,9 @@ status_from_mdb(int code)
 	case MDB_READERS_FULL:
 	case MDB_BAD_RSLOT:
 	case MDB_MAP_RESIZED:
-	case EAGAIN:
-	case EROFS:
 		return STATUS_UNAVAILABLE;
-	case ENOMEM:
-		return STATUS_NO_MEMORY;
 	default:
-		return STATUS_IO;
+		return reason_errno(NULL, code, NULL);
 	}
 }
 
@@ -96,8 +89,7 @@ stat_file(const char *dir, const char *name, struct stat *out, struct reason *re
 	if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path))
 		return reason_set(reason, STATUS_INVALID, "%s: path too long", dir);
 	if (stat(path, out) != 0)
-		return reason_set(reason, status_from_mdb(errno), "%s: %s", path,
-			strerror(errno));
+		return reason_errno(reason, errno, path);
 	if (!S_ISREG(out->st_mode))
 		return reason_set(reason, STATUS_FOREIGN, "%s: not a regular file", path);
 	return STATUS_OK;

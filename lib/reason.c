@@ -5,8 +5,11 @@
  */
 #include "lib/reason.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "lib/status.h"
 
 int
 reason_set(struct reason *reason, int status, const char *format, ...)
@@ -19,6 +22,32 @@ reason_set(struct reason *reason, int status, const char *format, ...)
 		va_end(args);
 	}
 	return status;
+}
+
+int
+reason_errno(struct reason *reason, int code, const char *what)
+{
+	int status;
+
+	switch (code) {
+	case ENOENT:
+		status = STATUS_NOT_FOUND;
+		break;
+	case ENOSPC:
+	case EDQUOT:
+		status = STATUS_FULL;
+		break;
+	case EAGAIN:
+	case EROFS:
+		status = STATUS_UNAVAILABLE;
+		break;
+	case ENOMEM:
+		status = STATUS_NO_MEMORY;
+		break;
+	default:
+		status = STATUS_IO;
+	}
+	return reason ? reason_set(reason, status, "%s: %s", what, strerror(code)) : status;
 }
 
 int

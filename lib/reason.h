@@ -22,6 +22,9 @@ struct reason {
 int reason_set(struct reason *reason, int status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* What errno's `code` means; the text is "<what>: " and the system's. */
+int reason_errno(struct reason *reason, int code, const char *what);
+
 /* Puts "<context>: " in front of the text. Returns `status`. */
 int reason_prefix(struct reason *reason, int status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

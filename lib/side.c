@@ -44,7 +44,6 @@ static const struct field fields[] = {
 
 static const struct field_table table = { fields, sizeof(fields) / sizeof(*fields) };
 
-static void read_boot_id(char out[SIDE_BOOT_ID_SIZE]);
 static bool is_same_lock_format(const char *a, const char *b);
 static bool is_same_libc(const char *a, const char *b);
 static void print(FILE *file, const void *record);
@@ -59,7 +58,7 @@ side_init(struct side *out)
 		.mutex_size = sizeof(pthread_mutex_t) };
 	if (stat("/proc/self/ns/pid", &namespace) == 0)
 		out->pid_namespace = namespace.st_ino;
-	read_boot_id(out->boot_id);
+	boot_read_text(out->boot_id);
 	mdb_version(&major, &minor, &patch);
 	snprintf(out->lmdb, sizeof(out->lmdb), "%d.%d.%d", major, minor, patch);
 #ifdef __GLIBC__
@@ -67,19 +66,6 @@ side_init(struct side *out)
 #else
 	snprintf(out->libc, sizeof(out->libc), "another libc");
 #endif
-}
-
-/* Not readable in a chroot without /proc: stays empty. */
-static void
-read_boot_id(char out[SIDE_BOOT_ID_SIZE])
-{
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t len = fd < 0 ? 0 : read(fd, out, SIDE_BOOT_ID_SIZE - 1);
-
-	if (fd >= 0)
-		close(fd);
-	out[len < 0 ? 0 : len] = '\0';
-	out[strcspn(out, "\n")] = '\0';
 }
 
 enum side_verdict

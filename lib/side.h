@@ -12,15 +12,15 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "lib/boot.h"
 #include "lib/reason.h"
 
-#define SIDE_BOOT_ID_SIZE 37 /* text with its end */
 
 /* Empty or 0: not known, as of an older version; that differs from nothing. */
 struct side {
 	uint64_t pid;
 	uint64_t pid_namespace;           /* inode */
-	char boot_id[SIDE_BOOT_ID_SIZE];  /* the kernel's */
+	char boot_id[BOOT_TEXT_SIZE];  /* the kernel's */
 	char lmdb[16];                    /* "0.9.24" */
 	char libc[32];                    /* "glibc 2.36" */
 	unsigned mutex_size;              /* sizeof(pthread_mutex_t) */

@@ -16,7 +16,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lib/mdb.h"
 #include "lib/status.h"
 
 #define SAME_SECOND_MAX 100 /* quarantines of one second that get names of their own */
@@ -30,17 +29,11 @@ join(char out[PATH_MAX], const char *dir, const char *name, struct reason *reaso
 }
 
 static int
-system_error(const char *path, struct reason *reason)
-{
-	return reason_set(reason, status_from_mdb(errno), "%s: %s", path, strerror(errno));
-}
-
-static int
 sync_directory(const char *dir, struct reason *reason)
 {
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int failed = fd < 0 || fsync(fd) != 0;
-	int status = failed ? system_error(dir, reason) : STATUS_OK;
+	int status = failed ? reason_errno(reason, errno, dir) : STATUS_OK;
 
 	if (fd >= 0)
 		close(fd);
@@ -68,7 +61,7 @@ state_file_make_new(const char *dir, char out_path[PATH_MAX], struct reason *rea
 	if (status != STATUS_OK)
 		return status;
 	state_file_remove_new(dir);
-	return mkdir(out_path, 0700) == 0 ? STATUS_OK : system_error(out_path, reason);
+	return mkdir(out_path, 0700) == 0 ? STATUS_OK : reason_errno(reason, errno, out_path);
 }
 
 int
@@ -80,7 +73,7 @@ state_file_adopt(const char *dir, struct reason *reason)
 	if (status == STATUS_OK)
 		status = join(to, dir, "data.mdb", reason);
 	if (status == STATUS_OK && rename(from, to) != 0)
-		status = system_error(to, reason);
+		status = reason_errno(reason, errno, to);
 	state_file_remove_new(dir);
 	/* LMDB does not sync the directory that a new file stands in */
 	return status == STATUS_OK ? sync_directory(dir, reason) : status;
@@ -124,7 +117,7 @@ make_quarantine(const char *dir, char out_path[PATH_MAX], struct reason *reason)
 	if (status != STATUS_OK)
 		return status;
 	if (mkdir(all, 0700) != 0 && errno != EEXIST)
-		return system_error(all, reason);
+		return reason_errno(reason, errno, all);
 	gmtime_r(&now, &utc);
 	for (i = 0; i < SAME_SECOND_MAX; i++) {
 		size_t len = strftime(name, sizeof(name), "%Y%m%dT%H%M%SZ", &utc);
@@ -139,7 +132,7 @@ make_quarantine(const char *dir, char out_path[PATH_MAX], struct reason *reason)
 		if (errno != EEXIST)
 			break;
 	}
-	return system_error(out_path, reason);
+	return reason_errno(reason, errno, out_path);
 }
 
 int
@@ -152,7 +145,7 @@ state_file_quarantine(const char *dir, char out_path[PATH_MAX], struct reason *r
 	if (status != STATUS_OK)
 		return status;
 	if (lstat(from, &file) != 0)
-		return system_error(from, reason);
+		return reason_errno(reason, errno, from);
 	if (file.st_nlink > 1 && find_quarantined(dir, file.st_ino, out_path) == STATUS_OK)
 		return STATUS_OK;
 	/* blocks reserved behind its end are of no use to it any more */
@@ -161,7 +154,7 @@ state_file_quarantine(const char *dir, char out_path[PATH_MAX], struct reason *r
 	if (status == STATUS_OK)
 		status = join(out_path, place, "data.mdb", reason);
 	if (status == STATUS_OK && link(from, out_path) != 0)
-		status = system_error(out_path, reason);
+		status = reason_errno(reason, errno, out_path);
 	if (status == STATUS_OK)
 		status = sync_directory(place, reason);
 	return status == STATUS_OK ? sync_directory(dir, reason) : status;

@@ -52,7 +52,7 @@ reserve(struct state *state, int fd, uint64_t *out_bytes, struct reason *reason)
 	if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)wanted) != 0)
 		return reason_set(reason,
 			errno == EOPNOTSUPP || errno == ENOSYS ? STATUS_UNAVAILABLE
-							       : status_from_mdb(errno),
+							       : reason_errno(NULL, errno, NULL),
 			"%s: no room is reserved for state", state->dir);
 	*out_bytes = wanted;
 	return STATUS_OK;

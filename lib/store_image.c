@@ -42,12 +42,6 @@ visit_node(const struct walk *walk, const struct mdb_image_text *key,
 	return walk->fn ? walk->fn(walk->context, &owner, &node, reason) : STATUS_OK;
 }
 
-static bool
-is_key(const struct mdb_image_text *key, const void *bytes, size_t len)
-{
-	return key->len == len && memcmp(key->at, bytes, len) == 0;
-}
-
 static int
 visit(void *context, const struct mdb_image_text *key, const struct mdb_image_text *value,
 	struct reason *reason)
@@ -55,7 +49,7 @@ visit(void *context, const struct mdb_image_text *key, const struct mdb_image_te
 	struct walk *walk = context;
 	MDB_val here = { key->len, (void *)(uintptr_t)key->at };
 
-	if (is_key(key, STORE_META_KEY, 1)) {
+	if (store_key_is(&here, STORE_META_KEY, 1)) {
 		walk->has_meta = true;
 		return walk->meta ? store_decode_meta(value->at, value->len, walk->meta, reason)
 				  : STATUS_OK;
@@ -65,8 +59,8 @@ visit(void *context, const struct mdb_image_text *key, const struct mdb_image_te
 		return reason_set(reason, STATUS_CORRUPT, "serve: a name is missing");
 	walk->key = here;
 	walk->value = (MDB_val){ value->len, (void *)(uintptr_t)value->at };
-	if (is_key(key, STORE_FIRST_KEY, STORE_FIRST_KEY_SIZE)
-		|| is_key(key, STORE_LAST_KEY, STORE_LAST_KEY_SIZE))
+	if (store_key_is(&here, STORE_FIRST_KEY, STORE_FIRST_KEY_SIZE)
+		|| store_key_is(&here, STORE_LAST_KEY, STORE_LAST_KEY_SIZE))
 		return STATUS_OK;
 	if (key->at[0] == 'N' && key->len <= STORE_KEY_MAX)
 		return visit_node(walk, key, value, reason);

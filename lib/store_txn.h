@@ -6,6 +6,8 @@
 #pragma once
 
 #include <lmdb.h>
+#include <stdbool.h>
+#include <string.h>
 
 #include "lib/store.h"
 
@@ -21,6 +23,12 @@ struct store_txn {
 #define STORE_META_KEY ((void *)(uintptr_t)"M")
 #define STORE_META_SIZE 48
 #define STORE_KEY_MAX (1 + NAME_KEY_MAX)
+
+static inline bool
+store_key_is(const MDB_val *key, const void *bytes, size_t len)
+{
+	return key->mv_size == len && memcmp(key->mv_data, bytes, len) == 0;
+}
 
 /* The key of a node's value into `out` (STORE_KEY_MAX bytes); returns its length. */
 size_t store_node_key(const struct name_key *key, uint8_t *out);

@@ -28,7 +28,6 @@ struct walk {
 
 static int step(struct walk *walk);
 static int take_entry(const struct walk *walk);
-static bool is_key(const MDB_val *key, const void *bytes, size_t len);
 static int take_node(const struct walk *walk);
 static int look_for(const struct walk *walk, const MDB_val *key);
 static uintptr_t page_of(const struct walk *walk, const MDB_val *key);
@@ -47,7 +46,7 @@ store_walk(struct store_txn *txn, store_walk_fn fn, void *context, struct reason
 	walk.page_size = stat.ms_psize;
 	walk.code = mdb_cursor_get(txn->cursor, &walk.key, &walk.value, MDB_FIRST);
 	/* the first entry of all is the meta record, and the chain begins behind it */
-	if (walk.code != 0 || !is_key(&walk.key, STORE_META_KEY, 1)
+	if (walk.code != 0 || !store_key_is(&walk.key, STORE_META_KEY, 1)
 		|| look_for(&walk, &walk.key) != STATUS_OK)
 		status = STATUS_CORRUPT;
 	while (status == STATUS_OK && walk.code == 0)
@@ -73,11 +72,11 @@ step(struct walk *walk)
 		return status;
 	walk->code = mdb_cursor_get(walk->txn->cursor, &walk->key, &walk->value, MDB_NEXT);
 	if (walk->code != 0)
-		return is_key(&before, STORE_LAST_KEY, STORE_LAST_KEY_SIZE)
+		return store_key_is(&before, STORE_LAST_KEY, STORE_LAST_KEY_SIZE)
 			? look_for(walk, &before)
 			: STATUS_CORRUPT;
-	if (is_key(&before, STORE_META_KEY, 1)
-			? !is_key(&walk->key, STORE_FIRST_KEY, STORE_FIRST_KEY_SIZE)
+	if (store_key_is(&before, STORE_META_KEY, 1)
+			? !store_key_is(&walk->key, STORE_FIRST_KEY, STORE_FIRST_KEY_SIZE)
 			: !store_chain_links(&before, &value, &walk->key))
 		return STATUS_CORRUPT;
 	if (page_of(walk, &before) == page_of(walk, &walk->key))
@@ -91,20 +90,14 @@ take_entry(const struct walk *walk)
 {
 	if (walk->key.mv_size > 0 && *(const uint8_t *)walk->key.mv_data == 'N')
 		return take_node(walk);
-	if (is_key(&walk->key, STORE_META_KEY, 1))
+	if (store_key_is(&walk->key, STORE_META_KEY, 1))
 		return walk->value.mv_size == STORE_META_SIZE ? STATUS_OK : STATUS_CORRUPT;
-	if (is_key(&walk->key, STORE_FIRST_KEY, STORE_FIRST_KEY_SIZE))
+	if (store_key_is(&walk->key, STORE_FIRST_KEY, STORE_FIRST_KEY_SIZE))
 		return walk->value.mv_size == STORE_LINK_SIZE ? STATUS_OK : STATUS_CORRUPT;
-	return is_key(&walk->key, STORE_LAST_KEY, STORE_LAST_KEY_SIZE)
+	return store_key_is(&walk->key, STORE_LAST_KEY, STORE_LAST_KEY_SIZE)
 			&& walk->value.mv_size == 0
 		? STATUS_OK
 		: STATUS_CORRUPT;
-}
-
-static bool
-is_key(const MDB_val *key, const void *bytes, size_t len)
-{
-	return key->mv_size == len && memcmp(key->mv_data, bytes, len) == 0;
 }
 
 static int

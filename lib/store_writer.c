@@ -72,14 +72,6 @@ close_env(struct store_writer *writer)
 	mdb_lock_close(&writer->lock);
 }
 
-static int
-system_error(const char *path, struct reason *reason)
-{
-	int code = errno;
-
-	return reason_set(reason, status_from_mdb(code), "%s: %s", path, strerror(code));
-}
-
 static struct store_writer *
 writer_new(const char *dir, const char *suffix, struct reason *reason)
 {
@@ -176,13 +168,13 @@ remove_directory(const char *path, struct reason *reason)
 	struct dirent *entry;
 
 	if (!dir)
-		return errno == ENOENT ? STATUS_OK : system_error(path, reason);
+		return errno == ENOENT ? STATUS_OK : reason_errno(reason, errno, path);
 	while ((entry = readdir(dir)))
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
 			if (unlinkat(dirfd(dir), entry->d_name, 0) != 0)
 				unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR);
 	closedir(dir);
-	return rmdir(path) == 0 ? STATUS_OK : system_error(path, reason);
+	return rmdir(path) == 0 ? STATUS_OK : reason_errno(reason, errno, path);
 }
 
 /* The new directory belongs to the group of the one that it replaces, or of its parent:
@@ -199,14 +191,14 @@ make_directory(const struct store_writer *writer, struct reason *reason)
 	if (slash && slash != parent)
 		*slash = '\0';
 	if (stat(writer->dir, &model) != 0 && stat(parent, &model) != 0)
-		return system_error(parent, reason);
+		return reason_errno(reason, errno, parent);
 	if (mkdir(writer->path, 0700) != 0)
-		return system_error(writer->path, reason);
+		return reason_errno(reason, errno, writer->path);
 	/* a group that we may not give away stays ours, which the mode below makes visible */
 	if (chown(writer->path, (uid_t)-1, model.st_gid) != 0 && errno != EPERM)
-		return system_error(writer->path, reason);
+		return reason_errno(reason, errno, writer->path);
 	if (chmod(writer->path, DIRECTORY_MODE) != 0)
-		return system_error(writer->path, reason);
+		return reason_errno(reason, errno, writer->path);
 	return STATUS_OK;
 }
 
@@ -217,7 +209,7 @@ set_mode(const struct store_writer *writer, const char *name, mode_t mode,
 	char path[PATH_MAX + 16];
 
 	snprintf(path, sizeof(path), "%s/%s", writer->path, name);
-	return chmod(path, mode) == 0 ? STATUS_OK : system_error(path, reason);
+	return chmod(path, mode) == 0 ? STATUS_OK : reason_errno(reason, errno, path);
 }
 
 int
@@ -260,7 +252,7 @@ store_writer_publish(struct store_writer *writer, struct reason *reason)
 	unsigned flags = access(writer->dir, F_OK) == 0 ? RENAME_EXCHANGE : RENAME_NOREPLACE;
 
 	if (renameat2(AT_FDCWD, writer->path, AT_FDCWD, writer->dir, flags) != 0)
-		return system_error(writer->dir, reason);
+		return reason_errno(reason, errno, writer->dir);
 	strcpy(writer->path, writer->dir);
 	return STATUS_OK;
 }
