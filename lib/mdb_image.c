@@ -23,7 +23,6 @@ enum {
 	NODE_BIG = 0x01,
 };
 
-
 struct walk {
 	const struct mdb_image *image;
 	int tree;

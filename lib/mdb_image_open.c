@@ -67,7 +67,8 @@ check_meta(const struct meta_page *page, unsigned number, uint64_t size,
 	if (status != STATUS_OK)
 		return status;
 	if (page->map_size > MAP_MAX || page->last_page < 1
-		|| (page->tree[MDB_IMAGE_FREE].flags & (FLAG_DUPLICATES | FLAG_INTEGER)) != FLAG_INTEGER
+		|| (page->tree[MDB_IMAGE_FREE].flags & (FLAG_DUPLICATES | FLAG_INTEGER))
+			!= FLAG_INTEGER
 		|| page->tree[MDB_IMAGE_MAIN].flags != 0)
 		return reason_set(reason, STATUS_CORRUPT, "meta page %u: damaged", number);
 	for (i = 0; i < 2; i++)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * Long work beside threads that answer queries: the scheduler would let it have a processor
- * for milliseconds at a time, and who waits for that processor is a query. A thread that
- * called pace_begin works for a quarter of a millisecond, then rests three; one that did
+ * Long work beside threads that answer queries: the scheduler would let it have a processor for
+ * milliseconds at a time, and who waits for that processor is a query. A thread that called
+ * pace_begin works for a quarter of a millisecond, then rests for three quarters; one that did
  * not never rests.
  */
 #pragma once

@@ -7,7 +7,6 @@
 #include "lib/side.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <lmdb.h>
 #include <pthread.h>
 #include <stdbool.h>

@@ -208,7 +208,8 @@ state_walk_log(struct state_txn *txn, uint64_t since, size_t limit, state_log_fn
 
 	if (status != STATUS_OK || since == txn->meta.meta.revision)
 		return status;
-	if (since > txn->meta.meta.revision || txn->meta.log_first == 0 || since + 1 < txn->meta.log_first)
+	if (since > txn->meta.meta.revision || txn->meta.log_first == 0
+		|| since + 1 < txn->meta.log_first)
 		return reason_set(reason, STATUS_NOT_FOUND,
 			"the change log does not reach back to revision %llu",
 			(unsigned long long)since);

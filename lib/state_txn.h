@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * What the files of the state environment share: state_env.c (files), state.c
- * (transactions, meta), state_rrset.c (RRsets and their indexes), state_pointer.c (index of addresses),
- * state_count.c (sources and zones), state_recount.c (zones counted anew), state_log.c
- * (change log), state_alarm.c. For lib/state*.c only.
+ * What the files of the state environment share: state_env.c (files), state.c (transactions,
+ * meta), state_rrset.c (RRsets and their indexes), state_pointer.c (index of addresses),
+ * state_count.c (sources and zones), state_recount.c (zones counted anew), state_log.c (change
+ * log), state_alarm.c. For lib/state*.c only.
  */
 #pragma once
 

@@ -61,10 +61,10 @@ struct workers {
  * memory or too many threads. */
 struct worker_state *worker_new(struct workers *workers, size_t zone_count);
 
-/* Looks the query up in the current store; when that cannot be read or fails for this name,
- * in the snapshot; then in the fallback records. The result is in state->answer and state->stage. Sets what
- * of the query is about the store. The read section: nothing points into a store after
- * it. */
+/* Looks the query up in the current store; when that cannot be read or fails for this name, in
+ * the snapshot; then in the fallback records. The result is in state->answer and state->stage.
+ * Sets what of the query is about the store. The read section: nothing points into a store
+ * after it. */
 void worker_read(struct workers *workers, struct worker_state *state,
 	const struct zones *zones, const struct zone *zone, const struct name_key *key,
 	struct lookup_query *query);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * From the truth to what is served: the RRsets of one name as a node (node.h). An apex
- * gets the SOA and NS RRset that nobody wrote, and the serial of its zone; a reverse name gets
- * the PTR records that zones with auto-ptr make, unless somebody wrote one; wall-clock leases become ends on the boot clock. Used by the writer thread; what it makes points
- * into the state's transaction.
+ * From the truth to what is served: the RRsets of one name as a node (node.h). An apex gets the
+ * SOA and NS RRset that nobody wrote, and the serial of its zone; a reverse name gets the PTR
+ * records that zones with auto-ptr make, unless somebody wrote one; wall-clock leases become
+ * ends on the boot clock. Used by the writer thread; what it makes points into the state's
+ * transaction.
  */
 #pragma once
 

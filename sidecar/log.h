@@ -33,6 +33,6 @@ void log_line(enum log_level level, const char *format, ...)
 /* Lines that were dropped since the start. */
 uint64_t log_dropped(void);
 
-/* The same as log_line for requests that were refused: at most LOG_REFUSED_BURST lines a second, then
- * one line that counts the rest. */
+/* The same as log_line for requests that were refused: at most LOG_REFUSED_BURST lines a
+ * second, then one line that counts the rest. */
 void log_refused(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -90,7 +90,8 @@ static const char usage[] =
 int
 main(int argc, char **argv)
 {
-	struct daemon daemon = { .main_thread = pthread_self(), .api = { .lock = PTHREAD_MUTEX_INITIALIZER } };
+	struct daemon daemon = { .main_thread = pthread_self(),
+		.api = { .lock = PTHREAD_MUTEX_INITIALIZER } };
 	struct arguments arguments = { .watchdog_s = WATCHDOG_OWN_S };
 	struct reason reason = { "" };
 	int exit_code = EXIT_SUCCESS;

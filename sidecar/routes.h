@@ -24,9 +24,9 @@ struct route {
 	void (*handle)(struct api_call *call);
 };
 
-/* The row of a method and path, or NULL. Copies the variable parts to `variable` (owned
- * by the caller, NULL where unused; all of them for want of memory). *out_allow, when not NULL and no row fits, becomes
- * the methods of the path ("GET, PUT") or stays empty for an unknown path. */
+/* The row of a method and path, or NULL. Copies the variable parts to `variable` (owned by the
+ * caller, NULL where unused; all of them for want of memory). *out_allow, when not NULL and no
+ * row fits, becomes the methods of the path ("GET, PUT") or stays empty for an unknown path. */
 const struct route *routes_find(enum http_method method, const char *path,
 	char *variable[API_VARIABLES_MAX], char out_allow[48]);
 
