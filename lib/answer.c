@@ -37,6 +37,7 @@ void
 answer_reset(struct answer *answer)
 {
 	answer->kind = ANSWER_FAILED;
+	answer->failure = STATUS_UNAVAILABLE;
 	answer->is_fallback = false;
 	answer->rrset_count = 0;
 	answer->target.len = 0;

@@ -60,6 +60,7 @@ struct rule_scratch;
 
 struct answer {
 	enum answer_kind kind;
+	int failure; /* of ANSWER_FAILED, a status; STATUS_CORRUPT: what is stored is damaged */
 	bool is_fallback; /* it would be another one without the fallback records */
 	size_t rrset_count;
 	struct answer_rrset rrset[ANSWER_RRSETS_MAX];

@@ -57,6 +57,7 @@ lookup_answer(const struct zones *zones, const struct zone *zone,
 	if (step == SEARCH_BROKEN) {
 		search_note(&search, LOOKUP_BROKEN, search.key.len);
 		answer_reset(out);
+		out->failure = search.failure ? search.failure : STATUS_CORRUPT;
 	}
 }
 
@@ -70,8 +71,10 @@ take_step(struct search *search)
 	uint32_t flags;
 
 	search_note(search, LOOKUP_ZONE, search->key.len);
-	if (search->zone->stale_ms < search->query->age_ms)
+	if (search->zone->stale_ms < search->query->age_ms) {
+		search->failure = STATUS_UNAVAILABLE;
 		return SEARCH_BROKEN;
+	}
 	if (read_flags(search, &flags) != STATUS_OK)
 		return SEARCH_BROKEN;
 	if (flags & NODE_HAS_CUTS)
@@ -100,7 +103,10 @@ take_fallback_step(struct search *search)
 
 	search_note(search, LOOKUP_ZONE, search->key.len);
 	step = outcome_fallback(search);
-	return step == SEARCH_ON ? SEARCH_BROKEN : step;
+	if (step != SEARCH_ON)
+		return step;
+	search->failure = STATUS_UNAVAILABLE;
+	return SEARCH_BROKEN;
 }
 
 /* The apex says what the zone is free of; a zone that is not compiled yet has nothing. */
@@ -320,8 +326,10 @@ try_rules(struct search *search)
 
 		if (status == STATUS_NOT_FOUND)
 			continue;
-		if (status != STATUS_OK) /* no reason to deny the name */
+		if (status != STATUS_OK) { /* no reason to deny the name */
+			search->failure = status;
 			return SEARCH_BROKEN;
+		}
 		if (!matched)
 			search_note(search, LOOKUP_RULE, search->key.len);
 		matched = true;

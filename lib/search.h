@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "lib/lookup.h"
+#include "lib/status.h"
 
 /* One query on its way; `name` and `zone` move along a chain of CNAMEs and DNAMEs. */
 struct search {
@@ -22,6 +23,7 @@ struct search {
 	const uint8_t *name; /* the client's bytes, or a CNAME's target in the answer */
 	struct name_key key;
 	unsigned followed;
+	int failure; /* why SEARCH_BROKEN, when it is not what is stored: a status */
 };
 
 /* What one step decides. */
@@ -88,6 +90,10 @@ static inline int
 search_add(struct search *search, enum answer_section section, const uint8_t *owner,
 	const struct node_rrset *rrset)
 {
-	return answer_add(search->answer, section, owner,
+	int status = answer_add(search->answer, section, owner,
 		name_wire_length(owner, NAME_WIRE_MAX), rrset);
+
+	if (__builtin_expect(status != STATUS_OK, 0))
+		search->failure = status;
+	return status;
 }

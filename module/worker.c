@@ -185,8 +185,9 @@ read_store(void *context)
 	lookup_answer(read->zones, read->zone, read->key, read->query, txn,
 		&state->answer);
 	store_reader_end(txn);
-	/* so it was a value, or what links them */
-	read->is_damaged = state->answer.kind == ANSWER_FAILED;
+	/* a value, or what links them; not the end of our memory or of the answer's room */
+	read->is_damaged = state->answer.kind == ANSWER_FAILED
+			   && state->answer.failure == STATUS_CORRUPT;
 }
 
 /* Several workers may come here for one store. */

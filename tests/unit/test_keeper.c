@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "lib/clock.h"
+#include "lib/rule.h"
 #include "lib/side.h"
 #include "module/keeper.h"
 
@@ -260,6 +261,39 @@ a_read_that_faults_costs_the_store_and_wakes_the_keeper(void **state)
 	assert_true(atomic_load(&worker->stats.trips[GUARD_SIGBUS]) <= 3);
 	assert_true(was_said("store is refused: SIGBUS")
 		    || was_said("store is refused: data.mdb was truncated"));
+}
+
+/* Rules of more types than an answer has room for. */
+static void
+a_limit_of_the_answer_makes_no_store_suspect(void **state)
+{
+	struct worker_state *worker = worker_new(&workers, 1);
+	struct name name = unit_name("many.live");
+	struct name_key key = unit_key("many.live");
+	struct lookup_query query = { .name = name.wire, .type = RRSET_ANY };
+	struct rule *rules[ANSWER_RRSETS_MAX + 1];
+	const char *at;
+	char type[16];
+
+	(void)state;
+	publish(1);
+	start();
+	for (size_t i = 0; i < UNIT_COUNT(rules); i++) {
+		const struct rule_text text = { "many\\.live\\.", type, "\\# 1 00", 60 };
+
+		snprintf(type, sizeof(type), "TYPE%zu", 65280 + i);
+		assert_int_equal(rule_new(&text, &rules[i], &at, NULL), STATUS_OK);
+	}
+	zone.any = ZONE_ANY_FULL;
+	zone.rule = rules;
+	zone.rule_count = UNIT_COUNT(rules);
+	worker_read(&workers, worker, &config.zones, &zone, &key, &query);
+	zone.rule_count = 0;
+	for (size_t i = 0; i < UNIT_COUNT(rules); i++)
+		rule_free(rules[i]);
+	assert_int_equal(worker->answer.kind, ANSWER_FAILED);
+	assert_int_equal(atomic_load(&worker->stats.corrupt), 0);
+	assert_int_equal(ask(worker), 1);
 }
 
 static void
@@ -630,6 +664,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			a_read_that_faults_costs_the_store_and_wakes_the_keeper, setup,
 			teardown),
+		cmocka_unit_test_setup_teardown(
+			a_limit_of_the_answer_makes_no_store_suspect, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			the_snapshot_answers_for_a_store_that_broke, setup, teardown),
 		cmocka_unit_test_setup_teardown(

@@ -460,6 +460,7 @@ no_store_is_a_failure(void **state)
 	(void)state;
 	lookup_answer(&zones, zones_match(&zones, &key), &key, &query, NULL, &answer);
 	assert_int_equal(answer.kind, ANSWER_FAILED);
+	assert_int_equal(answer.failure, STATUS_UNAVAILABLE);
 	assert_int_equal(answer.rrset_count, 0);
 }
 
@@ -474,6 +475,7 @@ a_damaged_value_is_a_failure(void **state)
 	memset(value, 0x5a, 64);
 	ask("damaged.live", RRSET_A);
 	assert_int_equal(answer.kind, ANSWER_FAILED);
+	assert_int_equal(answer.failure, STATUS_CORRUPT);
 	ask("www.live", RRSET_A);
 	assert_int_equal(answer.kind, ANSWER_FOUND);
 }
@@ -741,6 +743,28 @@ a_rule_answers_for_names_that_are_not_there(void **state)
 	zone_of("live")->any = ZONE_ANY_MINIMAL;
 	for (size_t i = 0; i < UNIT_COUNT(apexes); i++)
 		drop_rules(zone_of(apexes[i]));
+}
+
+/* Rules of more types than an answer has room for: nothing is damaged. */
+static void
+a_limit_of_the_answer_is_no_damage(void **state)
+{
+	struct rule_text texts[ANSWER_RRSETS_MAX + 1];
+	char types[UNIT_COUNT(texts)][16];
+	struct zone *zone = zone_of("live");
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_COUNT(texts); i++) {
+		snprintf(types[i], sizeof(types[i]), "TYPE%zu", 65280 + i);
+		texts[i] = (struct rule_text){ "many\\.live\\.", types[i], "\\# 1 00", 60 };
+	}
+	set_rules(zone, texts, UNIT_COUNT(texts));
+	zone->any = ZONE_ANY_FULL;
+	ask("many.live", RRSET_ANY);
+	zone->any = ZONE_ANY_MINIMAL;
+	drop_rules(zone);
+	assert_int_equal(answer.kind, ANSWER_FAILED);
+	assert_int_equal(answer.failure, STATUS_TOO_LARGE);
 }
 
 static void
@@ -1066,6 +1090,7 @@ main(void)
 		cmocka_unit_test(a_dname_leaves_its_owner_alone),
 		cmocka_unit_test(a_name_that_grows_too_long_is_yxdomain),
 		cmocka_unit_test(a_rule_answers_for_names_that_are_not_there),
+		cmocka_unit_test(a_limit_of_the_answer_is_no_damage),
 		cmocka_unit_test(a_fault_in_a_rule_is_not_the_stores),
 		cmocka_unit_test(a_trace_tells_each_step),
 		cmocka_unit_test(the_longest_chain_fits_a_trace),
