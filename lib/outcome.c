@@ -11,8 +11,10 @@
 #include "lib/status.h"
 
 static bool has_target(uint16_t type, size_t *out_at);
-static void
+static enum search_step
 add_addresses(struct search *search, const struct node_rrset *rrset, size_t name_at);
+static int add_address(struct search *search, const struct node *node, uint16_t type,
+	const uint8_t *owner);
 static enum search_step finish_negative(struct search *search, enum answer_kind kind);
 static uint32_t negative_ttl(const struct node_rrset *soa);
 static bool is_soa_block(const struct node_rrset *rrset);
@@ -29,11 +31,11 @@ outcome_found(struct search *search, const struct node_rrset *rrset)
 	if (search_add(search, ANSWER_ANSWER, search->name, rrset) != STATUS_OK)
 		return SEARCH_BROKEN;
 	search_note_rrset(search, LOOKUP_RRSET, NULL, rrset->type);
-	if (search->query->wants_additional && search->txn
-		&& has_target(rrset->type, &at))
-		add_addresses(search, rrset, at);
 	search->answer->kind = ANSWER_FOUND;
-	return SEARCH_DONE;
+	return search->query->wants_additional && search->txn
+			&& has_target(rrset->type, &at)
+		? add_addresses(search, rrset, at)
+		: SEARCH_DONE;
 }
 
 /* Where rdata of a type holds a name whose addresses are worth adding. */
@@ -66,23 +68,23 @@ outcome_refer(struct search *search, size_t cut, const struct node_rrset *ns)
 	if (search_add(search, ANSWER_AUTHORITY, search_ancestor_name(search, cut), ns)
 		!= STATUS_OK)
 		return SEARCH_BROKEN;
-	add_addresses(search, ns, 0);
 	search->answer->kind = ANSWER_REFERRAL;
-	return SEARCH_DONE;
+	return add_addresses(search, ns, 0);
 }
 
 /* Addresses of the names that a record points to, as far as this zone has them; they are
- * a courtesy, so what does not fit or cannot be read is left out. */
-static void
+ * a courtesy, so what does not fit is left out. What cannot be read is damage as elsewhere:
+ * without glue a referral leads nowhere. */
+static enum search_step
 add_addresses(struct search *search, const struct node_rrset *rrset, size_t name_at)
 {
 	static const uint16_t types[] = { RRSET_A, RRSET_AAAA };
 	size_t at = 0, i, t;
+	int found;
 
 	for (i = 0; i < rrset->count; i++) {
 		size_t len = (size_t)rrset->rdata[at] << 8 | rrset->rdata[at + 1];
 		const uint8_t *target = rrset->rdata + at + 2 + name_at;
-		struct node_rrset address;
 		struct name_key key;
 		struct node node;
 
@@ -90,14 +92,29 @@ add_addresses(struct search *search, const struct node_rrset *rrset, size_t name
 		if (len <= name_at || name_wire_length(target, len - name_at) == 0)
 			continue;
 		name_to_key(target, &key);
-		if (!name_key_is_within(key.bytes, key.len, &search->zone->key)
-			|| store_find(search->txn, &key, &node) != STORE_EXACT)
+		if (!name_key_is_within(key.bytes, key.len, &search->zone->key))
 			continue;
-		for (t = 0; t < 2; t++)
-			if (search_find_type(search, &node, types[t], &address)
-				== STATUS_OK)
-				search_add(search, ANSWER_ADDITIONAL, target, &address);
+		found = store_find(search->txn, &key, &node);
+		for (t = 0; t < 2 && found == STORE_EXACT; t++)
+			if (add_address(search, &node, types[t], target) != STATUS_OK)
+				return SEARCH_BROKEN;
+		if (found < 0)
+			return SEARCH_BROKEN;
 	}
+	return SEARCH_DONE;
+}
+
+static int
+add_address(struct search *search, const struct node *node, uint16_t type,
+	const uint8_t *owner)
+{
+	struct node_rrset address;
+	int status = search_find_type(search, node, type, &address);
+
+	if (status == STATUS_OK)
+		(void)answer_add(search->answer, ANSWER_ADDITIONAL, owner,
+			name_wire_length(owner, NAME_WIRE_MAX), &address);
+	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
 enum search_step

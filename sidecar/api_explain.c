@@ -171,6 +171,8 @@ look(void *context, struct store_txn *serve, struct state_txn *state)
 	struct explain *explain = context;
 	struct lookup_query query = { .name = explain->name.wire,
 		.type = explain->type,
+		/* as of a resolver whose responses are minimal */
+		.wants_additional = explain->type == RRSET_NS,
 		.now_ms = clock_boot_ms(),
 		.trace = &explain->trace };
 	bool is_made = false; /* by a rule or a DNAME: state knows nothing of it */

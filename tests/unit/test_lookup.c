@@ -575,6 +575,27 @@ a_cut_refers_with_glue(void **state)
 	}
 }
 
+/* A referral without its glue leads nowhere; the snapshot may have it. */
+static void
+damaged_glue_is_a_failure(void **state)
+{
+	struct name_key key = unit_key("ns.cut.full");
+	struct node_rrset ns = name_rrset(RRSET_NS, "ns.cut.full");
+	uint8_t *value;
+
+	(void)state;
+	serve_put(&serve, "cut.full", &ns, 1);
+	free((void *)(uintptr_t)ns.rdata);
+	ask("x.cut.full", RRSET_A);
+	assert_int_equal(answer.kind, ANSWER_REFERRAL);
+	assert_int_equal(store_writer_reserve(serve.txn, &key, 64, &value, NULL), STATUS_OK);
+	memset(value, 0x5a, 64);
+	ask("x.cut.full", RRSET_A);
+	assert_int_equal(answer.kind, ANSWER_FAILED);
+	assert_int_equal(answer.failure, STATUS_CORRUPT);
+	assert_int_equal(answer.rrset_count, 0);
+}
+
 static void
 ds_at_a_cut_is_the_parents_own(void **state)
 {
@@ -1084,6 +1105,7 @@ main(void)
 		cmocka_unit_test(a_wildcard_cname_is_followed),
 		cmocka_unit_test(the_deepest_name_costs_few_steps_and_is_right),
 		cmocka_unit_test(a_cut_refers_with_glue),
+		cmocka_unit_test(damaged_glue_is_a_failure),
 		cmocka_unit_test(ds_at_a_cut_is_the_parents_own),
 		cmocka_unit_test(a_cut_can_be_left_to_the_resolver),
 		cmocka_unit_test(a_dname_redirects_what_is_below_it),
