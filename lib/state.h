@@ -268,8 +268,9 @@ bool state_is_waiting(struct state *state);
 unsigned state_sweep(struct state *state);
 
 /* Asked before the environment is opened anew after an I/O error: is the file whole? Nothing
- * of it is open then. STATUS_CORRUPT: every transaction fails from now on. Called with a lock
- * held: must not use state. Set before other threads use it. */
+ * of it is open then. STATUS_CORRUPT: every transaction fails from now on. Whoever wants one
+ * meanwhile waits 5 s and gets STATUS_UNAVAILABLE: fn must not use state. Set before other
+ * threads use it. */
 typedef int (*state_examine_fn)(void *context, struct reason *reason);
 void state_set_examiner(struct state *state, state_examine_fn fn, void *context);
 

@@ -25,7 +25,7 @@
 
 #define READERS_MAX 512     /* API threads hold one each */
 #define MAP_UNIT 65536      /* a multiple of every page size that LMDB has */
-#define REOPEN_WAIT_S 5     /* for running readers to end */
+#define REOPEN_WAIT_S 5     /* for running readers to end, or for who waits for that */
 #define READ_ONLY_MS 1000   /* between two attempts to write to what was read-only */
 
 /* --- the lock file --- */
@@ -304,7 +304,10 @@ examine(struct state *state, struct reason *reason)
 
 	if (!state->must_examine || !state->examine)
 		return STATUS_OK;
+	/* it takes as long as the disk wants; is_reopening keeps everybody else out */
+	pthread_mutex_unlock(&state->lock);
 	status = state->examine(state->examine_context, reason);
+	pthread_mutex_lock(&state->lock);
 	state->must_examine = false;
 	state->is_damaged = status == STATUS_CORRUPT;
 	return status;
@@ -323,18 +326,15 @@ must_reopen(const struct state *state)
 }
 
 /* Closes the environment when the last transaction has ended, and opens it anew. Called
- * with the lock held. */
+ * with the lock held, which is free while state is examined. */
 static int
-reopen(struct state *state, struct reason *reason)
+reopen(struct state *state, const struct timespec *deadline, struct reason *reason)
 {
-	struct timespec deadline;
 	int status = STATUS_OK;
 
-	clock_gettime(CLOCK_MONOTONIC, &deadline);
-	deadline.tv_sec += REOPEN_WAIT_S;
 	state->is_reopening = true;
 	while (state->users > 0
-		&& pthread_cond_timedwait(&state->idle, &state->lock, &deadline) == 0)
+		&& pthread_cond_timedwait(&state->idle, &state->lock, deadline) == 0)
 		;
 	if (state->users > 0) {
 		status = reason_set(reason, STATUS_UNAVAILABLE,
@@ -362,15 +362,22 @@ reopen(struct state *state, struct reason *reason)
 int
 state_enter(struct state *state, struct reason *reason)
 {
+	struct timespec deadline; /* of all waiting here together */
 	int status = STATUS_OK;
 
+	clock_gettime(CLOCK_MONOTONIC, &deadline);
+	deadline.tv_sec += REOPEN_WAIT_S;
 	pthread_mutex_lock(&state->lock);
-	while (state->is_reopening)
-		pthread_cond_wait(&state->idle, &state->lock);
-	if (state->is_damaged)
+	while (state->is_reopening
+		&& pthread_cond_timedwait(&state->idle, &state->lock, &deadline) == 0)
+		;
+	if (state->is_reopening)
+		status = reason_set(reason, STATUS_UNAVAILABLE,
+			"state is being opened anew, after a check that takes long");
+	else if (state->is_damaged)
 		status = reason_set(reason, STATUS_CORRUPT, "state is damaged");
 	else if (must_reopen(state))
-		status = reopen(state, reason);
+		status = reopen(state, &deadline, reason);
 	if (status == STATUS_OK)
 		state->users++;
 	pthread_mutex_unlock(&state->lock);

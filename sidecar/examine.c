@@ -45,8 +45,8 @@ enum {
 
 /* --- the child --- */
 
-static unsigned
-time_limit(const char *dir)
+unsigned
+examine_limit_s(const char *dir)
 {
 	char path[PATH_MAX];
 	struct stat file = { 0 };
@@ -77,7 +77,7 @@ int
 examine_child(const char *dir)
 {
 	const struct rlimit no_core = { 0, 0 };
-	const struct rlimit cpu = { time_limit(dir), time_limit(dir) + 1 };
+	const struct rlimit cpu = { examine_limit_s(dir), examine_limit_s(dir) + 1 };
 	uint64_t begin_ms = clock_read_ms(CLOCK_MONOTONIC), took_ms;
 	struct state_check check = { 0 };
 	struct reason reason = { "" };
@@ -230,7 +230,7 @@ examine_run(const char *dir, bool is_background, struct reason *reason)
 		setpriority(PRIO_PROCESS, (id_t)pid, BACKGROUND_NICE);
 		syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, pid, IOPRIO_IDLE);
 	}
-	verdict = wait_for(pid, ends[0], time_limit(dir), reason);
+	verdict = wait_for(pid, ends[0], examine_limit_s(dir), reason);
 	close(ends[0]);
 	return verdict;
 }

@@ -26,5 +26,8 @@ int examine_child(const char *dir);
  * background it has a low priority. Any thread. */
 enum examine_verdict examine_run(const char *dir, bool is_background, struct reason *reason);
 
+/* How long the file of the directory, as big as it is, may take to check. */
+unsigned examine_limit_s(const char *dir);
+
 /* From what waitpid says. A signal that the child brought upon itself is damage. */
 enum examine_verdict examine_verdict_of(int wait_status);

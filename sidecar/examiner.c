@@ -14,6 +14,7 @@
 #include "lib/status.h"
 #include "sidecar/examine.h"
 #include "sidecar/log.h"
+#include "sidecar/pulse.h"
 
 struct examiner {
 	pthread_t thread;
@@ -59,8 +60,10 @@ examine_closed(void *context, struct reason *reason)
 {
 	struct examiner *examiner = context;
 	struct reason said = { "" };
-	enum examine_verdict verdict = examine_run(examiner->dir, false, &said);
+	enum examine_verdict verdict;
 
+	pulse_allow_ms(examine_limit_s(examiner->dir) * UINT64_C(1000)); /* the writer waits */
+	verdict = examine_run(examiner->dir, false, &said);
 	log_line(LOG_LEVEL_WARNING, "state: opened anew after an I/O error: %s", said.text);
 	return judge(examiner, verdict, said.text, reason);
 }

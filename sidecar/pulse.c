@@ -6,9 +6,11 @@
 #include "sidecar/pulse.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 static _Atomic uint64_t beats, allowed_ms;
 static _Atomic(pulse_fn) watching;
+static _Thread_local bool is_mine; /* this thread has beaten */
 
 void
 pulse_beat(void)
@@ -18,6 +20,7 @@ pulse_beat(void)
 
 	atomic_store_explicit(&beats, now, memory_order_relaxed);
 	atomic_store_explicit(&allowed_ms, 0, memory_order_relaxed);
+	is_mine = true;
 	if (now % PULSE_STRIDE == 0)
 		pulse_wait();
 }
@@ -39,6 +42,13 @@ pulse_allow(size_t items)
 
 	atomic_store_explicit(
 		&allowed_ms, few + items * PULSE_BULK_ITEM_MS, memory_order_relaxed);
+}
+
+void
+pulse_allow_ms(uint64_t ms)
+{
+	if (is_mine)
+		atomic_store_explicit(&allowed_ms, ms, memory_order_relaxed);
 }
 
 void

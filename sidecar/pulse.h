@@ -29,6 +29,10 @@ void pulse_beat(void);
 /* Allows for `items` changes until the next beat. */
 void pulse_allow(size_t items);
 
+/* Allows so much time until the next beat, for who waits for another process. Nothing on a
+ * thread that does not beat: it does not keep the writer from moving. */
+void pulse_allow_ms(uint64_t ms);
+
 /* Calls the hook at once: for who waits for another process and has no step to count. */
 void pulse_wait(void);
 

@@ -2,10 +2,12 @@
 # Copyright (c) 2026, the livezone authors
 """The watchdog: patted while the writer moves, and only then."""
 
+import os
 import shutil
 import signal
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -163,6 +165,46 @@ def test_without_systemd_a_stuck_writer_ends_livezoned(livezoned, cleanup):
     assert daemon.process.wait(30) == 1
     daemon.start()
     assert daemon.api.get("/v1/rrsets/kept.live.test/A").json["records"] == ["10.0.0.1"]
+
+
+def children(pid):
+    return {int(child) for task in Path(f"/proc/{pid}/task").iterdir()
+            for child in (task / "children").read_text().split()}
+
+
+def stop_next_child(pid):
+    """Stops the next child before it has done anything; returns its pid."""
+
+    def stopped():
+        for child in children(pid):
+            os.kill(child, signal.SIGSTOP)
+            return child
+        return None
+
+    return wait_until(stopped, 30, "a child", 0)
+
+
+def test_a_check_of_state_may_take_longer_than_the_limit(livezoned, cleanup):
+    daemon = livezoned(start=False)
+    daemon.arguments = ["--watchdog", "2"]
+    daemon.start()
+    daemon.api.put("kept.live.test", "A", "10.0.0.1")
+    pid = daemon.process.pid
+    broken = Strace(pid, "fdatasync", "error=EIO:when=1", tid=thread(pid, "writer"),
+                    paths=[Path(daemon.config["store"]["state"]) / "data.mdb"])
+    cleanup.callback(broken.close)
+    failed = daemon.api.request("PUT", "/v1/rrsets/a.live.test/A", {"records": ["10.0.0.2"]})
+    broken.close()
+    assert failed.status == 503
+    check = stop_next_child(pid)  # the writer looks into state each few seconds
+    since = time.monotonic()
+    wait_until(lambda: time.monotonic() > since + 8, 20, "the check takes long")
+    assert daemon.process.is_running()
+    assert daemon.api.request("GET", "/readyz").status == 200
+    assert daemon.api.request("GET", "/v1/status").status == 503
+    os.kill(check, signal.SIGCONT)
+    wait_until(lambda: daemon.api.request("GET", "/v1/status").status == 200, 20, "opened anew")
+    daemon.api.put("after.live.test", "A", "10.0.0.2")
 
 
 @pytest.mark.parametrize("value", ["", "x", "-1", "5s", "86401"])

@@ -2,6 +2,8 @@
  * Copyright (c) 2026, the livezone authors */
 #include "tests/unit/unit.h"
 
+#include <pthread.h>
+
 #include "sidecar/pulse.h"
 
 static struct pulse
@@ -33,6 +35,30 @@ test_an_allowance_grows_with_the_changes_and_ends_with_the_next_beat(void **stat
 	pulse_allow(1000000);
 	assert_int_equal(read_pulse().allowed_ms,
 		PULSE_ITEMS_MAX_MS + 1000000 * PULSE_BULK_ITEM_MS);
+	pulse_beat();
+	assert_int_equal(read_pulse().allowed_ms, 0);
+}
+
+static void *
+allow_elsewhere(void *context)
+{
+	(void)context;
+	pulse_allow_ms(5000);
+	return NULL;
+}
+
+static void
+test_time_is_allowed_to_the_thread_that_beats_and_to_no_other(void **state)
+{
+	pthread_t other;
+
+	(void)state;
+	pulse_beat();
+	assert_int_equal(pthread_create(&other, NULL, allow_elsewhere, NULL), 0);
+	pthread_join(other, NULL);
+	assert_int_equal(read_pulse().allowed_ms, 0);
+	pulse_allow_ms(5000);
+	assert_int_equal(read_pulse().allowed_ms, 5000);
 	pulse_beat();
 	assert_int_equal(read_pulse().allowed_ms, 0);
 }
@@ -71,6 +97,8 @@ main(void)
 		cmocka_unit_test(test_each_step_is_one_beat),
 		cmocka_unit_test(
 			test_an_allowance_grows_with_the_changes_and_ends_with_the_next_beat),
+		cmocka_unit_test(
+			test_time_is_allowed_to_the_thread_that_beats_and_to_no_other),
 		cmocka_unit_test(
 			test_the_hook_is_called_now_and_then_until_it_is_taken_off),
 	};

@@ -4,9 +4,11 @@
 
 #include <fcntl.h>
 #include <lmdb.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/mdb.h"
@@ -465,6 +467,53 @@ count_name(void *context, const struct name_key *name, struct reason *why)
 	return STATUS_OK;
 }
 
+/* Another thread, while state is examined: what it got. */
+struct onlooker {
+	bool is_waiting;
+	int status;
+};
+
+static void *
+look_on(void *context)
+{
+	struct onlooker *onlooker = context;
+	struct state_txn *txn;
+
+	onlooker->is_waiting = state_is_waiting(truth);
+	onlooker->status = state_begin_read(truth, &txn, NULL);
+	return NULL;
+}
+
+/* As long as the other thread takes. */
+static int
+examine_slowly(void *context, struct reason *why)
+{
+	struct timespec deadline;
+	pthread_t other;
+
+	(void)why;
+	assert_int_equal(pthread_create(&other, NULL, look_on, context), 0);
+	clock_gettime(CLOCK_REALTIME, &deadline);
+	deadline.tv_sec += 30;
+	assert_int_equal(pthread_timedjoin_np(other, NULL, &deadline), 0);
+	return STATUS_OK;
+}
+
+static void
+test_nobody_hangs_while_a_check_takes_long(void **state)
+{
+	struct onlooker onlooker = { .status = STATUS_OK };
+
+	(void)state;
+	state_set_examiner(truth, examine_slowly, &onlooker);
+	assert_int_equal(state_enter(truth, &reason), STATUS_OK);
+	state_leave(truth, STATE_EXAMINE);
+	state_abort(look());
+	assert_true(onlooker.is_waiting);
+	assert_int_equal(onlooker.status, STATUS_UNAVAILABLE);
+	assert_int_equal(state_reopens(truth), 1);
+}
+
 static void
 test_addresses_are_indexed_for_zones_that_want_it(void **state)
 {
@@ -841,6 +890,7 @@ main(void)
 		TEST(test_zones_are_counted_anew_when_their_set_changes),
 		TEST(test_an_alarm_stands_until_it_is_acknowledged),
 		TEST(test_a_doubtful_environment_is_examined_before_it_is_opened_anew),
+		TEST(test_nobody_hangs_while_a_check_takes_long),
 		TEST(test_addresses_are_indexed_for_zones_that_want_it),
 		TEST(test_the_log_tells_what_changed_and_where_it_ends),
 		TEST(test_puts_stop_at_their_quota_and_deletes_go_on),
