@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026, the livezone authors
-"""Rows of the fault matrix: a prober at 2,000 questions/s and a writer run, the row breaks
+"""Rows of doc/faults.md: a prober at 2,000 questions/s and a writer run, the row breaks
 something, and the truth checker (support/truth.py) judges every answer.
 
     def test_f22_truncated_serve(faults):                 # one function a row
