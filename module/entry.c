@@ -162,7 +162,10 @@ host_threads(struct module_env *env)
 	if (config_get_option_collate(env->cfg, "num-threads", &text) == 0)
 		threads = strtoul(text, NULL, 10);
 	free(text);
-	return threads > 0 && threads < WORKERS_MAX ? threads : 1;
+	if (threads > WORKERS_LIVE_MAX - 1)
+		log_warn("livezone: num-threads is %lu: only %d of them answer live, the others "
+			 "from copies of the store", threads, WORKERS_LIVE_MAX - 1);
+	return threads ? threads : 1;
 }
 
 /* With minimal-responses the host leaves additional records out, so that looking for them

@@ -73,7 +73,7 @@ static void follow_with_snapshot(struct keeper *keeper);
 static void sleep_or_wake(struct keeper *keeper);
 static struct live_order live_order(struct keeper *keeper);
 static struct snapshot_order snapshot_order(struct keeper *keeper);
-static size_t slots_wanted(const struct keeper *keeper);
+static size_t slots_wanted(const struct keeper *keeper, size_t limit);
 static int write_report(struct keeper *keeper);
 
 struct keeper *
@@ -350,7 +350,7 @@ live_order(struct keeper *keeper)
 		.allows_network_filesystem =
 			keeper->settings.config->store.allow_network_filesystem,
 		.workers = keeper->settings.workers,
-		.slots = slots_wanted(keeper),
+		.slots = slots_wanted(keeper, WORKERS_LIVE_MAX),
 		.report = &keeper->report,
 		.say = keeper->settings.say,
 		.is_over = &keeper->is_stopping,
@@ -366,19 +366,19 @@ snapshot_order(struct keeper *keeper)
 		.workers = keeper->settings.workers,
 		.live = keeper->live.current,
 		.limit = keeper->settings.config->store.snapshot_limit,
-		.slots = slots_wanted(keeper),
+		.slots = slots_wanted(keeper, STORE_READERS_MAX),
 		.report = &keeper->report,
 	};
 }
 
 static size_t
-slots_wanted(const struct keeper *keeper)
+slots_wanted(const struct keeper *keeper, size_t limit)
 {
 	size_t expected = keeper->settings.threads;
 	size_t running = workers_count(keeper->settings.workers);
 	size_t slots = (running > expected ? running : expected) + SLOTS_EXTRA;
 
-	return slots < WORKERS_MAX ? slots : WORKERS_MAX;
+	return slots < limit ? slots : limit;
 }
 
 static int

@@ -46,9 +46,13 @@ static void worker_free(struct worker_state *state);
 struct worker_state *
 worker_new(struct workers *workers, size_t zone_count)
 {
-	struct worker_state *state = calloc(1, sizeof(*state));
+	struct worker_state *state;
 	size_t index;
 
+	/* asked again for each query of a thread that has none */
+	if (atomic_load(&workers->count) >= WORKERS_MAX)
+		return NULL;
+	state = calloc(1, sizeof(*state));
 	if (!state)
 		return NULL;
 	state->memory = calloc(zone_count + 1, sizeof(*state->memory));

@@ -32,8 +32,10 @@
 #include "lib/zones.h"
 #include "module/stats.h"
 
-/* Half of the reader slots of the lock file, so that another resolver can share it. */
-#define WORKERS_MAX (STORE_READERS_MAX / 2)
+/* Half of the reader slots of the lock file, so that another resolver can share it. Threads
+ * beyond answer from the snapshot, those beyond STORE_READERS_MAX from fallback records. */
+#define WORKERS_LIVE_MAX (STORE_READERS_MAX / 2)
+#define WORKERS_MAX 1024 /* each may have ANSWER_BUFFER_SIZE; a thread beyond answers nothing */
 
 struct worker_state {
 	size_t slot; /* of every store: 0 is the keeper's own, worker n has n + 1 */

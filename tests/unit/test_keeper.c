@@ -621,6 +621,31 @@ a_reload_may_turn_to_another_directory_and_back(void **state)
 	assert_int_equal(ask(worker_new(&workers, 1)), 1);
 }
 
+static void
+threads_without_a_slot_of_the_store_answer_from_the_snapshot(void **state)
+{
+	struct worker_state *first = worker_new(&workers, 1), *last = NULL;
+
+	(void)state;
+	zone.stale_ms = 60000;
+	config.store.snapshot_limit = 1 << 20;
+	publish(1);
+	settings.threads = WORKERS_LIVE_MAX + 50;
+	start();
+	for (size_t i = 1; i < settings.threads; i++) {
+		last = worker_new(&workers, 1);
+		assert_non_null(last);
+	}
+	wait_for(last, 1);
+	assert_int_equal(last->stage, REPORT_STALE);
+	assert_int_equal(ask(first), 1);
+	assert_int_equal(first->stage, REPORT_LIVE);
+	while (workers_count(&workers) < WORKERS_MAX)
+		assert_non_null(worker_new(&workers, 1));
+	assert_null(worker_new(&workers, 1));
+	assert_int_equal(atomic_load(&workers.count), WORKERS_MAX);
+}
+
 #ifndef __SANITIZE_THREAD__ /* which ends a forked process that starts threads */
 static void
 a_forked_worker_opens_the_store_for_itself(void **state)
@@ -675,6 +700,9 @@ main(void)
 			teardown),
 		cmocka_unit_test_setup_teardown(
 			a_store_whose_successor_is_refused_is_live_no_longer, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(
+			threads_without_a_slot_of_the_store_answer_from_the_snapshot, setup,
 			teardown),
 		cmocka_unit_test_setup_teardown(
 			a_store_over_the_limit_has_no_snapshot, setup, teardown),
