@@ -2,9 +2,14 @@
 # Copyright (c) 2026, the livezone authors
 """What scripts/setup left in the prefix, and the scripts themselves."""
 
+import configparser
 import subprocess
 
+import pytest
+
 from support import build
+
+EXAMPLES = build.PREFIX / "share" / "doc" / "livezone" / "system"
 
 # What Unbound's dynlib module looks up.
 SIX_NAMES = {"init", "deinit", "operate", "inform_super", "clear", "get_mem"}
@@ -60,3 +65,12 @@ def test_shellcheck_finds_nothing_in_the_scripts():
         ["shellcheck", "-x", *scripts], cwd=build.SOURCE, capture_output=True, text=True
     )
     assert found.returncode == 0, found.stdout
+
+
+@pytest.mark.parametrize("unit", ["livezoned.service", "unbound-livezone.conf"])
+def test_systemd_never_gives_up_to_start_it(unit):
+    settings = configparser.ConfigParser(strict=False)
+    settings.optionxform = str
+    settings.read_string((EXAMPLES / unit).read_text())
+    assert settings["Service"]["Restart"] == "always"
+    assert settings["Unit"]["StartLimitIntervalSec"] == "0"
