@@ -186,6 +186,16 @@ def test_f15_started_with_an_unreadable_store(
     faults.record(note=f"serve: {store}: fallback, then {rcode_of(message)}")
 
 
+def run_prestart(daemon, settings, *options):
+    """Returns what it says."""
+    done = subprocess.run(
+        [build.PREFIX / "sbin" / "livezone-prestart", "--unbound", build.UNBOUND, settings, *options],
+        env={**os.environ, "LIVEZONE_CONF": str(daemon.config_file)},
+        capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
 def refusing_module(tmp_path):
     return compiled(build.SOURCE / "tests" / "faults" / "refusing_module.c", "-shared", "-fPIC",
                     name="refusing.so")
@@ -210,15 +220,9 @@ def test_f16_the_module_cannot_be_loaded(faults, module, tmp_path, upstream, cle
     daemon = faults.daemon()
     daemon.api.put("name.live.test", "A", "10.0.0.1")
     settings = tmp_path / "livezone.conf"
-    installed = build.PREFIX / "sbin" / "livezone-prestart"
 
     def prestart(module, *options):
-        done = subprocess.run(
-            [installed, "--unbound", build.UNBOUND, settings, "--module", module, *options],
-            env={**os.environ, "LIVEZONE_CONF": str(daemon.config_file)},
-            capture_output=True, text=True, timeout=60)
-        assert done.returncode == 0, done.stderr
-        return done.stderr
+        return run_prestart(daemon, settings, "--module", module, *options)
 
     said = prestart(MODULES[module](tmp_path))
     assert "cannot load the module" in said
@@ -322,6 +326,17 @@ def test_f17_a_clean_restart_reads_the_store_at_once(faults):
     assert faults.report_of(whole)["store"] == "live"
     assert whole.answers(truth.cold(1)) == ["10.16.0.1"]
     faults.record(note="after SIGKILL three times; a reload goes on counting, a restart does not")
+
+
+def test_f17_prestart_does_not_forget_crashes(faults, tmp_path):
+    whole = faults.whole(cold=100)
+    for _ in range(3):
+        wait_until(lambda: faults.report_of(whole).get("store") == "live", 10, "it is live")
+        whole.unbound.process.kill()
+        assert run_prestart(whole.daemon, tmp_path / "livezone.conf", "--module", build.MODULE) == ""
+        whole.unbound.start()
+    assert_disabled(faults, whole)
+    faults.record(note="SIGKILL three times, livezone-prestart before each start")
 
 
 @pytest.mark.parametrize("threads", [1, 2, 8, 64] if FULL else [1, 64])

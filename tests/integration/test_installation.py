@@ -3,6 +3,9 @@
 """What scripts/setup left in the prefix, and the scripts themselves."""
 
 import configparser
+import fnmatch
+import os
+import re
 import subprocess
 
 import pytest
@@ -74,3 +77,41 @@ def test_systemd_never_gives_up_to_start_it(unit):
     settings.read_string((EXAMPLES / unit).read_text())
     assert settings["Service"]["Restart"] == "always"
     assert settings["Unit"]["StartLimitIntervalSec"] == "0"
+
+
+def granted(path, permission):
+    """Whether the additions to Unbound's AppArmor profile let it."""
+    rules = re.findall(r"^ +(/\S+) ([a-z]+),$", (EXAMPLES / "apparmor-unbound").read_text(), re.M)
+    return any(
+        permission in permissions and fnmatch.fnmatchcase(path, pattern)
+        for pattern, permissions in rules
+    )
+
+
+def test_apparmor_lets_the_module_write_what_it_writes():
+    for name in ("lock.mdb", "unbound-12.report", "unbound-12.report.new", "unbound-12.snapshot"):
+        assert granted(f"/run/livezone/serve/{name}", "w"), name
+    assert not granted("/run/livezone/serve/data.mdb", "w")
+
+
+def test_apparmor_lets_the_trial_of_prestart_read_its_settings(tmp_path, livezoned):
+    if not os.access("/run", os.W_OK):
+        pytest.skip("/run is not ours to write to")
+    unbound = tmp_path / "unbound"
+    unbound.write_text(f"""#!/bin/sh
+        echo "r $3" >{tmp_path}/used
+        echo "w $(readlink /proc/self/fd/2)" >>{tmp_path}/used
+        exec {build.UNBOUND} "$@"
+        """)
+    unbound.chmod(0o755)
+    done = subprocess.run(
+        [build.PREFIX / "sbin" / "livezone-prestart", "--unbound", unbound,
+         tmp_path / "livezone.conf", "--module", build.MODULE],
+        env={**os.environ, "LIVEZONE_CONF": str(livezoned().config_file)},
+        capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    used = [line.split() for line in (tmp_path / "used").read_text().splitlines()]
+    assert len(used) == 2
+    for permission, path in used:
+        assert granted(path, permission), path
+        assert not os.path.exists(path)
