@@ -8,8 +8,8 @@
  * after that doubles the pause, up to BREAKER_PAUSE_MAX_MS.
  *
  * What is counted: a process that left a report without "ended" (lib/report.h): a signal,
- * an abort, SIGKILL, out of memory, exit(3) without deinit(). Not: SIGTERM, unbound-control
- * stop, reload, livezone-prestart. A clean end forgets what came before it, so that whoever starts Unbound anew
+ * an abort, SIGKILL, out of memory, exit(3) without deinit() once a query came. Not: SIGTERM,
+ * unbound-control stop, reload, a start that fails, livezone-prestart. A clean end forgets what came before it, so that whoever starts Unbound anew
  * by hand has the store at once. Unbounds that share a serve directory are counted
  * together. All times are of the boot clock, and reports of another boot do not count.
  *

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "lib/config.h"
 #include "lib/status.h"
@@ -48,10 +49,12 @@ static struct keeper *keeper;
 static struct workers workers;
 static int keeper_thread_number; /* in the host's log lines */
 static bool sends_additional; /* changes in init() only */
+static pid_t loaded_by; /* process that has at_exit; its children have it, too */
 
 static int read_settings(struct module_env *env);
 static int start_keeper(const struct keeper_settings *settings, struct reason *reason);
 static bool wait_for_memory(unsigned *inout_tries);
+static void at_exit(void);
 static void forget_new_zones(struct module_env *env, const struct config *before);
 static size_t host_threads(struct module_env *env);
 static bool host_sends_additional(struct module_env *env);
@@ -84,6 +87,8 @@ init(struct module_env *env, int id)
 			 "through public names end by time-out only");
 	if (getenv(TRIAL_ENVIRONMENT))
 		return 1;
+	if (!loaded_by && atexit(&at_exit) == 0)
+		loaded_by = getpid();
 	settings.config = config;
 	settings.threads = host_threads(env);
 	sends_additional = host_sends_additional(env);
@@ -145,6 +150,15 @@ wait_for_memory(unsigned *inout_tries)
 		return false;
 	nanosleep(&moment, NULL);
 	return true;
+}
+
+/* A host that cannot start, for another module's sake or its settings', ends by exit(3)
+ * without deinit(). That is no crash: no query has been answered from a store since the load. */
+static void
+at_exit(void)
+{
+	if (keeper && loaded_by == getpid() && workers_count(&workers) == 0)
+		(void)keeper_stop(keeper);
 }
 
 static void

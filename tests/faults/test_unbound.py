@@ -339,6 +339,27 @@ def test_f17_prestart_does_not_forget_crashes(faults, tmp_path):
     faults.record(note="SIGKILL three times, livezone-prestart before each start")
 
 
+def test_f17_starts_that_fail_are_no_crashes(faults, tmp_path):
+    """For a reason that is not the module's: a trust anchor that cannot be read."""
+    whole = faults.whole(cold=100)
+    config = whole.unbound.config.read_text()
+    assert whole.unbound.stop() == 0
+    whole.unbound.config.write_text(
+        config.replace('"dynlib iterator"', '"dynlib validator iterator"')
+        + f'server:\n    trust-anchor-file: "{tmp_path}/missing"\n')
+    assert "validator" in whole.unbound.config.read_text()
+    for _ in range(4):
+        before = whole.unbound.process.output().count("is live, revision")
+        with pytest.raises(AssertionError, match="ended at start"):
+            whole.unbound.start()
+        assert whole.unbound.process.output().count("is live, revision") > before
+    whole.unbound.config.write_text(config)
+    whole.unbound.start()
+    assert faults.report_of(whole)["store"] == "live"
+    assert whole.answers(truth.cold(1)) == ["10.16.0.1"]
+    faults.record(note="four starts that failed after the store was open")
+
+
 @pytest.mark.parametrize("threads", [1, 2, 8, 64] if FULL else [1, 64])
 def test_f19_threads(faults, threads):
     whole = faults.whole(threads=threads, cold=faults.pick(200, 2000))
