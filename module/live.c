@@ -161,10 +161,11 @@ is_outdated(struct live *live, int status, int status_of_new)
 static int
 open_store(struct live *live, const struct live_order *order, struct reason *why)
 {
+	struct reason refused = { "" };
 	struct opening opening = {
 		.dir = order->dir,
 		.slots = order->slots,
-		.why = why,
+		.why = &refused,
 	};
 	enum guard_trip trip;
 
@@ -176,6 +177,8 @@ open_store(struct live *live, const struct live_order *order, struct reason *why
 			"stores broke %u times in a row: waiting", live->broken);
 	opening.status = warning_check_side(
 		&live->warning, order->dir, order->report, order->say, why);
+	if (opening.status == STATUS_OK)
+		opening.status = refusal_check(&live->refusal, order->dir, why);
 	if (opening.status)
 		return opening.status;
 	trip = run_guarded(order, NULL, &open_guarded, &opening);
@@ -185,7 +188,10 @@ open_store(struct live *live, const struct live_order *order, struct reason *why
 		return reason_set(why, STATUS_CORRUPT, "%s while it was opened",
 			guard_name(trip));
 	}
-	return opening.status ? opening.status : switch_to(live, order, opening.reader, why);
+	refusal_note(&live->refusal, order->dir, opening.status, &refused);
+	return opening.status
+		? reason_set(why, opening.status, "%s", refused.text)
+		: switch_to(live, order, opening.reader, why);
 }
 
 static void

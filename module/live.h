@@ -15,6 +15,7 @@
 
 #include "lib/report.h"
 #include "module/keeper.h"
+#include "module/refusal.h"
 #include "module/warning.h"
 #include "module/worker.h"
 
@@ -42,6 +43,7 @@ struct live {
 	uint64_t replaced_ms;   /* since then current is not what lies there; 0: it is */
 	struct live_retired retired[LIVE_RETIRED_MAX];
 	struct warning warning;
+	struct refusal refusal;
 	unsigned broken;        /* stores in a row that could not be read */
 	uint64_t broken_ms, retry_ms; /* the last of them, and when to try the next */
 };

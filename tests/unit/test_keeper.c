@@ -3,7 +3,9 @@
 #include "tests/unit/serve.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -434,6 +436,46 @@ a_store_whose_successor_is_refused_is_live_no_longer(void **state)
 	assert_int_equal(worker->stage, REPORT_LIVE);
 }
 
+/* How often lock.mdb was opened until then. */
+static unsigned
+count_opens(int watch, uint64_t until)
+{
+	struct pollfd ready = { .fd = watch, .events = POLLIN };
+	struct inotify_event event; /* of a file: without a name */
+	unsigned count = 0;
+
+	while (clock_boot_ms() < until) {
+		if (poll(&ready, 1, 10) == 1 && read(watch, &event, sizeof(event)) > 0)
+			count++;
+	}
+	return count;
+}
+
+static void
+a_refused_store_is_not_opened_at_every_look(void **state)
+{
+	struct worker_state *worker = worker_new(&workers, 1);
+	int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	char path[128];
+	unsigned once;
+
+	(void)state;
+	assert_true(watch >= 0);
+	publish(1);
+	change_schema();
+	snprintf(path, sizeof(path), "%s/lock.mdb", serve.dir);
+	assert_true(inotify_add_watch(watch, path, IN_OPEN) >= 0);
+	start();
+	wait_until_said("store is refused: ");
+	once = count_opens(watch, clock_boot_ms() + 20);
+	assert_true(once > 0);
+	/* again, but not some 20 times */
+	assert_in_range(count_opens(watch, clock_boot_ms() + 1200), 1, 3 * once);
+	close(watch);
+	publish(2);
+	wait_for(worker, 2);
+}
+
 #ifndef __SANITIZE_THREAD__ /* whose allocator may hang in a process forked beside two threads */
 /* LMDB's reader mutex (mdb.c: MDB_txbody), as a livezoned has it that was stopped in
  * mdb_reader_check. */
@@ -704,6 +746,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			threads_without_a_slot_of_the_store_answer_from_the_snapshot, setup,
 			teardown),
+		cmocka_unit_test_setup_teardown(
+			a_refused_store_is_not_opened_at_every_look, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_store_over_the_limit_has_no_snapshot, setup, teardown),
 		cmocka_unit_test_setup_teardown(
