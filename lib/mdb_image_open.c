@@ -183,6 +183,8 @@ mdb_image_open_damaged(
 	}
 	if (found.txn_id == 0)
 		return reason_set(reason, STATUS_CORRUPT, "no meta page can be read");
+	if (size < found.tree[MDB_IMAGE_FREE].page_size)
+		return reason_set(reason, STATUS_CORRUPT, "shorter than a page");
 	fill(bytes, size, &found, out);
 	/* what lies behind the end of the file is damage where it is met */
 	if (out->last_page >= size / out->page_size)

@@ -193,6 +193,18 @@ test_a_file_that_is_cut_off_is_refused(void **state)
 }
 
 static void
+test_nothing_is_left_of_less_than_a_page(void **state)
+{
+	struct mdb_image image;
+
+	(void)state;
+	/* so that page 0 is of a commit */
+	assert_int_equal(mdb_image_open_damaged(file, 4096, &image, &reason), STATUS_OK);
+	assert_int_equal(mdb_image_open_damaged(file, 4095, &image, &reason), STATUS_CORRUPT);
+	assert_int_equal(mdb_image_open_damaged(file, 200, &image, &reason), STATUS_CORRUPT);
+}
+
+static void
 test_what_is_left_of_a_damaged_file_is_walked(void **state)
 {
 	struct seen seen = { 0 };
@@ -287,6 +299,8 @@ main(void)
 			test_damage_of_the_structure_is_found, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_a_file_that_is_cut_off_is_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_nothing_is_left_of_less_than_a_page, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_what_is_left_of_a_damaged_file_is_walked, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
