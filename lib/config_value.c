@@ -14,8 +14,8 @@
 #include "lib/duration.h"
 #include "lib/rrset.h"
 #include "lib/status.h"
+#include "lib/store.h"
 
-#define SIZE_MAX_BYTES (UINT64_C(1) << 44) /* well inside a 47-bit address space */
 #define STALE_MS_MAX (UINT64_C(366) * 86400 * 1000)
 #define INTERVAL_MS_MIN 1000
 
@@ -63,10 +63,10 @@ config_value_size(const char *text, uint64_t min, uint64_t *out, struct reason *
 		&& i < sizeof(units) / sizeof(*units); i++) {
 		if (strcmp(end, units[i].unit) != 0)
 			continue;
-		if (value > SIZE_MAX_BYTES >> units[i].shift || value << units[i].shift < min)
+		if (value > (uint64_t)STORE_SIZE_MAX >> units[i].shift || value << units[i].shift < min)
 			return reason_set(reason, STATUS_INVALID,
-				"\"%.60s\": needs a size from %s to 16TiB", text,
-				min > 0 ? "1MiB" : "0");
+				"\"%.60s\": needs a size from %s to %zuGiB", text,
+				min > 0 ? "1MiB" : "0", STORE_SIZE_MAX >> 30);
 		*out = value << units[i].shift;
 		return 0;
 	}

@@ -27,7 +27,7 @@ int config_value_path(const char *text, size_t max, char **out, struct reason *r
 int config_value_directory(const char *text, const char *fallback, char **out,
 	struct reason *reason);
 
-/* Bytes, or a size such as 256MiB; from `min` to 16TiB. */
+/* Bytes, or a size such as 256MiB; from `min` to STORE_SIZE_MAX. */
 int config_value_size(const char *text, uint64_t min, uint64_t *out, struct reason *reason);
 
 /* One of the words. */

@@ -36,6 +36,13 @@
 
 #define STORE_INSTANCE_SIZE 16
 #define STORE_READERS_MAX 512 /* reader slots of the lock file, both sides */
+/* Readers map so much, and a writer must not use more: address space is free for a shared
+ * read-only map. */
+#if SIZE_MAX > 0xffffffffu
+#define STORE_SIZE_MAX ((size_t)64 << 30)
+#else
+#define STORE_SIZE_MAX ((size_t)1 << 30)
+#endif
 
 struct store_meta {
 	uint64_t revision;

@@ -19,13 +19,6 @@
 #include "lib/status.h"
 #include "lib/store_txn.h"
 
-/* Never smaller than what a writer may use, so that MDB_MAP_RESIZED cannot happen;
- * address space is free for a shared read-only map. */
-#if SIZE_MAX > 0xffffffffu
-#define MAP_SIZE ((size_t)64 << 30)
-#else
-#define MAP_SIZE ((size_t)1 << 30)
-#endif
 #define MAP_SIZE_MIN ((size_t)1 << 30) /* under RLIMIT_AS the map is halved down to this */
 /* A second commit between a renewal and the look that follows it is rare, three such in a row
  * are none. */
@@ -205,7 +198,7 @@ open_checked(struct store_reader *reader, const char *dir, size_t slots,
 	struct reason *reason)
 {
 	struct mdb_files now;
-	int status = open_env(reader, dir, MAP_SIZE, 0, reason);
+	int status = open_env(reader, dir, STORE_SIZE_MAX, 0, reason);
 
 	/* the directory may have been exchanged between LMDB's opening of the lock and of
 	 * the data file: two lock domains */
@@ -407,7 +400,7 @@ store_reader_begin(struct store_txn *txn)
 		code = tries < RENEWS ? mdb_txn_renew(txn->txn) : MDB_CORRUPTED;
 	}
 	/* no writer can have used so many pages */
-	if (code == MDB_MAP_RESIZED && map_size_of(txn) == MAP_SIZE)
+	if (code == MDB_MAP_RESIZED && map_size_of(txn) == STORE_SIZE_MAX)
 		code = MDB_CORRUPTED;
 	if (code == 0) {
 		code = mdb_cursor_renew(txn->txn, txn->cursor);
