@@ -134,7 +134,10 @@ def line_of(row, runs):
 
 def unbound_version():
     prefix = Path(os.environ.get("LIVEZONE_PREFIX", TOP / "build" / "install"))
-    done = subprocess.run([prefix / "sbin" / "unbound", "-V"], capture_output=True, text=True)
+    program = prefix / "sbin" / "unbound"
+    if not program.exists():
+        return "Unbound"
+    done = subprocess.run([program, "-V"], capture_output=True, text=True)
     return done.stdout.split("\n", 1)[0].replace("Version", "Unbound")
 
 
