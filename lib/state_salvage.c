@@ -23,7 +23,7 @@ struct walk {
 	void *context;
 	/* the log */
 	state_log_fn log_fn;
-	uint64_t since;
+	uint64_t since; /* or the highest revision so far */
 	struct state_log_entry log;
 };
 
@@ -116,6 +116,61 @@ state_salvage_walk(const struct state_salvage *salvage, state_record_fn fn, void
 
 	*out_is_complete = status == STATUS_OK && damaged == 0 && walk.left_out == 0
 		&& walk.records == walk.owned && salvage->has_meta;
+	return status;
+}
+
+static int
+visit_revision(void *context, const struct mdb_image_text *key_text,
+	const struct mdb_image_text *value_text, struct reason *reason)
+{
+	struct walk *walk = context;
+	MDB_val key = val(key_text), value = val(value_text);
+	struct state_record record = { .revision = 0 };
+	struct state_source source = { .revision = 0 };
+	struct state_zone zone = { .revision = 0 };
+	uint64_t revision = 0;
+
+	(void)reason;
+	switch (key_text->at[0]) {
+	case STATE_TABLE_LOG:
+		if (state_decode_log(&key, &value, &walk->log, NULL) == STATUS_OK)
+			revision = walk->log.revision;
+		break;
+	case STATE_TABLE_RRSET:
+		if (state_decode_rrset(&key, &value, &record, NULL) == STATUS_OK)
+			revision = record.revision;
+		break;
+	case STATE_TABLE_SOURCE:
+		if (state_decode_source(&key, &value, &source, NULL) == STATUS_OK)
+			revision = source.revision;
+		break;
+	case STATE_TABLE_ZONE:
+		if (state_decode_zone(&key, &value, &zone, NULL) == STATUS_OK)
+			revision = zone.revision;
+		break;
+	default:
+		break;
+	}
+	if (revision > walk->since)
+		walk->since = revision;
+	return STATUS_OK;
+}
+
+int
+state_salvage_revision(const struct state_salvage *salvage, uint64_t *out,
+	struct reason *reason)
+{
+	struct walk walk = { .since = salvage->has_meta ? salvage->meta.revision : 0,
+		.log.items = malloc(STATE_LOG_ITEMS_MAX * sizeof(struct state_log_item)) };
+	uint64_t damaged;
+	int status = walk.log.items
+		? mdb_image_walk(&salvage->image, STATE_TABLE_LOG, STATE_TABLE_ZONE,
+			  visit_revision, &walk, &damaged, reason)
+		: reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+
+	free(walk.log.items);
+	if (status == STATUS_OK)
+		*out = walk.since;
 	return status;
 }
 

@@ -20,11 +20,21 @@
 
 /* --- what there is --- */
 
+static void
+note_revision(struct restore *restore, uint64_t revision)
+{
+	if (revision > restore->highest)
+		restore->highest = revision;
+}
+
 static int
 learn(void *context, const struct state_record *record, struct reason *reason)
 {
+	struct restore *restore = context;
+
 	pulse_beat();
-	return known_add(context, record, reason);
+	note_revision(restore, record->revision);
+	return known_add(&restore->known, record, reason);
 }
 
 static void
@@ -35,8 +45,11 @@ open_salvage(struct restore *restore)
 
 	if (status == STATUS_OK) {
 		restore->has_salvage = true;
-		status = state_salvage_walk(&restore->salvage, learn, &restore->known,
+		status = state_salvage_walk(&restore->salvage, learn, restore,
 			&restore->is_salvage_complete, &reason);
+		if (status == STATUS_OK)
+			status = state_salvage_revision(
+				&restore->salvage, &restore->highest, &reason);
 	}
 	if (status != STATUS_OK && status != STATUS_NOT_FOUND)
 		log_line(LOG_LEVEL_WARNING, "restore: nothing is read of the damaged state: %s",
@@ -82,27 +95,14 @@ open_backup(struct restore *restore)
 			backup_path(restore->config->backup.directory, restore->backup.name);
 		restore->has_backup = restore->backup_path != NULL;
 		if (restore->has_backup && !restore->is_salvage_complete)
-			status = backup_read(restore->backup_path, learn, &restore->known,
-				&verdict, &reason);
+			status = backup_read(restore->backup_path, learn, restore, &verdict,
+				&reason);
 	}
 	if (status != STATUS_OK)
 		log_line(LOG_LEVEL_WARNING, "restore: no backup is used: %s", reason.text);
 }
 
 /* --- the choice --- */
-
-static uint64_t
-highest_revision(const struct restore *restore)
-{
-	uint64_t highest = restore->has_serve ? restore->serve.meta.revision : 0;
-
-	if (restore->has_backup && restore->backup_verdict.revision > highest)
-		highest = restore->backup_verdict.revision;
-	if (restore->has_salvage && restore->salvage.has_meta
-		&& restore->salvage.meta.revision > highest)
-		highest = restore->salvage.meta.revision;
-	return highest;
-}
 
 static int
 choose(struct restore *restore, struct reason *reason)
@@ -128,7 +128,11 @@ choose(struct restore *restore, struct reason *reason)
 		return reason_set(reason, STATUS_CORRUPT,
 			"there is neither an intact serve nor a backup to restore from");
 	}
-	restore->revision = highest_revision(restore) + 1;
+	if (restore->has_serve)
+		note_revision(restore, restore->serve.meta.revision);
+	if (restore->has_backup)
+		note_revision(restore, backup->revision);
+	restore->revision = restore->highest + 1;
 	if (!restore->has_salvage || !restore->salvage.has_meta)
 		restore->revision += RESTORE_REVISION_GAP;
 	return STATUS_OK;

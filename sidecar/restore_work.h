@@ -46,6 +46,7 @@ struct restore {
 	/* what is made of it */
 	enum restore_base base;
 	uint64_t base_revision, revision;
+	uint64_t highest; /* revision of all that was found */
 	uint64_t rrsets, later, unowned;
 };
 
