@@ -7,6 +7,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 enum status {
 	STATUS_OK = 0,
 	STATUS_NOT_FOUND = -1,   /* no such key, file or zone */
@@ -20,3 +22,11 @@ enum status {
 	STATUS_CONFLICT = -9,    /* a precondition or an owner stands against it */
 	STATUS_UNAVAILABLE = -10, /* not now: no reader slot, store absent, read-only, stopping */
 };
+
+/* Does it say something of a file that was to be read? Else it is the reader that lacked
+ * something, and the next attempt may find more. */
+static inline bool
+status_is_of_file(int status)
+{
+	return status == STATUS_NOT_FOUND || status == STATUS_CORRUPT || status == STATUS_FOREIGN;
+}

@@ -59,7 +59,8 @@ backup_list(const char *dir, struct backup_list *out, struct reason *reason)
 	DIR *stream = opendir(dir);
 
 	if (!stream)
-		return reason_set(reason, errno == ENOENT ? STATUS_NOT_FOUND : STATUS_IO,
+		return reason_set(reason,
+			errno == ENOENT || errno == ENOTDIR ? STATUS_NOT_FOUND : STATUS_IO,
 			"%s: %s", dir, strerror(errno));
 	while ((entry = readdir(stream))) {
 		if (list.count == room) {
@@ -131,11 +132,14 @@ backup_choose(const char *dir, backup_skipped_fn skipped, void *context,
 		char *path = backup_path(dir, list.file[i].name);
 		struct backup_verdict verdict = { .is_complete = false };
 
-		if (!path)
-			reason_set(&verdict.damage, STATUS_NO_MEMORY, "out of memory");
-		else
-			backup_verify(path, &verdict, &verdict.damage);
+		status = path ? backup_verify(path, &verdict, reason)
+			      : reason_set(reason, STATUS_NO_MEMORY, "out of memory");
 		free(path);
+		if (status && !status_is_of_file(status))
+			break;
+		if (status)
+			verdict.damage = *reason;
+		status = 0;
 		if (verdict.is_complete || verdict.records > best) {
 			best = verdict.records;
 			*out_file = list.file[i];
@@ -146,7 +150,7 @@ backup_choose(const char *dir, backup_skipped_fn skipped, void *context,
 		if (skipped)
 			skipped(context, &list.file[i], &verdict);
 	}
-	if (best == 0 && i == list.count)
+	if (!status && best == 0 && i == list.count)
 		status = reason_set(reason, STATUS_NOT_FOUND, "%s: no good backup", dir);
 	backup_list_done(&list);
 	return status;
@@ -209,8 +213,10 @@ read_file(const char *path, struct records *records, struct backup_verdict *out,
 	/* a FIFO of that name would be waited for */
 	reading->file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (reading->file < 0) {
-		status = reason_set(reason, errno == ENOENT ? STATUS_NOT_FOUND : STATUS_IO,
-			"%s: %s", path, strerror(errno));
+		/* ELOOP: a symbolic link */
+		status = errno == ENOENT ? STATUS_NOT_FOUND
+			: errno == ELOOP ? STATUS_FOREIGN : STATUS_IO;
+		reason_set(reason, status, "%s: %s", path, strerror(errno));
 		free(reading);
 		return status;
 	}
@@ -226,10 +232,12 @@ read_file(const char *path, struct records *records, struct backup_verdict *out,
 	if (status)
 		out->line = reading->lines.line;
 	free(reading);
-	if (!records || records->status == 0)
+	if (records && records->status)
+		status = records->status;
+	else if (status != STATUS_NO_MEMORY && !(records && status == STATUS_INVALID))
 		return 0;
 	*reason = out->damage;
-	return records->status;
+	return status;
 }
 
 static int
@@ -277,7 +285,7 @@ fill(struct reading *reading, struct reason *reason)
 	return 0;
 }
 
-/* What fn says, and a lack of memory, is no fault of the file. */
+/* The line was sealed as it is: nothing of what follows is damage of the file. */
 static int
 give_record(void *context, struct json_object *object, struct reason *reason)
 {
@@ -295,8 +303,11 @@ give_record(void *context, struct json_object *object, struct reason *reason)
 		return records->status;
 	}
 	status = rrset_json_read(reader, object, RRSET_JSON_BACKUP, item, reason);
-	if (status)
+	if (status) {
+		records->status = reader->fault.kind == PROBLEM_UNAVAILABLE
+			? STATUS_NO_MEMORY : status;
 		return status;
+	}
 	json_get_number(object, "revision", &record.revision);
 	record.rrset = item->rrset;
 	record.lease_ms = item->lease_ms;

@@ -52,19 +52,21 @@ int backup_list(const char *dir, struct backup_list *out, struct reason *reason)
 void backup_list_done(struct backup_list *list); /* zeroed is allowed */
 
 /* Reads a file to its end, or to its first damage. 0 whatever its condition is: the verdict
- * says; an I/O error on the way is damage, too. STATUS_NOT_FOUND, STATUS_IO: it cannot be
- * opened. */
+ * says; an I/O error on the way is damage, too. STATUS_NOT_FOUND, STATUS_FOREIGN (a symbolic
+ * link), STATUS_IO: it cannot be opened. STATUS_NO_MEMORY. */
 int backup_verify(const char *path, struct backup_verdict *out, struct reason *reason);
 
 /* The same, and calls `fn` for each good RRset: with its source, revision and lease_ms, and
  * without expires_ms (a lease begins anew). The record is borrowed for the call. A status of
- * `fn` other than 0 ends the reading and is returned. */
+ * `fn` other than 0 ends the reading and is returned, and so is STATUS_INVALID for a line that
+ * is as it was sealed, but no RRset that this livezoned takes. */
 int backup_read(const char *path, state_record_fn fn, void *context,
 	struct backup_verdict *out, struct reason *reason);
 
 /* The one to restore from: the newest complete one, or, when none is, the one with the most
  * good RRsets. `skipped` (may be NULL) is told of each that is not complete, down to the
- * chosen one. STATUS_NOT_FOUND: there is nothing to restore from. */
+ * chosen one. STATUS_NOT_FOUND: there is nothing to restore from. Any other failure: it is not
+ * known which one that is. */
 typedef void (*backup_skipped_fn)(void *context, const struct backup_file *file,
 	const struct backup_verdict *verdict);
 int backup_choose(const char *dir, backup_skipped_fn skipped, void *context,

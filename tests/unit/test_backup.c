@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "lib/backup_line.h"
 #include "lib/status.h"
 #include "sidecar/backup.h"
 #include "sidecar/backup_make.h"
@@ -232,6 +233,51 @@ records_come_back_as_they_were(void **state)
 	free(path);
 }
 
+/* Another text, and lines that are sealed with it. */
+static void
+forge(const struct backup_file *file, const char *from, const char *to)
+{
+	char bytes[65536], seal[BACKUP_LINE_SEAL + 2];
+	uint32_t chain = BACKUP_LINE_FIRST;
+	size_t len, used = 0;
+	char *old = load(file, &len), *place, *line, *next;
+
+	old[len] = '\0';
+	place = strstr(old, from);
+	assert_non_null(place);
+	assert_int_equal(strlen(from), strlen(to));
+	memcpy(place, to, strlen(to));
+	for (line = old; *line; line = next + 1) {
+		next = strchr(line, '\n');
+		len = (size_t)(next - line) - BACKUP_LINE_SEAL;
+		backup_line_seal(&chain, line, len, seal);
+		memcpy(bytes + used, line, len);
+		memcpy(bytes + used + len, seal, BACKUP_LINE_SEAL + 1);
+		used += len + BACKUP_LINE_SEAL + 1;
+	}
+	save(file, bytes, used);
+	free(old);
+}
+
+static void
+an_rrset_that_is_refused_is_no_end_of_the_backup(void **state)
+{
+	struct backup_file file = make(3);
+	char *path = backup_path(dir, file.name);
+	struct backup_verdict verdict;
+	struct reason reason;
+	unsigned count = 0;
+
+	(void)state;
+	forge(&file, "10.0.0.1", "10.0.0.x");
+	assert_true(verify(&file).is_complete);
+	assert_int_equal(
+		backup_read(path, stop_at_three, &count, &verdict, &reason), STATUS_INVALID);
+	assert_string_not_equal(reason.text, "");
+	assert_int_equal(verdict.line, 2);
+	free(path);
+}
+
 static void
 a_cut_leaves_the_whole_lines_before_it(void **state)
 {
@@ -405,6 +451,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_backup_says_what_it_holds),
 		TEST(records_come_back_as_they_were),
+		TEST(an_rrset_that_is_refused_is_no_end_of_the_backup),
 		TEST(a_cut_leaves_the_whole_lines_before_it),
 		TEST(damage_is_found_in_every_byte),
 		TEST(the_oldest_go_when_there_are_too_many),
