@@ -30,21 +30,29 @@ is_missing(const struct config *config)
 }
 
 /* Was there a state before? Serve has names or revisions that came from one, or a backup. */
-static bool
-has_traces(const struct config *config)
+static int
+find_traces(const struct config *config, bool *out_found, struct reason *reason)
 {
 	struct store_image serve;
 	struct backup_list backups = { 0 };
 	bool found = false;
+	int status = store_image_open(config->store.serve, &serve, reason);
 
-	if (store_image_open(config->store.serve, &serve, NULL) == STATUS_OK) {
+	if (status == STATUS_OK) {
 		found = serve.meta.revision > 0;
 		store_image_close(&serve);
+	} else if (!status_is_of_file(status)) {
+		return status;
 	}
-	if (!found && backup_list(config->backup.directory, &backups, NULL) == STATUS_OK)
+	if (!found) {
+		status = backup_list(config->backup.directory, &backups, reason);
+		if (status != STATUS_OK && !status_is_of_file(status))
+			return status;
 		found = backups.count > 0;
+	}
 	backup_list_done(&backups);
-	return found;
+	*out_found = found;
+	return STATUS_OK;
 }
 
 /* Made whole beside the damaged one, which keeps its name until then. */
@@ -83,7 +91,12 @@ recover_state(const struct config *config, struct recover_result *out, struct re
 
 	*out = (struct recover_result){ 0 };
 	if (is_missing(config)) {
-		if (!has_traces(config))
+		bool has_traces;
+
+		status = find_traces(config, &has_traces, reason);
+		if (status != STATUS_OK)
+			return reason_prefix(reason, status, "state is missing");
+		if (!has_traces)
 			return STATUS_OK; /* a first start */
 		snprintf(why, sizeof(why), "state was missing");
 		status = restore(config, why, false, reason);

@@ -37,40 +37,45 @@ learn(void *context, const struct state_record *record, struct reason *reason)
 	return known_add(&restore->known, record, reason);
 }
 
-static void
-open_salvage(struct restore *restore)
+/* What the file itself is to blame for is told, and it is not used; all else ends the restore:
+ * a shortage must not choose a poorer source. */
+static int
+skip(int status, const char *what, const struct reason *reason)
 {
-	struct reason reason = { "" };
-	int status = state_salvage_open(restore->config->store.state, &restore->salvage, &reason);
-
-	if (status == STATUS_OK) {
-		restore->has_salvage = true;
-		status = state_salvage_walk(&restore->salvage, learn, restore,
-			&restore->is_salvage_complete, &reason);
-		if (status == STATUS_OK)
-			status = state_salvage_revision(
-				&restore->salvage, &restore->highest, &reason);
-	}
-	if (status != STATUS_OK && status != STATUS_NOT_FOUND)
-		log_line(LOG_LEVEL_WARNING, "restore: nothing is read of the damaged state: %s",
-			reason.text);
+	if (!status_is_of_file(status))
+		return status;
+	log_line(LOG_LEVEL_WARNING, "restore: %s is not used: %s", what, reason->text);
+	return STATUS_OK;
 }
 
-static void
-open_serve(struct restore *restore)
+static int
+open_salvage(struct restore *restore, struct reason *reason)
+{
+	int status = state_salvage_open(restore->config->store.state, &restore->salvage, reason);
+
+	if (status != STATUS_OK)
+		return skip(status, "the damaged state", reason);
+	restore->has_salvage = true;
+	status = state_salvage_walk(&restore->salvage, learn, restore,
+		&restore->is_salvage_complete, reason);
+	if (status == STATUS_OK)
+		status = state_salvage_revision(&restore->salvage, &restore->highest, reason);
+	return status;
+}
+
+static int
+open_serve(struct restore *restore, struct reason *reason)
 {
 	const struct state_salvage *salvage = &restore->salvage;
-	struct reason reason = { "" };
-	int status = store_image_open(restore->config->store.serve, &restore->serve, &reason);
+	int status = store_image_open(restore->config->store.serve, &restore->serve, reason);
 
 	if (status == STATUS_OK && restore->has_salvage && salvage->has_meta
 		&& memcmp(restore->serve.meta.instance, salvage->meta.instance,
 			   STATE_INSTANCE_SIZE)
 			!= 0)
-		status = reason_set(&reason, STATUS_FOREIGN, "it was made from another state");
+		status = reason_set(reason, STATUS_FOREIGN, "it was made from another state");
 	restore->has_serve = status == STATUS_OK;
-	if (status != STATUS_OK)
-		log_line(LOG_LEVEL_WARNING, "restore: serve is not used: %s", reason.text);
+	return skip(status, "serve", reason);
 }
 
 static void
@@ -82,24 +87,39 @@ note_skipped(void *context, const struct backup_file *file,
 		file->name, verdict->line, verdict->damage.text);
 }
 
-static void
-open_backup(struct restore *restore)
+/* The chosen backup, which must read as it did when it was chosen. */
+static int
+read_backup(struct restore *restore, state_record_fn fn, struct reason *reason)
 {
+	const struct backup_verdict *chosen = &restore->backup_verdict;
 	struct backup_verdict verdict;
-	struct reason reason = { "" };
-	int status = backup_choose(restore->config->backup.directory, note_skipped, NULL,
-		&restore->backup, &restore->backup_verdict, &reason);
+	int status = backup_read(restore->backup_path, fn, restore, &verdict, reason);
 
-	if (status == STATUS_OK) {
-		restore->backup_path =
-			backup_path(restore->config->backup.directory, restore->backup.name);
-		restore->has_backup = restore->backup_path != NULL;
-		if (restore->has_backup && !restore->is_salvage_complete)
-			status = backup_read(restore->backup_path, learn, restore, &verdict,
-				&reason);
-	}
+	if (status == STATUS_OK
+		&& (verdict.is_complete != chosen->is_complete
+			|| verdict.records != chosen->records))
+		status = reason_set(reason, STATUS_IO, "it reads otherwise now: line %" PRIu64
+						       ": %.200s",
+			verdict.line, verdict.damage.text);
+	return status == STATUS_OK ? status
+				   : reason_prefix(reason, status, "backup %s, line %" PRIu64,
+					     restore->backup.name, verdict.line);
+}
+
+static int
+open_backup(struct restore *restore, struct reason *reason)
+{
+	const char *dir = restore->config->backup.directory;
+	int status = backup_choose(dir, note_skipped, NULL, &restore->backup,
+		&restore->backup_verdict, reason);
+
 	if (status != STATUS_OK)
-		log_line(LOG_LEVEL_WARNING, "restore: no backup is used: %s", reason.text);
+		return skip(status, "a backup", reason);
+	restore->backup_path = backup_path(dir, restore->backup.name);
+	if (!restore->backup_path)
+		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+	restore->has_backup = true;
+	return restore->is_salvage_complete ? STATUS_OK : read_backup(restore, learn, reason);
 }
 
 /* --- the choice --- */
@@ -222,14 +242,11 @@ delete_later(void *context, uint64_t revision, bool reset,
 static int
 put_base(struct restore *restore, struct reason *reason)
 {
-	struct backup_verdict verdict;
-
 	switch (restore->base) {
 	case RESTORE_SERVE:
 		return restore_from_serve(restore, reason);
 	case RESTORE_BACKUP:
-		return backup_read(restore->backup_path, put_from_backup, restore, &verdict,
-			reason);
+		return read_backup(restore, put_from_backup, reason);
 	default:
 		return STATUS_OK; /* all of it is "later" */
 	}
@@ -361,10 +378,13 @@ restore_make(const struct config *config, const char *why, struct restore_result
 	int status;
 
 	restore_init(&restore);
-	open_salvage(&restore);
-	open_serve(&restore);
-	open_backup(&restore);
-	status = choose(&restore, reason);
+	status = open_salvage(&restore, reason);
+	if (status == STATUS_OK)
+		status = open_serve(&restore, reason);
+	if (status == STATUS_OK)
+		status = open_backup(&restore, reason);
+	if (status == STATUS_OK)
+		status = choose(&restore, reason);
 	if (status == STATUS_OK)
 		status = make(&restore, why, out, reason);
 	free(restore.backup_path);

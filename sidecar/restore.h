@@ -32,6 +32,8 @@ struct restore_result {
 	char what[REASON_MAX]; /* for log and alarm: made from what, and what may be missing */
 };
 
-/* STATUS_CORRUPT when nothing is left to restore from; nothing is changed then. */
+/* STATUS_CORRUPT when nothing is left to restore from, another failure when a source cannot be
+ * read for want of memory, descriptors or the like: it is not left out for that. Nothing is
+ * changed then. */
 int restore_make(const struct config *config, const char *why, struct restore_result *out,
 	struct reason *reason);

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@
 #include "lib/status.h"
 #include "lib/store_writer.h"
 #include "sidecar/backup_make.h"
+#include "sidecar/recover.h"
 #include "sidecar/restore.h"
 
 #define SIZE (16u << 20)
@@ -196,12 +198,63 @@ the_revision_is_above_all_that_is_found(void **context)
 	assert_said("restored from the backup livezone-00000001-r3.jsonl", true);
 }
 
+/* Serve is there, but not the memory for it. */
+static void
+make_serve_too_large(struct rlimit *out_before)
+{
+	const off_t size = 1 << 30;
+	unsigned long pages;
+	struct rlimit limit;
+	char path[96];
+	FILE *file;
+
+	assert_int_equal(mkdir(serve_dir, 0700), 0);
+	snprintf(path, sizeof(path), "%s/data.mdb", serve_dir);
+	assert_int_equal(fclose(fopen(path, "w")), 0);
+	assert_int_equal(truncate(path, size), 0);
+	file = fopen("/proc/self/statm", "r");
+	assert_int_equal(fscanf(file, "%lu", &pages), 1);
+	fclose(file);
+	assert_int_equal(getrlimit(RLIMIT_AS, out_before), 0);
+	limit = *out_before;
+	limit.rlim_cur = pages * (rlim_t)sysconf(_SC_PAGESIZE) + (rlim_t)size / 2;
+	assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
+}
+
+static void
+a_shortage_chooses_no_poorer_source(void **context)
+{
+	struct recover_result recovered;
+	struct rlimit before;
+	int restored, missing;
+	char path[96];
+
+	(void)context;
+	put("a.live", 3);
+	make_backup();
+	close_state();
+	damage_value("M", 1);
+	make_serve_too_large(&before);
+	restored = restore_make(&config, "why", &result, &reason);
+	/* nor is a state that is missing a first start for that */
+	snprintf(path, sizeof(path), "%s/data.mdb", state_dir);
+	assert_int_equal(unlink(path), 0);
+	config.backup.directory = root;
+	missing = recover_state(&config, &recovered, &reason);
+	assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+	assert_int_equal(restored, STATUS_NO_MEMORY);
+	assert_int_equal(missing, STATUS_NO_MEMORY);
+	snprintf(path, sizeof(path), "%s/new/data.mdb", state_dir);
+	assert_int_not_equal(access(path, F_OK), 0);
+}
+
 int
 main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(the_revision_is_above_all_that_is_found),
+		TEST(a_shortage_chooses_no_poorer_source),
 	};
 
 	return cmocka_run_group_tests_name("restore", tests, NULL, NULL);
