@@ -39,6 +39,7 @@ struct mdb_image {
 	uint32_t page_size;
 	uint64_t last_page, txn_id;
 	struct mdb_image_tree tree[2];
+	bool may_be_older; /* the other meta page, of the commit before or behind, is unreadable */
 };
 
 struct mdb_image_text {
@@ -64,7 +65,7 @@ int mdb_image_open(const void *bytes, uint64_t size, uint64_t txn_id, struct mdb
 	struct reason *reason);
 
 /* The same of a file of which not all is there or good, for mdb_image_walk: the newest commit
- * whose meta page can be read. */
+ * whose meta page can be read. It may be one before the last then: out->may_be_older. */
 int mdb_image_open_damaged(
 	const void *bytes, uint64_t size, struct mdb_image *out, struct reason *reason);
 

@@ -163,22 +163,26 @@ mdb_image_open_damaged(
 {
 	static const uint32_t sizes[] = { 4096, 8192, 16384, 32768, 65536 };
 	struct meta_page page, found = { .txn_id = 0 };
-	unsigned i;
+	unsigned i, good = 0;
 
 	if (sizeof(void *) != 8)
 		return reason_set(reason, STATUS_FOREIGN, "LMDB's pages of 32-bit systems");
 	if (size >= sizeof(page)) {
 		memcpy(&page, bytes, sizeof(page));
-		if (check_meta(&page, 0, UINT64_MAX, reason) == STATUS_OK)
+		if (check_meta(&page, 0, UINT64_MAX, reason) == STATUS_OK) {
 			found = page;
+			good++;
+		}
 	}
 	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		if (size < sizes[i] + sizeof(page))
 			break;
 		memcpy(&page, (const uint8_t *)bytes + sizes[i], sizeof(page));
-		if (check_meta(&page, 1, UINT64_MAX, reason) == STATUS_OK
-			&& page.tree[MDB_IMAGE_FREE].page_size == sizes[i]
-			&& page.txn_id > found.txn_id)
+		if (check_meta(&page, 1, UINT64_MAX, reason) != STATUS_OK
+			|| page.tree[MDB_IMAGE_FREE].page_size != sizes[i])
+			continue;
+		good++;
+		if (page.txn_id > found.txn_id)
 			found = page;
 	}
 	if (found.txn_id == 0)
@@ -186,6 +190,7 @@ mdb_image_open_damaged(
 	if (size < found.tree[MDB_IMAGE_FREE].page_size)
 		return reason_set(reason, STATUS_CORRUPT, "shorter than a page");
 	fill(bytes, size, &found, out);
+	out->may_be_older = good < 2;
 	/* what lies behind the end of the file is damage where it is met */
 	if (out->last_page >= size / out->page_size)
 		out->last_page = size / out->page_size - 1;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * The steps of a restore in order: see what there is, choose, write, say what was done. How a
- * node of serve becomes records is in restore_serve.c.
+ * The steps of a restore in order: see what there is, choose, write. How a node of serve
+ * becomes records is in restore_serve.c, what is said of it all in restore_say.c.
  */
 #include "sidecar/restore.h"
 
@@ -124,36 +124,56 @@ open_backup(struct restore *restore, struct reason *reason)
 
 /* --- the choice --- */
 
+/* Is it whole, and of a later revision? */
+static bool
+has_newer_backup(const struct restore *restore, uint64_t revision)
+{
+	return restore->has_backup && restore->backup_verdict.is_complete
+		&& restore->backup_verdict.revision > revision;
+}
+
+/* A source that is ahead of a commit that was followed by one at most has that one. */
+static bool
+may_lack_commit(const struct restore *restore)
+{
+	uint64_t revision = restore->salvage.meta.revision;
+
+	return restore->has_salvage && restore->salvage.image.may_be_older
+		&& !(restore->salvage.has_meta
+			&& (has_newer_backup(restore, revision)
+				|| (restore->has_serve
+					&& restore->serve.meta.revision > revision)));
+}
+
+/* Serve of the same revision is as good as the damaged file's records, and its chain has been
+ * checked; a revision behind, it lacks writes, and deletes are found in the log alone. */
 static int
 choose(struct restore *restore, struct reason *reason)
 {
-	const struct backup_verdict *backup = &restore->backup_verdict;
+	uint64_t served = restore->has_serve ? restore->serve.meta.revision : 0;
+	uint64_t salvaged = restore->salvage.meta.revision;
 
-	if (restore->has_serve
-		&& !(restore->has_backup && backup->is_complete
-			&& backup->revision > restore->serve.meta.revision)) {
-		restore->base = RESTORE_SERVE;
-		restore->base_revision = restore->serve.meta.revision;
-	} else if (restore->is_salvage_complete) {
-		/* the records are whole, only what is beside them is not */
+	if (restore->is_salvage_complete && !has_newer_backup(restore, salvaged)
+		&& (!restore->has_serve || served < salvaged)) {
 		restore->base = RESTORE_SALVAGE;
 		restore->base_revision = 0;
+	} else if (restore->has_serve && !has_newer_backup(restore, served)) {
+		restore->base = RESTORE_SERVE;
+		restore->base_revision = served;
 	} else if (restore->has_backup) {
 		restore->base = RESTORE_BACKUP;
-		restore->base_revision = backup->revision;
-	} else if (restore->has_serve) {
-		restore->base = RESTORE_SERVE;
-		restore->base_revision = restore->serve.meta.revision;
+		restore->base_revision = restore->backup_verdict.revision;
 	} else {
 		return reason_set(reason, STATUS_CORRUPT,
 			"there is neither an intact serve nor a backup to restore from");
 	}
 	if (restore->has_serve)
-		note_revision(restore, restore->serve.meta.revision);
+		note_revision(restore, served);
 	if (restore->has_backup)
-		note_revision(restore, backup->revision);
+		note_revision(restore, restore->backup_verdict.revision);
+	restore->may_lack_commit = may_lack_commit(restore);
 	restore->revision = restore->highest + 1;
-	if (!restore->has_salvage || !restore->salvage.has_meta)
+	if (!restore->has_salvage || !restore->salvage.has_meta || restore->may_lack_commit)
 		restore->revision += RESTORE_REVISION_GAP;
 	return STATUS_OK;
 }
@@ -217,7 +237,8 @@ delete_later(void *context, uint64_t revision, bool reset,
 	int status = STATUS_OK;
 	size_t i;
 
-	(void)reset;
+	restore->log_entries++;
+	restore->has_reset |= reset;
 	for (i = 0; status == STATUS_OK && i < count; i++) {
 		const struct name_key *owner = &items[i].owner;
 		const struct zone *zone = zones_match(&restore->config->zones, owner);
@@ -258,7 +279,7 @@ finish(struct restore *restore, struct reason *reason)
 {
 	const struct zones *zones = &restore->config->zones;
 	bool lost_nothing = restore->base == RESTORE_SERVE && restore->has_salvage
-		&& restore->salvage.has_meta
+		&& restore->salvage.has_meta && !restore->may_lack_commit
 		&& restore->salvage.meta.revision == restore->base_revision;
 	int status = STATUS_OK;
 	size_t i;
@@ -296,65 +317,21 @@ write_all(struct restore *restore, struct reason *reason)
 	return status == STATUS_OK ? finish(restore, reason) : status;
 }
 
-/* --- what is said of it --- */
-
-static void
-describe(const struct restore *restore, const char *why, char *out, size_t size)
-{
-	static const char *const bases[] = {
-		[RESTORE_SERVE] = "serve",
-		[RESTORE_BACKUP] = "the backup",
-		[RESTORE_SALVAGE] = "its own records",
-	};
-	bool is_known = restore->has_salvage && restore->salvage.has_meta;
-	uint64_t last = is_known ? restore->salvage.meta.revision : restore->base_revision;
-	int used = snprintf(out, size, "%s; restored from %s%s%s: %" PRIu64 " RRsets, revision %" PRIu64
-				       " now",
-		why, bases[restore->base], restore->base == RESTORE_BACKUP ? " " : "",
-		restore->base == RESTORE_BACKUP ? restore->backup.name : "", restore->rrsets,
-		restore->revision);
-	char *at = out + used;
-
-	size -= (size_t)used < size ? (size_t)used : size - 1;
-	if (restore->base == RESTORE_SALVAGE || (is_known && last <= restore->base_revision))
-		used = snprintf(at, size, "; no write is missing");
-	else if (!is_known)
-		used = snprintf(at, size,
-			"; writes after revision %" PRIu64 " may be missing",
-			restore->base_revision);
-	else
-		used = snprintf(at, size,
-			"; of the writes of revisions %" PRIu64 " to %" PRIu64
-			", %" PRIu64 " were found%s",
-			restore->base_revision + 1, last, restore->later,
-			restore->is_salvage_complete ? "" : ", others may be missing");
-	at += used;
-	size -= (size_t)used < size ? (size_t)used : size - 1;
-	if (restore->base == RESTORE_BACKUP && !restore->backup_verdict.is_complete) {
-		used = snprintf(at, size, "; the backup is cut short after %" PRIu64 " RRsets",
-			restore->backup_verdict.records);
-		at += used;
-		size -= (size_t)used < size ? (size_t)used : size - 1;
-	}
-	if (restore->unowned > 0)
-		snprintf(at, size, "; %" PRIu64 " RRsets of unknown source belong to \"%s\" now",
-			restore->unowned, RESTORE_SOURCE);
-}
-
 static int
 make(struct restore *restore, const char *why, struct restore_result *out,
 	struct reason *reason)
 {
 	const char *dir = restore->config->store.state;
-	int status = state_create(dir, restore->config->store.size_limit,
-		restore->base == RESTORE_SERVE ? restore->serve.meta.instance : NULL,
+	const uint8_t *instance = restore->base == RESTORE_SERVE ? restore->serve.meta.instance
+		: restore->base == RESTORE_SALVAGE ? restore->salvage.meta.instance : NULL;
+	int status = state_create(dir, restore->config->store.size_limit, instance,
 		&restore->state, reason);
 
 	if (status != STATUS_OK)
 		return status;
 	status = write_all(restore, reason);
 	if (status == STATUS_OK) {
-		describe(restore, why, out->what, sizeof(out->what));
+		restore_describe(restore, why, out->what, sizeof(out->what));
 		status = state_raise_alarm(restore->txn, RESTORE_ALARM, out->what, reason);
 	}
 	if (status == STATUS_OK) {

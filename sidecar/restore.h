@@ -3,8 +3,10 @@
 /*
  * Makes a state in "<dir>/new" from what is left when state is damaged or lost:
  *
- *	records    serve, when it is intact and not older than the newest backup; else that
- *	           backup; and what the damaged state still has of later revisions
+ *	records    those of the damaged state, when all can be read and they are newer than
+ *	           serve and the newest backup; else serve, when it is intact and not older
+ *	           than that backup; else the backup; and what the damaged state still has
+ *	           of later revisions
  *	source, lease, revision of a record that serve has
  *	           the damaged state or the newest backup, where their data is the same;
  *	           else source "api", the lease that is left, the revision of the name

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * What restore.c and restore_serve.c share; for these two only.
+ * What the files of a restore share; for these only.
  */
 #pragma once
 
@@ -22,7 +22,7 @@
 enum restore_base {
 	RESTORE_SERVE,
 	RESTORE_BACKUP,
-	RESTORE_SALVAGE, /* table R of the damaged state is whole */
+	RESTORE_SALVAGE, /* table R of the damaged state is whole, and the newest */
 };
 
 struct restore {
@@ -47,8 +47,14 @@ struct restore {
 	enum restore_base base;
 	uint64_t base_revision, revision;
 	uint64_t highest; /* revision of all that was found */
+	bool may_lack_commit;      /* the last one of the damaged file */
+	uint64_t log_entries;      /* found, of revisions behind base_revision */
+	bool has_reset;            /* one of them names no RRsets */
 	uint64_t rrsets, later, unowned;
 };
+
+/* What was made of what, and what may be missing: text for `size` bytes. */
+void restore_describe(const struct restore *restore, const char *why, char *out, size_t size);
 
 void restore_init(struct restore *restore);
 

@@ -110,7 +110,71 @@ make_backup(void)
 	assert_int_equal(backup_make(&order, &file, &verdict, &reason), STATUS_OK);
 }
 
+static void
+drop(const char *owner, uint64_t revision)
+{
+	struct name_key key = unit_key(owner);
+	struct state_txn *txn;
+
+	assert_int_equal(state_begin_write(state, &txn, &reason), STATUS_OK);
+	assert_int_equal(
+		state_delete(txn, &zone.key, &key, RRSET_A, revision, &reason), STATUS_OK);
+	end_write(txn, revision, true, owner);
+}
+
+/* Serve of what state was at its last revision. */
+static void
+make_serve(const char *const *owners, size_t count)
+{
+	struct store_meta served = { .revision = meta.revision };
+	struct node_rrset rrset = { .type = RRSET_A,
+		.count = 1,
+		.ttl = 5,
+		.rdata_len = sizeof(rdata),
+		.rdata = rdata };
+	struct store_writer *writer;
+	struct store_txn *txn;
+	uint8_t *value;
+	size_t i;
+
+	memcpy(served.instance, meta.instance, sizeof(served.instance));
+	assert_int_equal(store_writer_create(serve_dir, SIZE, &writer, &reason), STATUS_OK);
+	assert_int_equal(store_writer_begin(writer, &txn, &reason), STATUS_OK);
+	assert_int_equal(store_writer_put_meta(txn, &served, &reason), STATUS_OK);
+	for (i = 0; i < count; i++) {
+		struct name_key key = unit_key(owners[i]);
+
+		assert_int_equal(store_writer_reserve(
+					 txn, &key, node_size(&rrset, 1), &value, &reason),
+			STATUS_OK);
+		node_encode(&key, meta.revision, 0, &rrset, 1, value);
+	}
+	assert_int_equal(store_writer_commit(txn, &reason), STATUS_OK);
+	assert_int_equal(store_writer_publish(writer, &reason), STATUS_OK);
+	store_writer_close(writer);
+}
+
 /* --- the damage --- */
+
+/* The meta page of the last commit, while state is closed. */
+static void
+damage_last_meta(void)
+{
+	uint64_t txn_id[2];
+	uint8_t other[64];
+	char path[96];
+	int file, page;
+
+	snprintf(path, sizeof(path), "%s/data.mdb", state_dir);
+	file = open(path, O_RDWR);
+	for (page = 0; page < 2; page++)
+		assert_int_equal(pread(file, &txn_id[page], 8, page * PAGE + 144), 8);
+	memset(other, 0x55, sizeof(other));
+	assert_int_equal(pwrite(file, other, sizeof(other),
+				 (txn_id[1] > txn_id[0] ? PAGE : 0) + 16),
+		sizeof(other));
+	close(file);
+}
 
 /* One value, while state is closed: another last byte. */
 static void
@@ -198,6 +262,105 @@ the_revision_is_above_all_that_is_found(void **context)
 	assert_said("restored from the backup livezone-00000001-r3.jsonl", true);
 }
 
+static void
+the_commit_before_the_last_is_not_all(void **context)
+{
+	(void)context;
+	put("a.live", 1);
+	make_backup();
+	put("b.live", 2);
+	close_state();
+	damage_last_meta();
+	restore();
+	assert_said("restored from its own records", true);
+	assert_said("no write is missing", false);
+	assert_said("writes of one commit after revision 1 may be missing", true);
+	assert_true(has("a.live") && result.revision > 2);
+}
+
+static void
+a_backup_of_the_last_commit_is_better_than_the_one_before(void **context)
+{
+	(void)context;
+	put("a.live", 1);
+	put("b.live", 2);
+	make_backup();
+	close_state();
+	damage_last_meta();
+	restore();
+	assert_true(has("a.live") && has("b.live"));
+	assert_said("restored from the backup", true);
+	assert_said("no write is missing", true);
+}
+
+static void
+whole_records_are_better_than_an_older_serve(void **context)
+{
+	static const char *const owners[] = { "a.live", "b.live" };
+	const uint8_t entry[9] = { 'C', [8] = 3 };
+	struct state_meta before, after;
+	struct state_txn *txn;
+
+	(void)context;
+	put("a.live", 1);
+	put("b.live", 2);
+	make_serve(owners, 2);
+	drop("a.live", 3);
+	before = meta;
+	close_state();
+	damage_value(entry, sizeof(entry));
+	restore();
+	assert_false(has("a.live"));
+	assert_true(has("b.live"));
+	assert_said("no write is missing", true);
+	assert_int_equal(state_begin_read(state, &txn, &reason), STATUS_OK);
+	assert_int_equal(state_read_meta(txn, &after, &reason), STATUS_OK);
+	state_abort(txn);
+	assert_memory_equal(after.instance, before.instance, sizeof(before.instance));
+}
+
+static void
+deletes_that_nobody_knows_of_are_said(void **context)
+{
+	static const char *const owners[] = { "a.live", "b.live", "c.live" };
+	const uint8_t entry[9] = { 'C', [8] = 4 };
+	const char record[] = "R\4live\1c\0\0\1"; /* no end byte is part of it */
+
+	(void)context;
+	put("a.live", 1);
+	put("b.live", 2);
+	put("c.live", 3);
+	make_serve(owners, 3);
+	drop("a.live", 4);
+	drop("b.live", 5);
+	close_state();
+	damage_value(record, sizeof(record) - 1);
+	damage_value(entry, sizeof(entry));
+	restore();
+	assert_said("restored from serve", true);
+	assert_said("deleted RRsets may be back", true);
+	assert_true(has("a.live") && !has("b.live") && has("c.live"));
+}
+
+static void
+deletes_that_the_log_names_are_done(void **context)
+{
+	static const char *const owners[] = { "a.live", "b.live" };
+	const char record[] = "R\4live\1b\0\0\1";
+
+	(void)context;
+	put("a.live", 1);
+	put("b.live", 2);
+	make_serve(owners, 2);
+	drop("a.live", 3);
+	close_state();
+	damage_value(record, sizeof(record) - 1);
+	restore();
+	assert_said("restored from serve", true);
+	assert_said("may be back", false);
+	assert_true(!has("a.live") && has("b.live"));
+}
+
 /* Serve is there, but not the memory for it. */
 static void
 make_serve_too_large(struct rlimit *out_before)
@@ -254,6 +417,11 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(the_revision_is_above_all_that_is_found),
+		TEST(the_commit_before_the_last_is_not_all),
+		TEST(a_backup_of_the_last_commit_is_better_than_the_one_before),
+		TEST(whole_records_are_better_than_an_older_serve),
+		TEST(deletes_that_nobody_knows_of_are_said),
+		TEST(deletes_that_the_log_names_are_done),
 		TEST(a_shortage_chooses_no_poorer_source),
 	};
 
