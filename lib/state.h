@@ -268,7 +268,8 @@ bool state_is_waiting(struct state *state);
 unsigned state_sweep(struct state *state);
 
 /* Asked before the environment is opened anew after an I/O error: is the file whole? Nothing
- * of it is open then. STATUS_CORRUPT: every transaction fails from now on. Whoever wants one
+ * of it is open then. STATUS_CORRUPT: every transaction fails from now on;
+ * STATUS_UNAVAILABLE: asked again before the next one. Whoever wants one
  * meanwhile waits 5 s and gets STATUS_UNAVAILABLE: fn must not use state. Set before other
  * threads use it. */
 typedef int (*state_examine_fn)(void *context, struct reason *reason);

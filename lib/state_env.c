@@ -308,7 +308,7 @@ examine(struct state *state, struct reason *reason)
 	pthread_mutex_unlock(&state->lock);
 	status = state->examine(state->examine_context, reason);
 	pthread_mutex_lock(&state->lock);
-	state->must_examine = false;
+	state->must_examine = status == STATUS_UNAVAILABLE;
 	state->is_damaged = status == STATUS_CORRUPT;
 	return status;
 }

@@ -28,7 +28,7 @@
 /* A million RRsets take half a second of CPU; a disk that reads 10 MB/s is a bad one. */
 #define TIME_LEAST_S 30
 #define BYTES_PER_S (10 * 1024 * 1024)
-#define LOOK_MS 1000
+#define LOOK_MS 200
 #define BACKGROUND_NICE 10
 #define IOPRIO_IDLE (3 << 13) /* linux/ioprio.h: class 3 */
 #define IOPRIO_WHO_PROCESS 1
@@ -156,9 +156,9 @@ spawn(const char *dir, int output, pid_t *out_pid)
 	return error;
 }
 
-/* Until the child has closed its end; false: the deadline came first. */
+/* Until the child has closed its end; false: the deadline came first, or give_up. */
 static bool
-read_line(int fd, uint64_t deadline_ms, struct reason *reason)
+read_line(int fd, uint64_t deadline_ms, const atomic_bool *give_up, struct reason *reason)
 {
 	size_t used = 0;
 
@@ -167,7 +167,7 @@ read_line(int fd, uint64_t deadline_ms, struct reason *reason)
 		uint64_t now_ms = clock_read_ms(CLOCK_MONOTONIC);
 		ssize_t len;
 
-		if (now_ms >= deadline_ms)
+		if (now_ms >= deadline_ms || (give_up && *give_up))
 			return false;
 		pulse_wait(); /* a big file on a slow disk takes longer than a start may */
 		if (poll(&poll_fd, 1, deadline_ms - now_ms < LOOK_MS ? (int)(deadline_ms - now_ms)
@@ -188,10 +188,11 @@ read_line(int fd, uint64_t deadline_ms, struct reason *reason)
 }
 
 static enum examine_verdict
-wait_for(pid_t pid, int fd, unsigned limit_s, struct reason *reason)
+wait_for(pid_t pid, int fd, unsigned limit_s, const atomic_bool *give_up,
+	struct reason *reason)
 {
 	uint64_t deadline_ms = clock_read_ms(CLOCK_MONOTONIC) + (uint64_t)limit_s * 1000;
-	bool is_over = read_line(fd, deadline_ms, reason);
+	bool is_over = read_line(fd, deadline_ms, give_up, reason);
 	int wait_status;
 
 	if (!is_over)
@@ -201,7 +202,9 @@ wait_for(pid_t pid, int fd, unsigned limit_s, struct reason *reason)
 			reason_set(reason, 0, "the check was lost: %s", strerror(errno));
 			return EXAMINE_UNKNOWN;
 		}
-	if (!is_over)
+	if (!is_over && give_up && *give_up)
+		reason_set(reason, 0, "given up");
+	else if (!is_over)
 		reason_set(reason, 0, "no answer of the check in %u s", limit_s);
 	else if (WIFSIGNALED(wait_status))
 		reason_set(reason, 0, "the check ended by signal %d (%s)",
@@ -210,7 +213,8 @@ wait_for(pid_t pid, int fd, unsigned limit_s, struct reason *reason)
 }
 
 enum examine_verdict
-examine_run(const char *dir, bool is_background, struct reason *reason)
+examine_run(const char *dir, bool is_background, const atomic_bool *give_up,
+	struct reason *reason)
 {
 	enum examine_verdict verdict;
 	int ends[2], error;
@@ -230,7 +234,7 @@ examine_run(const char *dir, bool is_background, struct reason *reason)
 		setpriority(PRIO_PROCESS, (id_t)pid, BACKGROUND_NICE);
 		syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, pid, IOPRIO_IDLE);
 	}
-	verdict = wait_for(pid, ends[0], examine_limit_s(dir), reason);
+	verdict = wait_for(pid, ends[0], examine_limit_s(dir), give_up, reason);
 	close(ends[0]);
 	return verdict;
 }

@@ -23,6 +23,7 @@ struct examiner {
 	examiner_damaged_fn damaged;
 	void *context;
 	atomic_bool has_told;
+	atomic_bool is_over;
 	uint64_t doubted_ms, checked_ms, reserved_ms; /* of its thread; monotonic clock */
 	bool is_room_told;
 	pthread_mutex_t lock; /* of what follows */
@@ -47,6 +48,8 @@ judge(struct examiner *examiner, enum examine_verdict verdict, const char *said,
 		return STATUS_OK;
 	case EXAMINE_UNKNOWN:
 	case EXAMINE_FOREIGN:
+		if (examiner->is_over)
+			return reason_set(reason, STATUS_UNAVAILABLE, "livezoned is stopping");
 		log_line(LOG_LEVEL_WARNING, "state was not checked: %s", said);
 		return STATUS_OK;
 	default:
@@ -63,7 +66,7 @@ examine_closed(void *context, struct reason *reason)
 	enum examine_verdict verdict;
 
 	pulse_allow_ms(examine_limit_s(examiner->dir) * UINT64_C(1000)); /* the writer waits */
-	verdict = examine_run(examiner->dir, false, &said);
+	verdict = examine_run(examiner->dir, false, &examiner->is_over, &said);
 	log_line(LOG_LEVEL_WARNING, "state: opened anew after an I/O error: %s", said.text);
 	return judge(examiner, verdict, said.text, reason);
 }
@@ -72,7 +75,8 @@ static void
 examine_open(struct examiner *examiner, bool is_doubted)
 {
 	struct reason said = { "" };
-	enum examine_verdict verdict = examine_run(examiner->dir, !is_doubted, &said);
+	enum examine_verdict verdict =
+		examine_run(examiner->dir, !is_doubted, &examiner->is_over, &said);
 
 	if (verdict == EXAMINE_WHOLE)
 		log_line(LOG_LEVEL_INFO, "state: %s%s", said.text,
@@ -167,10 +171,18 @@ examiner_start(struct state *state, const char *dir, examiner_damaged_fn damaged
 }
 
 void
+examiner_give_up(struct examiner *examiner)
+{
+	if (examiner)
+		examiner->is_over = true;
+}
+
+void
 examiner_stop(struct examiner *examiner)
 {
 	if (!examiner)
 		return;
+	examiner_give_up(examiner);
 	pthread_mutex_lock(&examiner->lock);
 	examiner->is_stopping = true;
 	pthread_cond_signal(&examiner->stop);

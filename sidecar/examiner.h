@@ -24,5 +24,8 @@ typedef void (*examiner_damaged_fn)(void *context);
 int examiner_start(struct state *state, const char *dir, examiner_damaged_fn damaged,
 	void *context, struct examiner **out, struct reason *reason);
 
+/* Ends a check that runs, and those to come: livezoned is stopping. NULL is allowed. */
+void examiner_give_up(struct examiner *examiner);
+
 /* Before state is closed. NULL is allowed. */
 void examiner_stop(struct examiner *examiner);

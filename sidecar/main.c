@@ -61,7 +61,7 @@ static int
 open_state(struct daemon *daemon, const struct config *config, struct reason *reason);
 static void want_restart(void *context);
 static int restart(char **argv);
-static void serve(struct daemon *daemon, const sigset_t *signals);
+static bool serve(struct daemon *daemon, const sigset_t *signals);
 static void reload(struct daemon *daemon);
 static int
 check_same(const struct config *old, const struct config *new, struct reason *reason);
@@ -95,6 +95,7 @@ main(int argc, char **argv)
 	struct arguments arguments = { .watchdog_s = WATCHDOG_OWN_S };
 	struct reason reason = { "" };
 	int exit_code = EXIT_SUCCESS;
+	bool must_restart = false;
 	sigset_t signals;
 
 	if (!parse_arguments(argc, argv, &arguments, &exit_code))
@@ -128,13 +129,13 @@ main(int argc, char **argv)
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	if (start(&daemon, &reason) == 0) {
 		watchdog_init(&daemon.watchdog, arguments.watchdog_s);
-		serve(&daemon, &signals);
+		must_restart = serve(&daemon, &signals);
 	} else {
 		log_line(LOG_LEVEL_ERROR, "%s", reason.text);
 		exit_code = EXIT_FAILURE;
 	}
 	stop(&daemon);
-	if (daemon.must_restart)
+	if (must_restart)
 		exit_code = restart(argv);
 	return exit_code;
 }
@@ -306,8 +307,9 @@ open_state(struct daemon *daemon, const struct config *config, struct reason *re
 				daemon, &daemon->examiner, reason);
 }
 
-/* Until SIGTERM or SIGINT, with a look at the writer in between. */
-static void
+/* Until SIGTERM or SIGINT, with a look at the writer in between. True: livezoned is to start
+ * anew; who wants that later, while it stops, is not heard. */
+static bool
 serve(struct daemon *daemon, const sigset_t *signals)
 {
 	uint64_t interval_ms = daemon->watchdog.limit_ms ? daemon->watchdog.interval_ms
@@ -315,6 +317,7 @@ serve(struct daemon *daemon, const sigset_t *signals)
 	const struct timespec wait = { .tv_sec = (time_t)(interval_ms / 1000),
 		.tv_nsec = (long)(interval_ms % 1000) * 1000000 };
 	int signal = 0;
+	bool must_restart;
 
 	sd_notify(0, "READY=1");
 	while (signal != SIGTERM && signal != SIGINT) {
@@ -323,14 +326,16 @@ serve(struct daemon *daemon, const sigset_t *signals)
 			reload(daemon);
 		watchdog_look(&daemon->watchdog);
 	}
-	if (daemon->must_restart)
+	must_restart = daemon->must_restart;
+	if (must_restart)
 		sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
 			clock_read_ms(CLOCK_MONOTONIC) * 1000);
 	else
 		sd_notify(0, "STOPPING=1");
 	log_line(LOG_LEVEL_INFO, "stopping: %s, %zu connections",
-		daemon->must_restart ? "to start anew" : strsignal(signal),
+		must_restart ? "to start anew" : strsignal(signal),
 		http_connections(daemon->http));
+	return must_restart;
 }
 
 /* All or nothing: what cannot be used whole leaves the old settings as they are. */
@@ -398,6 +403,7 @@ is_same_text(const char *a, const char *b)
 static void
 stop(struct daemon *daemon)
 {
+	examiner_give_up(daemon->examiner); /* all the others may wait for it */
 	http_stop(daemon->http);
 	backup_thread_stop(daemon->api.backups);
 	writer_stop(daemon->api.writer);

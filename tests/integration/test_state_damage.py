@@ -6,12 +6,14 @@ import json
 import os
 import re
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from support import build
 from support import state_damage as damage
+from support.process import stop_next_child
 from support.strace import Strace
 from support.wait import wait_until
 
@@ -339,6 +341,27 @@ def test_an_io_error_has_state_checked_before_it_is_opened_anew(livezone):
     assert "opened anew after an I/O error: revision " in whole.daemon.process.output()
     assert whole.answers("w.live.test") == ["10.9.0.2"]
     assert alarms(whole.api) == {} and quarantined(whole.daemon) == []
+
+
+@pytest.mark.parametrize("who", ["writer", "examiner"])
+def test_stopping_waits_for_no_check_and_stays_stopped(livezone, who):
+    whole = livezone()
+    fill(whole.api)
+    pid, data = whole.daemon.process.pid, damage.data_of(state_of(whole.daemon))
+    if who == "writer":
+        broken = Strace(pid, "fdatasync", "error=EIO:when=1", paths=[data])
+        assert put(whole.api, 1).status == 503
+        broken.close()
+    else:
+        DAMAGES["a-record"](state_of(whole.daemon))
+        assert read_everything(whole.api) != 200
+    stop_next_child(pid)
+    since = time.monotonic()
+    assert whole.daemon.stop() == 0
+    assert time.monotonic() - since < 5
+    assert "to start anew" not in whole.daemon.process.output()
+    whole.daemon.start()
+    assert whole.api.get("/v1/rrsets/n1.live.test/A").json["records"] == ["10.0.0.1"]
 
 
 def test_room_is_reserved_without_changing_the_size(livezoned):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from support import build
+from support.process import stop_next_child
 from support.service_manager import ServiceManager
 from support.strace import Strace, thread
 from support.wait import wait_until
@@ -165,23 +166,6 @@ def test_without_systemd_a_stuck_writer_ends_livezoned(livezoned, cleanup):
     assert daemon.process.wait(30) == 1
     daemon.start()
     assert daemon.api.get("/v1/rrsets/kept.live.test/A").json["records"] == ["10.0.0.1"]
-
-
-def children(pid):
-    return {int(child) for task in Path(f"/proc/{pid}/task").iterdir()
-            for child in (task / "children").read_text().split()}
-
-
-def stop_next_child(pid):
-    """Stops the next child before it has done anything; returns its pid."""
-
-    def stopped():
-        for child in children(pid):
-            os.kill(child, signal.SIGSTOP)
-            return child
-        return None
-
-    return wait_until(stopped, 30, "a child", 0)
 
 
 def test_a_check_of_state_may_take_longer_than_the_limit(livezoned, cleanup):

@@ -6,8 +6,10 @@ import ctypes
 import os
 import signal
 import subprocess
+from pathlib import Path
 
 from .build import SANITIZER_REPORT
+from .wait import wait_until
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -100,3 +102,20 @@ class Process:
         assert not report, f"{self.name}: sanitizer report in {self.log}: {report.group()}"
         assert was_known or was_running, f"{self.name} ended by itself with {status}"
         assert was_known or status == 0, f"{self.name} ended with {status}"
+
+
+def children(pid):
+    return {int(child) for task in Path(f"/proc/{pid}/task").iterdir()
+            for child in (task / "children").read_text().split()}
+
+
+def stop_next_child(pid):
+    """Stops the next child before it has done anything; returns its pid."""
+
+    def stopped():
+        for child in children(pid):
+            os.kill(child, signal.SIGSTOP)
+            return child
+        return None
+
+    return wait_until(stopped, 30, "a child", 0)
