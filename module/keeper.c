@@ -363,6 +363,7 @@ static struct snapshot_order
 snapshot_order(struct keeper *keeper)
 {
 	return (struct snapshot_order){
+		.dir = keeper->settings.config->store.serve,
 		.workers = keeper->settings.workers,
 		.live = keeper->live.current,
 		.limit = keeper->settings.config->store.snapshot_limit,

@@ -5,6 +5,7 @@
  */
 #include "module/snapshot.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/clock.h"
@@ -49,10 +50,16 @@ static void replace(struct snapshot *snapshot, const struct snapshot_order *orde
 static void free_retired(struct snapshot *snapshot, const struct snapshot_order *order);
 
 void
-snapshot_claim(const struct snapshot *snapshot, const struct snapshot_order *order)
+snapshot_claim(struct snapshot *snapshot, const struct snapshot_order *order)
 {
-	struct work work = { .order = order, .copy = snapshot->current };
+	struct work work = { .order = order };
 
+	if (strcmp(snapshot->dir, order->dir) != 0) {
+		free_retired(snapshot, order);
+		replace(snapshot, order, NULL);
+		snprintf(snapshot->dir, sizeof(snapshot->dir), "%s", order->dir);
+	}
+	work.copy = snapshot->current;
 	if (snapshot->current && !store_reader_poisoned(snapshot->current)
 		&& store_reader_slots(snapshot->current) < order->slots)
 		(void)run(&work, &claim);

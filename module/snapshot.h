@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,6 +19,7 @@
 
 /* Owned by the keeper's thread; starts zeroed. */
 struct snapshot {
+	char dir[PATH_MAX]; /* that it is of */
 	struct store_reader *current; /* what workers->snapshot says */
 	struct store_reader *retired;
 	uint64_t source, txn_id;      /* store_reader_id and commit that it was tried of */
@@ -29,6 +31,7 @@ struct snapshot {
 };
 
 struct snapshot_order {
+	const char *dir;           /* of the store; a reload may name another */
 	struct workers *workers;
 	struct store_reader *live; /* sound, and open in this process; or NULL */
 	uint64_t limit;            /* bytes of one; 0: none */
@@ -36,9 +39,10 @@ struct snapshot_order {
 	struct report *report;     /* trips of the guard are counted here */
 };
 
-/* Gives it as many slots as the workers need, which a reload may have raised. Before they ask:
- * one that has no slot in the store answers from here. */
-void snapshot_claim(const struct snapshot *snapshot, const struct snapshot_order *order);
+/* Drops one that is of another directory. Gives it as many slots as the workers need, which
+ * a reload may have raised. Before they ask: one that has no slot in the store answers from
+ * here. */
+void snapshot_claim(struct snapshot *snapshot, const struct snapshot_order *order);
 
 /* Brings the snapshot up to the store as far as it is time to, or notes that they are
  * equal; a store that became unlike its copy is made suspect. On failure the old one

@@ -688,6 +688,21 @@ threads_without_a_slot_of_the_store_answer_from_the_snapshot(void **state)
 	assert_int_equal(atomic_load(&workers.count), WORKERS_MAX);
 }
 
+static void
+a_snapshot_of_another_directory_does_not_answer(void **state)
+{
+	(void)state;
+	zone.stale_ms = 60000;
+	config.store.snapshot_limit = 1 << 20;
+	publish(1);
+	start();
+	wait_for_snapshot();
+	stop();
+	snprintf(serve.dir, sizeof(serve.dir), "%s/other", serve.root);
+	start();
+	assert_int_equal(ask(worker_new(&workers, 1)), 0);
+}
+
 #ifndef __SANITIZE_THREAD__ /* which ends a forked process that starts threads */
 static void
 a_forked_worker_opens_the_store_for_itself(void **state)
@@ -748,6 +763,8 @@ main(void)
 			teardown),
 		cmocka_unit_test_setup_teardown(
 			a_refused_store_is_not_opened_at_every_look, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_snapshot_of_another_directory_does_not_answer, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_store_over_the_limit_has_no_snapshot, setup, teardown),
 		cmocka_unit_test_setup_teardown(
