@@ -144,6 +144,7 @@ main(int argc, char **argv)
 static int
 restart(char **argv)
 {
+	watchdog_hand_over();
 	execv("/proc/self/exe", argv);
 	log_line(LOG_LEVEL_ERROR, "cannot start anew: %s", strerror(errno));
 	return EXIT_FAILURE;

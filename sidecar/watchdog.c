@@ -13,6 +13,7 @@
 #include "sidecar/log.h"
 
 #define LOOKS 4 /* in the limit */
+#define ARMED "LIVEZONED_WATCHDOG_ARMED" /* in the environment */
 
 void
 watchdog_init(struct watchdog *watchdog, uint64_t own_s)
@@ -94,13 +95,25 @@ watchdog_look(struct watchdog *watchdog)
 }
 
 void
+watchdog_hand_over(void)
+{
+	setenv(ARMED, "1", 1);
+}
+
+void
 watchdog_extend_start(void)
 {
 	static uint64_t told_ms;
-	uint64_t now_ms = clock_read_ms(CLOCK_MONOTONIC);
+	uint64_t systemd_us = 0, now_ms = clock_read_ms(CLOCK_MONOTONIC);
+	uint64_t interval_ms = WATCHDOG_START_MS;
+	bool is_armed = getenv(ARMED) && sd_watchdog_enabled(0, &systemd_us) > 0;
 
-	if (told_ms != 0 && now_ms - told_ms < WATCHDOG_START_MS)
+	if (is_armed && systemd_us / 1000 / LOOKS < interval_ms)
+		interval_ms = systemd_us / 1000 / LOOKS;
+	if (told_ms != 0 && now_ms - told_ms < interval_ms)
 		return;
 	told_ms = now_ms;
-	sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%llu", WATCHDOG_EXTEND_MS * 1000ull);
+	/* not at a first start: the pat would arm what waits for READY */
+	sd_notifyf(0, "%sEXTEND_TIMEOUT_USEC=%llu", is_armed ? "WATCHDOG=1\n" : "",
+		WATCHDOG_EXTEND_MS * 1000ull);
 }

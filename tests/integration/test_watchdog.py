@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from support import build
+from support import state_damage as damage
 from support.process import stop_next_child
 from support.service_manager import ServiceManager
 from support.strace import Strace, thread
@@ -166,6 +167,23 @@ def test_without_systemd_a_stuck_writer_ends_livezoned(livezoned, cleanup):
     assert daemon.process.wait(30) == 1
     daemon.start()
     assert daemon.api.get("/v1/rrsets/kept.live.test/A").json["records"] == ["10.0.0.1"]
+
+
+def test_a_start_anew_pats_on(watched, manager):
+    watched.api.put("kept.live.test", "A", "10.0.0.1")
+    damage.change_text(Path(watched.config["store"]["state"]), b"\x04kept")
+    pid = watched.process.pid
+    try:
+        watched.api.request("GET", "/v1/backup")
+    except OSError:
+        pass
+    wait_until(lambda: manager.heard("RELOADING=1"), 20, "it starts anew")
+    since = manager.heard("RELOADING=1")[0]
+    check = stop_next_child(pid)
+    wait_until(lambda: time.monotonic() > since + 3 * _WATCHDOG_S, 30, "the check takes long")
+    assert manager.longest_gap(since, time.monotonic()) < _WATCHDOG_S
+    os.kill(check, signal.SIGCONT)
+    wait_until(lambda: manager.heard("READY=1", since), 20, "READY=1")
 
 
 def test_a_check_of_state_may_take_longer_than_the_limit(livezoned, cleanup):
