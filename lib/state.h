@@ -229,6 +229,9 @@ int state_recount_zones(struct state_txn *txn, const struct zones *zones,
 #define STATE_ALARMS_MAX 64       /* more are STATUS_FULL */
 int state_raise_alarm(struct state_txn *txn, const char *name, const char *text,
 	struct reason *reason);
+/* The same of one that was raised before. */
+int state_keep_alarm(struct state_txn *txn, const char *name, const char *text,
+	uint64_t raised_ms, struct reason *reason);
 /* STATUS_NOT_FOUND when it does not stand. */
 int state_clear_alarm(struct state_txn *txn, const char *name, struct reason *reason);
 /* Name and text are not terminated; raised_ms is the wall clock. */

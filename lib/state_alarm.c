@@ -41,6 +41,13 @@ int
 state_raise_alarm(struct state_txn *txn, const char *name, const char *text,
 	struct reason *reason)
 {
+	return state_keep_alarm(txn, name, text, txn->now_ms, reason);
+}
+
+int
+state_keep_alarm(struct state_txn *txn, const char *name, const char *text,
+	uint64_t raised_ms, struct reason *reason)
+{
 	static const uint8_t table = STATE_TABLE_ALARM;
 	uint8_t bytes[1 + STATE_ALARM_NAME_MAX], data[HEAD + STATE_ALARM_TEXT_MAX];
 	size_t len = strnlen(text, STATE_ALARM_TEXT_MAX), count = 0;
@@ -54,7 +61,7 @@ state_raise_alarm(struct state_txn *txn, const char *name, const char *text,
 		return reason_set(reason, STATUS_FULL, "%zu alarms stand already", count);
 	cursor_put_u32(&cursor, 0);
 	cursor_put_u32(&cursor, 0);
-	cursor_put_u64(&cursor, txn->now_ms);
+	cursor_put_u64(&cursor, raised_ms);
 	cursor_put(&cursor, text, len);
 	state_seal(&key, data, value.mv_size);
 	return status_from_mdb_reason(mdb_put(txn->txn, txn->dbi, &key, &value, 0), "state",
@@ -77,10 +84,10 @@ struct alarm_walk {
 	void *context;
 };
 
-static int
-visit_alarm(void *context, const MDB_val *key, const MDB_val *value, struct reason *reason)
+int
+state_give_alarm(const MDB_val *key, const MDB_val *value, state_alarm_fn fn, void *context,
+	struct reason *reason)
 {
-	const struct alarm_walk *walk = context;
 	struct cursor cursor = cursor_init(value->mv_data, value->mv_size);
 	uint64_t raised_ms;
 
@@ -89,8 +96,16 @@ visit_alarm(void *context, const MDB_val *key, const MDB_val *value, struct reas
 	cursor_u32(&cursor);
 	cursor_u32(&cursor);
 	raised_ms = cursor_u64(&cursor);
-	return walk->fn(walk->context, (const char *)key->mv_data + 1, key->mv_size - 1,
+	return fn(context, (const char *)key->mv_data + 1, key->mv_size - 1,
 		(const char *)cursor.at, cursor.left, raised_ms, reason);
+}
+
+static int
+visit_alarm(void *context, const MDB_val *key, const MDB_val *value, struct reason *reason)
+{
+	const struct alarm_walk *walk = context;
+
+	return state_give_alarm(key, value, walk->fn, walk->context, reason);
 }
 
 int

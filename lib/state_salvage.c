@@ -20,6 +20,7 @@ struct walk {
 	uint64_t left_out;      /* values that fail their checks */
 	uint64_t records, owned; /* found; as the sources count */
 	state_record_fn fn;
+	state_alarm_fn alarm_fn;
 	void *context;
 	/* the log */
 	state_log_fn log_fn;
@@ -117,6 +118,42 @@ state_salvage_walk(const struct state_salvage *salvage, state_record_fn fn, void
 	*out_is_complete = status == STATUS_OK && damaged == 0 && walk.left_out == 0
 		&& walk.records == walk.owned && salvage->has_meta;
 	return status;
+}
+
+static int
+check_alarm(void *context, const char *name, size_t name_len, const char *text, size_t text_len,
+	uint64_t raised_ms, struct reason *reason)
+{
+	(void)context;
+	(void)name;
+	(void)text;
+	(void)raised_ms;
+	(void)reason;
+	return name_len <= STATE_ALARM_NAME_MAX && text_len <= STATE_ALARM_TEXT_MAX
+		? STATUS_OK : STATUS_CORRUPT;
+}
+
+static int
+visit_alarm(void *context, const struct mdb_image_text *key_text,
+	const struct mdb_image_text *value_text, struct reason *reason)
+{
+	const struct walk *walk = context;
+	MDB_val key = val(key_text), value = val(value_text);
+
+	if (state_give_alarm(&key, &value, check_alarm, NULL, NULL) != STATUS_OK)
+		return STATUS_OK;
+	return state_give_alarm(&key, &value, walk->alarm_fn, walk->context, reason);
+}
+
+int
+state_salvage_walk_alarms(const struct state_salvage *salvage, state_alarm_fn fn,
+	void *context, struct reason *reason)
+{
+	struct walk walk = { .alarm_fn = fn, .context = context };
+	uint64_t damaged;
+
+	return mdb_image_walk(&salvage->image, STATE_TABLE_ALARM, STATE_TABLE_ALARM, visit_alarm,
+		&walk, &damaged, reason);
 }
 
 static int

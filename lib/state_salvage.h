@@ -31,6 +31,10 @@ void state_salvage_close(struct state_salvage *salvage); /* zeroed is allowed */
 int state_salvage_walk(const struct state_salvage *salvage, state_record_fn fn,
 	void *context, bool *out_is_complete, struct reason *reason);
 
+/* The alarms that can be read. */
+int state_salvage_walk_alarms(const struct state_salvage *salvage, state_alarm_fn fn,
+	void *context, struct reason *reason);
+
 /* The highest revision that anything in it says: meta record, RRsets, sources, zones, log. */
 int state_salvage_revision(const struct state_salvage *salvage, uint64_t *out,
 	struct reason *reason);

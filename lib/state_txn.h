@@ -150,6 +150,10 @@ struct state_log_entry {
 int state_decode_log(const MDB_val *key, const MDB_val *value, struct state_log_entry *entry,
 	struct reason *reason);
 
+/* Calls fn for an alarm as stored, which is checked. */
+int state_give_alarm(const MDB_val *key, const MDB_val *value, state_alarm_fn fn, void *context,
+	struct reason *reason);
+
 /* STATUS_FULL when the map is used above the quota of puts or deletes. */
 int state_check_quota(struct state_txn *txn, bool is_delete, struct reason *reason);
 

@@ -332,7 +332,7 @@ make(struct restore *restore, const char *why, struct restore_result *out,
 	status = write_all(restore, reason);
 	if (status == STATUS_OK) {
 		restore_describe(restore, why, out->what, sizeof(out->what));
-		status = state_raise_alarm(restore->txn, RESTORE_ALARM, out->what, reason);
+		status = restore_raise_alarms(restore, out->what, reason);
 	}
 	if (status == STATUS_OK) {
 		status = state_commit(restore->txn, reason);

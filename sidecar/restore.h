@@ -14,7 +14,7 @@
  *	           the damaged state or the newest backup
  *
  * The revision is above every one that was seen. An alarm in the new state says what was done
- * and what may be missing. Main thread at start; nothing else is open.
+ * and what may be missing; those that the damaged state has stand on. Main thread at start; nothing else is open.
  */
 #pragma once
 

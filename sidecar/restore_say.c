@@ -6,7 +6,9 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "lib/status.h"
 #include "sidecar/restore.h"
 #include "sidecar/restore_work.h"
 
@@ -88,4 +90,41 @@ restore_describe(const struct restore *restore, const char *why, char *out, size
 	if (restore->unowned > 0)
 		say(&text, "; %" PRIu64 " RRsets of unknown source belong to \"%s\" now",
 			restore->unowned, RESTORE_SOURCE);
+}
+
+/* Alarms of the damaged file go on standing, each with its time. That of a restore before this
+ * one: what it says is still true. */
+struct raising {
+	struct restore *restore;
+	const char *what;
+};
+
+static int
+keep_alarm(void *context, const char *name, size_t name_len, const char *text, size_t text_len,
+	uint64_t raised_ms, struct reason *reason)
+{
+	char name_copy[STATE_ALARM_NAME_MAX + 1], copy[STATE_ALARM_TEXT_MAX + 1];
+	struct raising *raising = context;
+	struct text out = { copy, sizeof(copy) };
+	int status;
+
+	memcpy(name_copy, name, name_len);
+	name_copy[name_len] = '\0';
+	if (strcmp(name_copy, RESTORE_ALARM) == 0)
+		say(&out, "%s; and before that: ", raising->what);
+	say(&out, "%.*s", (int)text_len, text);
+	status = state_keep_alarm(raising->restore->txn, name_copy, copy, raised_ms, reason);
+	return status == STATUS_FULL ? STATUS_OK : status; /* one of many must go for ours */
+}
+
+int
+restore_raise_alarms(struct restore *restore, const char *what, struct reason *reason)
+{
+	struct raising raising = { .restore = restore, .what = what };
+	int status = state_raise_alarm(restore->txn, RESTORE_ALARM, what, reason);
+
+	if (status == STATUS_OK && restore->has_salvage)
+		status = state_salvage_walk_alarms(
+			&restore->salvage, keep_alarm, &raising, reason);
+	return status;
 }

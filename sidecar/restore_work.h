@@ -56,6 +56,9 @@ struct restore {
 /* What was made of what, and what may be missing: text for `size` bytes. */
 void restore_describe(const struct restore *restore, const char *why, char *out, size_t size);
 
+/* Raises RESTORE_ALARM with that text, and those that the damaged file has. */
+int restore_raise_alarms(struct restore *restore, const char *what, struct reason *reason);
+
 void restore_init(struct restore *restore);
 
 /* Writes a record into the new state, and commits now and then. */

@@ -361,6 +361,43 @@ deletes_that_the_log_names_are_done(void **context)
 	assert_true(!has("a.live") && has("b.live"));
 }
 
+static int
+take_alarm(void *context, const char *name, size_t name_len, const char *text, size_t text_len,
+	uint64_t raised_ms, struct reason *why)
+{
+	char *found = context;
+
+	(void)why;
+	assert_true(raised_ms > 0);
+	sprintf(found + strlen(found), "%.*s=%.*s\n", (int)name_len, name, (int)text_len, text);
+	return 0;
+}
+
+static void
+alarms_stand_on(void **context)
+{
+	char found[2048] = "";
+	struct state_txn *txn;
+
+	(void)context;
+	put("a.live", 1);
+	make_backup();
+	assert_int_equal(state_begin_write(state, &txn, &reason), STATUS_OK);
+	assert_int_equal(state_raise_alarm(txn, "other", "a text", &reason), STATUS_OK);
+	assert_int_equal(
+		state_raise_alarm(txn, RESTORE_ALARM, "the last time", &reason), STATUS_OK);
+	assert_int_equal(state_commit(txn, &reason), STATUS_OK);
+	close_state();
+	damage_value("M", 1);
+	restore();
+	assert_int_equal(state_begin_read(state, &txn, &reason), STATUS_OK);
+	assert_int_equal(state_walk_alarms(txn, take_alarm, found, &reason), STATUS_OK);
+	state_abort(txn);
+	if (!strstr(found, "other=a text\n") || !strstr(found, RESTORE_ALARM "=why; restored")
+		|| !strstr(found, "; and before that: the last time\n"))
+		fail_msg("%s", found);
+}
+
 /* Serve is there, but not the memory for it. */
 static void
 make_serve_too_large(struct rlimit *out_before)
@@ -422,6 +459,7 @@ main(void)
 		TEST(whole_records_are_better_than_an_older_serve),
 		TEST(deletes_that_nobody_knows_of_are_said),
 		TEST(deletes_that_the_log_names_are_done),
+		TEST(alarms_stand_on),
 		TEST(a_shortage_chooses_no_poorer_source),
 	};
 
