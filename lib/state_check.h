@@ -26,5 +26,6 @@ int state_check_image(const struct mdb_image *image, struct state_check *out,
 
 /* The same for the newest commit in `dir`, which livezoned may have open and write to. Takes a
  * reader's slot, and closes nothing: the process is to end (doc/lmdb.md, "closing"). STATUS_IO,
- * STATUS_NOT_FOUND: nothing is said of the content. */
+ * STATUS_NOT_FOUND, STATUS_UNAVAILABLE (too many commits meanwhile): nothing is said of the
+ * content. */
 int state_check_directory(const char *dir, struct state_check *out, struct reason *reason);

@@ -19,7 +19,7 @@
 #include "lib/state_check.h"
 #include "lib/status.h"
 
-#define TRIES 100        /* to see a meta page before two more commits take its place */
+#define TRIES 100        /* until no commit comes between two looks */
 #define TRY_PAUSE_NS 1000000
 #define LMDB_READERS 512 /* as state_env.c has it */
 
@@ -41,6 +41,38 @@ map_file(int fd, const void **out_bytes, uint64_t *out_size, struct reason *reas
 	*out_bytes = bytes;
 	*out_size = (uint64_t)stat.st_size;
 	return STATUS_OK;
+}
+
+static bool
+has_grown(int fd, uint64_t size)
+{
+	struct stat stat;
+
+	return fstat(fd, &stat) == 0 && (uint64_t)stat.st_size > size;
+}
+
+/* At both meta pages, before LMDB believes them. A commit that extends the file after its
+ * size was taken seems to use pages behind the end. */
+static int
+look(int fd, struct reason *reason)
+{
+	int i, status = STATUS_CORRUPT;
+
+	for (i = 0; i < TRIES && status == STATUS_CORRUPT; i++) {
+		struct mdb_image image;
+		const void *bytes;
+		uint64_t size;
+
+		status = map_file(fd, &bytes, &size, reason);
+		if (status != STATUS_OK)
+			return status;
+		status = mdb_image_open(bytes, size, 0, &image, reason);
+		if (status == STATUS_CORRUPT && !has_grown(fd, size))
+			return status;
+	}
+	return status == STATUS_CORRUPT
+		       ? reason_set(reason, STATUS_UNAVAILABLE, "data.mdb grows too fast")
+		       : status;
 }
 
 /* A reader's slot keeps the pages of its commit from being used again. */
@@ -88,9 +120,7 @@ state_check_directory(const char *dir, struct state_check *out, struct reason *r
 {
 	struct mdb_image image;
 	char path[PATH_MAX];
-	const void *bytes;
 	MDB_txn *txn = NULL;
-	uint64_t size;
 	int fd, status;
 
 	if (snprintf(path, sizeof(path), "%s/data.mdb", dir) >= (int)sizeof(path))
@@ -101,10 +131,7 @@ state_check_directory(const char *dir, struct state_check *out, struct reason *r
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return status_from_mdb_reason(errno, path, reason);
-	/* both meta pages, before LMDB believes them */
-	status = map_file(fd, &bytes, &size, reason);
-	if (status == STATUS_OK)
-		status = mdb_image_open(bytes, size, 0, &image, reason);
+	status = look(fd, reason);
 	if (status == STATUS_OK)
 		status = begin_read(dir, &txn, reason);
 	if (status == STATUS_OK)

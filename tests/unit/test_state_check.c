@@ -6,7 +6,9 @@
 #include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/mdb_image.h"
@@ -17,6 +19,7 @@
 #define SIZE (16u << 20)
 #define NAMES 300
 #define SEEDS 1000
+#define MORE_NAMES 2000
 
 static char dir[64];
 static uint8_t *file;
@@ -137,6 +140,79 @@ test_a_state_is_whole(void **context)
 	assert_int_equal(found.rrsets, NAMES - NAMES / 7);
 	assert_int_equal(state_check_directory(dir, &found, &reason), STATUS_OK);
 	assert_int_equal(found.revision, NAMES);
+}
+
+/* livezoned, of which the checker is a child. */
+static void
+write_more(void)
+{
+	struct state_txn *txn;
+	struct state *state;
+	unsigned i;
+
+	assert_int_equal(state_open(dir, SIZE, &state, &reason), STATUS_OK);
+	assert_int_equal(state_begin_write(state, &txn, &reason), STATUS_OK);
+	for (i = 1; i <= MORE_NAMES; i++) {
+		char owner[32];
+
+		snprintf(owner, sizeof(owner), "more%u.live", i);
+		put(txn, owner, RRSET_A, "api", NAMES + 1, false);
+	}
+	assert_int_equal(state_set_revision(txn, NAMES + 1, &reason), STATUS_OK);
+	assert_int_equal(state_commit(txn, &reason), STATUS_OK);
+	state_close(state);
+}
+
+/* The C library's, with a commit in between: the size of the file is known, its meta pages
+ * are not read yet. */
+static unsigned commits_to_come;
+
+int
+madvise(void *bytes, size_t len, int advice)
+{
+	int status;
+	pid_t child;
+
+	(void)bytes, (void)len, (void)advice;
+	if (commits_to_come == 0)
+		return 0;
+	commits_to_come--;
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		write_more();
+		_exit(EXIT_SUCCESS);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	return 0;
+}
+
+static void
+test_a_file_that_grows_meanwhile_is_whole(void **context)
+{
+	struct state_check found;
+	int status;
+
+	(void)context;
+	commits_to_come = 1;
+	status = state_check_directory(dir, &found, &reason);
+	if (status != STATUS_OK)
+		fail_msg("%s", reason.text);
+	assert_int_equal(commits_to_come, 0);
+	assert_int_equal(found.revision, NAMES + 1);
+}
+
+static void
+test_a_file_that_is_cut_is_damaged(void **context)
+{
+	struct state_check found;
+	char path[96];
+
+	(void)context;
+	snprintf(path, sizeof(path), "%s/data.mdb", dir);
+	assert_int_equal(truncate(path, (off_t)size / 2), 0);
+	assert_int_equal(state_check_directory(dir, &found, &reason), STATUS_CORRUPT);
 }
 
 /* Is the byte in a page of the tree, below its header and above its free space? */
@@ -286,6 +362,10 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_a_state_is_whole, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_a_file_that_grows_meanwhile_is_whole, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_a_file_that_is_cut_is_damaged, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_a_changed_byte_is_found_or_changes_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
