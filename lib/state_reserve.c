@@ -39,6 +39,9 @@ reserve(struct state *state, int fd, uint64_t *out_bytes, struct reason *reason)
 	has = (uint64_t)file.st_blocks * 512;
 	wanted = wanted_bytes(state, (uint64_t)file.st_size);
 	*out_bytes = has;
+	/* a limit that was set below what is in use */
+	if (wanted <= (uint64_t)file.st_size)
+		return STATUS_OK;
 	/* not each time that a page was written behind the end */
 	if (has >= (uint64_t)file.st_size + (wanted - (uint64_t)file.st_size) / 2)
 		return STATUS_OK;

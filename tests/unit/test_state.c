@@ -878,6 +878,30 @@ test_a_reader_that_died_is_swept_away(void **state)
 	assert_int_equal(state_sweep(truth), 0);
 }
 
+/* store.size-limit may be below what is in use: LMDB opens it nevertheless. */
+static void
+test_a_file_above_its_limit_reserves_nothing(void **state)
+{
+	struct state_txn *txn = begin();
+	uint64_t bytes;
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 5000; i++) {
+		char owner[32];
+
+		snprintf(owner, sizeof(owner), "n%u.live", i);
+		assert_int_equal(put(txn, "live", &(struct row){ owner, RRSET_A, "api", 1, 0 }),
+			STATUS_OK);
+	}
+	assert_int_equal(state_commit(txn, &reason), STATUS_OK);
+	state_close(truth);
+	assert_int_equal(state_open(dir, 65536, &truth, &reason), STATUS_OK);
+	if (state_reserve(truth, &bytes, &reason) != STATUS_OK)
+		fail_msg("%s", reason.text);
+	assert_in_range(bytes, 65537, SIZE);
+}
+
 int
 main(void)
 {
@@ -901,6 +925,7 @@ main(void)
 		TEST(test_a_newer_schema_is_refused_with_what_is_needed),
 		TEST(test_no_order_of_writes_leaves_a_file_that_is_refused),
 		TEST(test_a_reader_that_died_is_swept_away),
+		TEST(test_a_file_above_its_limit_reserves_nothing),
 	};
 
 	return cmocka_run_group_tests_name("state", tests, NULL, NULL);
