@@ -207,7 +207,7 @@ run_all(struct writer *writer, struct writer_request *group, bool *out_wrote,
 {
 	struct writer_request *request;
 	struct state_txn *txn;
-	uint64_t revision = 0;
+	uint64_t revision = 0, next_expiry_ms;
 	size_t steps = 0;
 	int status = begin_group(writer, &txn, &revision, reason);
 
@@ -234,7 +234,7 @@ run_all(struct writer *writer, struct writer_request *group, bool *out_wrote,
 		state_abort(txn);
 		return STATUS_OK;
 	}
-	status = state_next_expiry(txn, &writer->next_expiry_ms, reason);
+	status = state_next_expiry(txn, &next_expiry_ms, reason);
 	if (status != STATUS_OK) {
 		state_abort(txn);
 		return status;
@@ -242,8 +242,10 @@ run_all(struct writer *writer, struct writer_request *group, bool *out_wrote,
 	pulse_allow(steps);
 	status = state_commit(txn, reason);
 	pulse_beat();
-	if (status == STATUS_OK)
+	if (status == STATUS_OK) {
 		writer->revision = revision;
+		writer->next_expiry_ms = next_expiry_ms;
+	}
 	return status;
 }
 
@@ -303,7 +305,9 @@ writer_group_expire(struct writer *writer)
 	struct writer_request request = { .change = writer->expire, .out = &result };
 
 	writer_group_run(writer, &request);
-	if (request.is_applied ? result.renewed == 0 : result.outcome == CHANGE_UNCHANGED)
+	/* a pass that was full has not seen what comes behind */
+	if (request.is_applied ? result.renewed == 0 && result.removed < PLAN_EXPIRE_MAX
+			       : result.outcome == CHANGE_UNCHANGED)
 		writer->expire->force = false;
 	/* a full store must not make the thread spin on what it cannot delete */
 	if (!request.is_applied && writer->next_expiry_ms <= writer_thread_clock(writer))

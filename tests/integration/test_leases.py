@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from support.resolver import rcode_of
+from support.strace import Strace, thread
 from support.wait import wait_until
 from support.wire import HttpClient
 
@@ -25,6 +26,22 @@ def is_over(whole, name, rtype="A"):
     return wait_until(
         lambda: rcode_of(whole.query(name, rtype)) == "NXDOMAIN", 10, f"{name} is over"
     )
+
+
+def test_a_lease_ends_in_state_though_the_commit_of_its_end_failed(livezone):
+    whole = livezone()
+    api, pid = whole.api, whole.daemon.process.pid
+    data = Path(whole.daemon.config["store"]["state"]) / "data.mdb"
+    api.put("long.live.test", "A", "10.0.0.2", lease="1h", source="probe")
+    last = api.put("short.live.test", "A", "10.0.0.1", lease="2s", source="probe").revision
+    broken = Strace(pid, "fdatasync", "error=ENOSPC:when=1", paths=[data],
+                    tid=thread(pid, "writer"))
+    try:
+        is_over(whole, "short.live.test")
+        wait_until(lambda: api.status()["state"]["revision"] > last, 15, "state knows it")
+    finally:
+        broken.close()
+    assert api.request("GET", "/v1/rrsets/long.live.test/A").status == 200
 
 
 def test_no_ttl_is_longer_than_what_is_left_of_the_lease(livezone):

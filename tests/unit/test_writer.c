@@ -710,6 +710,41 @@ test_the_wall_clock_neither_ends_nor_prolongs_a_lease(void **state)
 		clock_boot_ms() + 60000);
 }
 
+static void
+test_a_new_boot_looks_behind_a_thousand_leases_that_are_over(void **state)
+{
+	const uint64_t day = UINT64_C(24) * 3600 * 1000;
+	struct change *change = change_new(CHANGE_ITEMS);
+	uint64_t deadline;
+	char owner[32];
+
+	(void)state;
+	stop();
+	set_lease_clock(day);
+	start();
+	add(change, "www.live", 1, one)->lease_ms = 60000;
+	submit(change);
+	stop();
+	set_lease_clock(-day);
+	start();
+	change = change_new(CHANGE_ITEMS);
+	for (int i = 0; i < 1000; i++) {
+		snprintf(owner, sizeof(owner), "n%d.live", i);
+		add(change, owner, 1, one)->lease_ms = 3000;
+	}
+	submit(change);
+	deadline = clock_boot_ms() + 3100;
+	stop();
+	while (clock_boot_ms() < deadline)
+		;
+	set_lease_clock(0);
+	start();
+	deadline = clock_boot_ms() + DEADLINE_MS;
+	while (left_of("www.live") > 60000)
+		assert_true(clock_boot_ms() < deadline);
+	assert_int_equal(look("n999.live").status, STORE_NONE);
+}
+
 /* What ran out is absent for whoever writes, removed yet or not. */
 static void
 test_a_lease_that_is_over_stands_in_nobodys_way(void **state)
@@ -1364,6 +1399,7 @@ main(void)
 		TEST(test_a_lease_ends_or_is_renewed),
 		TEST(test_a_thousand_leases_end_in_one_commit),
 		TEST(test_the_wall_clock_neither_ends_nor_prolongs_a_lease),
+		TEST(test_a_new_boot_looks_behind_a_thousand_leases_that_are_over),
 		TEST(test_a_lease_that_is_over_stands_in_nobodys_way),
 		TEST(test_on_expiry_remove_keeps_what_holds_fallback_records_back),
 		TEST(test_serve_is_caught_up_at_a_start),
