@@ -311,6 +311,7 @@ give_record(void *context, struct json_object *object, struct reason *reason)
 	json_get_number(object, "revision", &record.revision);
 	record.rrset = item->rrset;
 	record.lease_ms = item->lease_ms;
+	record.expires_ms = item->is_lease_over ? STATE_LEASE_OVER : 0;
 	record.source = item->source;
 	record.source_len = item->source_len;
 	records->status = records->fn(records->context, &record, reason);

@@ -57,7 +57,7 @@ void backup_list_done(struct backup_list *list); /* zeroed is allowed */
 int backup_verify(const char *path, struct backup_verdict *out, struct reason *reason);
 
 /* The same, and calls `fn` for each good RRset: with its source, revision and lease_ms, and
- * without expires_ms (a lease begins anew). The record is borrowed for the call. A status of
+ * without expires_ms (a lease begins anew) unless it is STATE_LEASE_OVER. The record is borrowed for the call. A status of
  * `fn` other than 0 ends the reading and is returned, and so is STATUS_INVALID for a line that
  * is as it was sealed, but no RRset that this livezoned takes. */
 int backup_read(const char *path, state_record_fn fn, void *context,

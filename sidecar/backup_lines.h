@@ -9,7 +9,8 @@
  *	{"livezone":"end","count":1,"revision":N,"crc":"..."}
  *
  * Lines between header and trailer are RRsets in key order, as rrset_json_write has them,
- * without what is left of a lease: leases begin anew when they are restored. One thread at
+ * without what is left of a lease: leases begin anew when they are restored, but for those with
+ * "lease-left":"0s" (STATE_LEASE_OVER), which stay over. One thread at
  * a time.
  */
 #pragma once

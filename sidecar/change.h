@@ -39,6 +39,7 @@ struct change_item {
 	bool has_if_revision;
 	uint64_t if_revision;  /* the RRset's revision must be this */
 	uint32_t lease_ms;     /* 0 = none; begins when the change is applied */
+	bool is_lease_over;    /* it has ended: STATE_LEASE_OVER (RESTORE only) */
 	uint8_t source_len;
 	const char *source;    /* owner of the RRset after a put */
 	struct rrset rrset;    /* canonical; a delete has owner and type only */

@@ -268,7 +268,7 @@ plan_put(struct planner *planner, uint32_t index, const struct state_record *old
 		planner->new_count++;
 	if (item->rrset.type == RRSET_CNAME)
 		planner->has_cname = true;
-	if (old && !planner_is_over(planner, old)
+	if (old && !planner_is_over(planner, old) && !item->is_lease_over
 		&& rrset_has_same_data(&old->rrset, &item->rrset)
 		&& planner_has_source(old, item->source, item->source_len)
 		&& old->lease_ms == item->lease_ms) {

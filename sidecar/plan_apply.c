@@ -100,7 +100,8 @@ apply_put(const struct plan_step *step, const struct change *change,
 		.rrset = item->rrset,
 		.revision = revision,
 		.lease_ms = item->lease_ms,
-		.expires_ms = item->lease_ms ? now_ms + item->lease_ms : 0,
+		.expires_ms = item->is_lease_over ? STATE_LEASE_OVER
+			: item->lease_ms ? now_ms + item->lease_ms : 0,
 		.source_len = item->source_len,
 		.source = item->source,
 	};

@@ -205,7 +205,7 @@ put_from_backup(void *context, const struct state_record *record, struct reason 
 	struct restore *restore = context;
 	struct state_record copy = *record;
 
-	if (copy.lease_ms != 0)
+	if (copy.lease_ms != 0 && copy.expires_ms == 0)
 		copy.expires_ms = restore->now_ms + copy.lease_ms;
 	restore->rrsets++;
 	return restore_put(restore, &copy, reason);
@@ -228,6 +228,19 @@ put_later(void *context, const struct state_record *record, struct reason *reaso
 	return restore_put(restore, record, reason);
 }
 
+/* The log has the end of a lease as a delete, but in a zone with on-expiry: remove the RRset
+ * may have stayed. Over already in the base, it was deleted. */
+static bool
+is_lease_end(struct restore *restore, const struct state_record *known)
+{
+	struct state_record now;
+
+	return known->expires_ms == STATE_LEASE_OVER
+		&& state_get(restore->txn, &known->rrset.owner, known->rrset.type, &now, NULL)
+			== STATUS_OK
+		&& now.expires_ms != STATE_LEASE_OVER;
+}
+
 /* Deletes of later revisions; what was put again afterwards stands in table R. */
 static int
 delete_later(void *context, uint64_t revision, bool reset,
@@ -243,11 +256,16 @@ delete_later(void *context, uint64_t revision, bool reset,
 		const struct name_key *owner = &items[i].owner;
 		const struct zone *zone = zones_match(&restore->config->zones, owner);
 		struct state_record record;
+		bool is_known = known_find(&restore->known, owner, items[i].type, &record);
 
-		if (!items[i].deleted
-			|| (known_find(&restore->known, owner, items[i].type, &record)
-				&& record.revision > revision))
+		if (!items[i].deleted || (is_known && record.revision > revision))
 			continue;
+		if (is_known && is_lease_end(restore, &record)) {
+			restore->later++;
+			status = state_renew(restore->txn, owner, items[i].type,
+				STATE_LEASE_OVER, reason);
+			continue;
+		}
 		status = state_delete(restore->txn, zone ? &zone->key : NULL, owner,
 			items[i].type, revision, reason);
 		if (status == STATUS_OK)

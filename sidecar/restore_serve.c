@@ -48,7 +48,7 @@ set_lease(const struct restore *restore, const struct node_rrset *served,
 		record->expires_ms = STATE_LEASE_OVER;
 	else if (restore->is_same_boot)
 		record->expires_ms = served->expires_ms + restore->wall_offset_ms;
-	else if (known)
+	else if (known && known->expires_ms != STATE_LEASE_OVER)
 		record->expires_ms = known->expires_ms;
 	if (known && known->lease_ms != 0)
 		record->lease_ms = known->lease_ms;

@@ -16,6 +16,7 @@
 #include "lib/status.h"
 #include "sidecar/api.h"
 #include "sidecar/emit.h"
+#include "sidecar/json.h"
 
 enum key {
 	KEY_NAME,
@@ -118,6 +119,11 @@ rrset_json_read(struct rrset_json_reader *reader, struct json_object *object,
 		status = read_source(reader, member[KEY_SOURCE], item, reason);
 	if (!status)
 		status = read_lease(reader, member[KEY_LEASE], item, reason);
+	if (!status && form == RRSET_JSON_BACKUP && item->lease_ms != 0) {
+		const char *left = json_get_text(object, "lease-left");
+
+		item->is_lease_over = left && strcmp(left, "0s") == 0;
+	}
 	return status;
 }
 
@@ -390,9 +396,11 @@ rrset_json_write(struct emit *emit, const struct state_record *record, uint64_t 
 		duration_write(record->lease_ms, text);
 		emit_member(emit, "lease", text);
 	}
-	if (record->expires_ms && now_ms) {
-		duration_write_seconds(
-			record->expires_ms > now_ms ? record->expires_ms - now_ms : 0,
+	if (record->expires_ms && (now_ms || record->expires_ms == STATE_LEASE_OVER)) {
+		duration_write_seconds(record->expires_ms != STATE_LEASE_OVER
+					&& record->expires_ms > now_ms
+				? record->expires_ms - now_ms
+				: 0,
 			text);
 		emit_member(emit, "lease-left", text);
 	}

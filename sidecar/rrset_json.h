@@ -66,7 +66,7 @@ int rrset_json_default_ttl(
 	struct rrset_json_reader *reader, struct rrset *inout, struct reason *reason);
 
 /* Writes a stored RRset as an object, at `now_ms` of writer_lease_clock; 0: without
- * lease-left. */
+ * lease-left, but for STATE_LEASE_OVER. */
 void
 rrset_json_write(struct emit *emit, const struct state_record *record, uint64_t now_ms);
 

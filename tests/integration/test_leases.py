@@ -220,7 +220,18 @@ def test_on_expiry_remove_keeps_fallback_records_back(livezone, is_dead):
     assert whole.answers("held.live.test") == []
     text = api.request("GET", "/v1/zones/live.test", headers={"Accept": "text/dns"}).text
     assert "held.live.test" not in text
-    assert "held.live.test" not in api.get("/v1/backup").text
+    backup = api.get("/v1/backup").text
+    kept = [line for line in backup.splitlines() if "held.live.test" in line]
+    assert len(kept) == 1 and '"lease-left":"0s"' in kept[0]
+    # nor a restore, over nothing or over one that is live again
+    for again in (api.delete, lambda *at: api.put(*at, "10.0.0.1", lease="1h", source="probe")):
+        again("held.live.test", "A")
+        assert whole.answers("held.live.test") != []
+        restored = api.request("PUT", "/v1/restore", backup,
+                               {"Content-Type": "application/x-ndjson"})
+        assert restored.status == 200
+        assert whole.answers("held.live.test") == []
+        assert api.get("/v1/rrsets/held.live.test/A").json["lease-left"] == "0s"
     # a write does, and a deletion lets the fallback records through again
     api.put("held.live.test", "A", "10.0.0.2")
     assert whole.answers("held.live.test") == ["10.0.0.2"]

@@ -111,6 +111,42 @@ make_backup(void)
 }
 
 static void
+put_leased(const char *owner, uint64_t revision, uint64_t expires_ms)
+{
+	struct state_record record = {
+		.rrset = { .owner = unit_key(owner),
+			.type = RRSET_A,
+			.count = 1,
+			.ttl = 5,
+			.rdata_len = sizeof(rdata),
+			.rdata = rdata },
+		.revision = revision,
+		.expires_ms = expires_ms,
+		.lease_ms = 60000,
+		.source_len = 2,
+		.source = "ci",
+	};
+	struct state_txn *txn;
+
+	assert_int_equal(state_begin_write(state, &txn, &reason), STATUS_OK);
+	assert_int_equal(state_put(txn, &zone.key, &record, &reason), STATUS_OK);
+	end_write(txn, revision, false, owner);
+}
+
+/* As the end of a lease is written in a zone with on-expiry: remove. */
+static void
+end_lease(const char *owner, uint64_t revision)
+{
+	struct name_key key = unit_key(owner);
+	struct state_txn *txn;
+
+	assert_int_equal(state_begin_write(state, &txn, &reason), STATUS_OK);
+	assert_int_equal(
+		state_renew(txn, &key, RRSET_A, STATE_LEASE_OVER, &reason), STATUS_OK);
+	end_write(txn, revision, true, owner);
+}
+
+static void
 drop(const char *owner, uint64_t revision)
 {
 	struct name_key key = unit_key(owner);
@@ -238,6 +274,19 @@ has(const char *owner)
 	status = state_get(txn, &key, RRSET_A, &record, &reason);
 	state_abort(txn);
 	return status == STATUS_OK;
+}
+
+static uint64_t
+expires_of(const char *owner)
+{
+	struct name_key key = unit_key(owner);
+	struct state_record record;
+	struct state_txn *txn;
+
+	assert_int_equal(state_begin_read(state, &txn, &reason), STATUS_OK);
+	assert_int_equal(state_get(txn, &key, RRSET_A, &record, &reason), STATUS_OK);
+	state_abort(txn);
+	return record.expires_ms;
 }
 
 static void
@@ -398,6 +447,30 @@ alarms_stand_on(void **context)
 		fail_msg("%s", found);
 }
 
+static void
+a_lease_that_is_over_stays_over(void **context)
+{
+	const uint64_t later = 4102444800000;
+
+	(void)context;
+	put_leased("before.live", 1, later);
+	put_leased("behind.live", 2, later);
+	put_leased("gone.live", 3, later);
+	put_leased("live.live", 4, later);
+	end_lease("before.live", 5);
+	end_lease("gone.live", 6);
+	make_backup();
+	end_lease("behind.live", 7);
+	drop("gone.live", 8);
+	close_state();
+	damage_value("M", 1);
+	restore();
+	assert_int_equal(expires_of("before.live"), STATE_LEASE_OVER);
+	assert_int_equal(expires_of("behind.live"), STATE_LEASE_OVER);
+	assert_true(expires_of("live.live") > STATE_LEASE_OVER);
+	assert_false(has("gone.live"));
+}
+
 /* Serve is there, but not the memory for it. */
 static void
 make_serve_too_large(struct rlimit *out_before)
@@ -460,6 +533,7 @@ main(void)
 		TEST(deletes_that_nobody_knows_of_are_said),
 		TEST(deletes_that_the_log_names_are_done),
 		TEST(alarms_stand_on),
+		TEST(a_lease_that_is_over_stays_over),
 		TEST(a_shortage_chooses_no_poorer_source),
 	};
 
