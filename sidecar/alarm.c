@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * Alarms go through the writer, as every write does.
+ * The end of an alarm goes through the writer, as every write does.
  */
 #include "sidecar/alarm.h"
 
@@ -11,7 +11,6 @@
 #include "lib/status.h"
 #include "sidecar/change.h"
 #include "sidecar/emit.h"
-#include "sidecar/log.h"
 #include "sidecar/writer.h"
 
 bool
@@ -23,8 +22,8 @@ alarm_is_name(const char *text)
 	return len >= 1 && len <= STATE_ALARM_NAME_MAX && strspn(text, allowed) == len;
 }
 
-static void
-submit(struct writer *writer, const char *name, const char *text, struct change_result *out)
+void
+alarm_acknowledge(struct writer *writer, const char *name, struct change_result *out)
 {
 	struct change *change = change_new(CHANGE_ALARM);
 
@@ -33,28 +32,8 @@ submit(struct writer *writer, const char *name, const char *text, struct change_
 		return;
 	}
 	change->alarm = name;
-	change->alarm_text = text;
 	writer_submit(writer, change, out);
 	change_free(change);
-}
-
-bool
-alarm_raise(struct writer *writer, const char *name, const char *text)
-{
-	struct change_result result = { .item = CHANGE_WHOLE };
-
-	submit(writer, name, text, &result);
-	log_line(LOG_LEVEL_ERROR, "alarm \"%s\": %s", name, text);
-	if (result.outcome == CHANGE_DONE || result.outcome == CHANGE_DONE_UNSERVED)
-		return true;
-	log_line(LOG_LEVEL_ERROR, "alarm \"%s\" is not kept: %s", name, result.reason.text);
-	return false;
-}
-
-void
-alarm_acknowledge(struct writer *writer, const char *name, struct change_result *out)
-{
-	submit(writer, name, NULL, out);
 }
 
 static int

@@ -29,7 +29,7 @@ enum change_kind {
 	CHANGE_HEARTBEAT, /* renew the leases of the source; no items */
 	CHANGE_EXPIRE,    /* remove what has run out; no items */
 	CHANGE_RESTORE,   /* items are all that the store shall hold */
-	CHANGE_ALARM,     /* raise an alarm, or end it; no items, no revision */
+	CHANGE_ALARM,     /* one was acknowledged; no items, no revision */
 };
 
 struct change_item {
@@ -62,7 +62,6 @@ struct change {
 	bool dry_run;
 	uint32_t max_delete_percent; /* SOURCE: above 10 RRsets; default 50 */
 	const char *alarm;         /* ALARM: its name */
-	const char *alarm_text;    /* NULL: it was acknowledged */
 	uint64_t base_revision;    /* RESTORE: the backup's; the new one is above it */
 };
 

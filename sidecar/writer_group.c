@@ -80,12 +80,8 @@ note_rrset_revision(struct writer_request *request, uint64_t revision)
 static int
 run_alarm(struct writer_request *request, struct state_txn *txn, uint64_t revision)
 {
-	const struct change *change = request->change;
 	struct change_result *out = request->out;
-	int status = change->alarm_text
-			     ? state_raise_alarm(
-				     txn, change->alarm, change->alarm_text, &out->reason)
-			     : state_clear_alarm(txn, change->alarm, &out->reason);
+	int status = state_clear_alarm(txn, request->change->alarm, &out->reason);
 
 	out->revision = revision;
 	if (status == STATUS_NOT_FOUND) {
