@@ -155,8 +155,11 @@ write_chunk(struct making *making, struct reason *reason)
 	const char *at = making->data;
 	int status;
 
-	if (atomic_load(making->order->is_over) || state_is_waiting(making->order->state))
-		return reason_set(reason, STATUS_UNAVAILABLE, "given up for now");
+	if (atomic_load(making->order->is_over))
+		return reason_set(reason, STATUS_UNAVAILABLE, "given up");
+	if (state_is_waiting(making->order->state))
+		return reason_set(reason, STATUS_UNAVAILABLE,
+			"given up, state is to be opened anew");
 	status = check_room(making->file, reason);
 	while (!status && making->used > 0) {
 		const ssize_t put = write(making->file, at, making->used);

@@ -42,6 +42,7 @@ struct backup_thread {
 	atomic_bool is_over; /* stopping, or other settings: what is at work is given up */
 	/* of the thread */
 	struct newest newest; /* name "": none */
+	uint64_t gave_way_ms; /* boot clock, the first time since it was said; 0 = not */
 	/* under the lock */
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
@@ -58,6 +59,7 @@ static void *run(void *context);
 static void sleep_until(struct backup_thread *thread, uint64_t due_ms);
 static uint64_t
 work(struct backup_thread *thread, const struct settings_of_backup *settings);
+static bool gives_way(struct backup_thread *thread, int status, uint64_t limit_ms);
 static void look_at_newest(struct newest *newest, const char *dir);
 static int read_meta(struct state *state, struct state_meta *out, struct reason *reason);
 static bool is_of(const struct newest *newest, const struct state_meta *meta);
@@ -221,10 +223,28 @@ work(struct backup_thread *thread, const struct settings_of_backup *settings)
 	}
 	if (status == STATUS_CORRUPT)
 		state_suspect(thread->state);
-	if (status == STATUS_UNAVAILABLE) /* no fault: somebody else was to go first */
+	if (gives_way(thread, status, retry_ms))
 		return retry_ms < GIVEN_UP_MS ? retry_ms : GIVEN_UP_MS;
 	publish(thread, status, is_made, &reason);
 	return status ? retry_ms : settings->interval_ms;
+}
+
+/* That somebody else was to go first is no failure, unless it stays so. */
+static bool
+gives_way(struct backup_thread *thread, int status, uint64_t limit_ms)
+{
+	const uint64_t now_ms = clock_boot_ms();
+
+	if (status != STATUS_UNAVAILABLE) {
+		thread->gave_way_ms = 0;
+		return false;
+	}
+	if (thread->gave_way_ms == 0)
+		thread->gave_way_ms = now_ms;
+	if (now_ms - thread->gave_way_ms < limit_ms)
+		return true;
+	thread->gave_way_ms = now_ms;
+	return false;
 }
 
 /* Reads the newest file when it is another one than last time; a damaged one counts for

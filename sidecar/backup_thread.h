@@ -4,7 +4,8 @@
  * Automatic backups: a thread that makes one when `backup.interval` has passed and the
  * revision has moved, the first soon after the start. It waits for nobody and nobody waits
  * for it: it reads state in a transaction of its own. A failure is logged once, stays in the
- * status until a backup succeeds, and is tried again.
+ * status until a backup succeeds, and is tried again. To give way (to a writer that must open
+ * state anew, to readers that take all slots) is a failure after a minute of it.
  */
 #pragma once
 
