@@ -262,7 +262,7 @@ int state_walk_log(struct state_txn *txn, uint64_t since, size_t limit, state_lo
 /* Bytes in use and bytes of the map, for status and quota; 0, 0 when it cannot be read. */
 void state_usage(const struct state_txn *txn, uint64_t *out_used, uint64_t *out_size);
 
-/* Does a writer wait for the readers to end, so that it can open LMDB anew? A reader that
+/* Does somebody wait for the readers to end, to open LMDB anew? A reader that
  * takes long asks now and then, and gives up. */
 bool state_is_waiting(struct state *state);
 

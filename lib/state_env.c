@@ -404,7 +404,7 @@ state_is_waiting(struct state *state)
 	bool is_waiting;
 
 	pthread_mutex_lock(&state->lock);
-	is_waiting = state->is_reopening || state->is_suspect;
+	is_waiting = state->is_reopening;
 	pthread_mutex_unlock(&state->lock);
 	return is_waiting;
 }

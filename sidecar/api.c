@@ -94,6 +94,15 @@ api_begin_read(struct api_call *call, struct state_meta *out_meta)
 	return status == 0 || api_fail(call, status, &reason, NULL);
 }
 
+int
+api_check_waiting(const struct api_call *call, struct reason *reason)
+{
+	return state_is_waiting(call->api->state)
+		       ? reason_set(reason, STATUS_UNAVAILABLE,
+				 "state is to be opened anew after a failed write")
+		       : STATUS_OK;
+}
+
 bool
 api_has_no_room(struct api_call *call)
 {

@@ -113,6 +113,10 @@ struct api_conditions {
 };
 bool api_read_conditions(struct api_call *call, struct api_conditions *out);
 
+/* For a walk that may take long, at each record: STATUS_UNAVAILABLE when state waits for its
+ * readers to end. */
+int api_check_waiting(const struct api_call *call, struct reason *reason);
+
 /* Checks the change, authorises each item, ends call->txn, submits the change, writes the
  * audit line. True: done (or unchanged), reply->status is 200 or 202. False: *reply is the
  * problem. */

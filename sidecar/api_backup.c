@@ -44,7 +44,7 @@ api_backup_get(struct api_call *call)
 	if (!api_begin_read(call, &meta))
 		return;
 	call->reply->type = "application/x-ndjson";
-	status = backup_lines_write(call->txn, add_text, &call->reply->body, &reason);
+	status = backup_lines_write(call->txn, add_text, call, &reason);
 	if (status)
 		api_fail(call, status, &reason, NULL);
 }
@@ -87,8 +87,12 @@ api_backup_restore(struct api_call *call)
 static int
 add_text(void *context, const char *text, size_t len, struct reason *reason)
 {
-	struct buffer *body = context;
+	const struct api_call *call = context;
+	struct buffer *body = &call->reply->body;
+	int status = api_check_waiting(call, reason);
 
+	if (status)
+		return status;
 	buffer_add(body, text, len);
 	return body->status ? reason_set(reason, body->status, "no room for the backup") : 0;
 }

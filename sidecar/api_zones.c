@@ -50,6 +50,7 @@ static const char *const any_names[] = {
 
 /* A zone on its way out. */
 struct content {
+	const struct api_call *call;
 	const struct zones *zones;
 	const struct zone *zone;
 	struct emit emit;
@@ -113,7 +114,8 @@ void
 api_zones_get(struct api_call *call)
 {
 	const struct zone *zone = find_zone(call);
-	struct content content = { .zones = call->zones,
+	struct content content = { .call = call,
+		.zones = call->zones,
 		.zone = zone,
 		.emit = { .out = &call->reply->body },
 		.now_ms = writer_lease_clock(call->api->writer) };
@@ -358,8 +360,10 @@ static int
 emit_record(void *context, const struct state_record *record, struct reason *reason)
 {
 	struct content *content = context;
+	int status = api_check_waiting(content->call, reason);
 
-	(void)reason;
+	if (status)
+		return status;
 	if (zones_match(content->zones, &record->rrset.owner) == content->zone)
 		rrset_json_write(&content->emit, record, content->now_ms);
 	return content->emit.out->status;
@@ -369,7 +373,7 @@ static void
 write_master_file(struct api_call *call, const struct zone *zone, uint64_t revision)
 {
 	struct content content = {
-		.zones = call->zones, .zone = zone, .emit = { .out = &call->reply->body }
+		.call = call, .zones = call->zones, .zone = zone, .emit = { .out = &call->reply->body }
 	};
 	uint8_t block[ZONE_SOA_MAX];
 	struct reason reason = { "" };
@@ -389,8 +393,10 @@ static int
 write_record(void *context, const struct state_record *record, struct reason *reason)
 {
 	struct content *content = context;
+	int status = api_check_waiting(content->call, reason);
 
-	(void)reason;
+	if (status)
+		return status;
 	if (!is_soa(content->zone, &record->rrset) && record->expires_ms != STATE_LEASE_OVER
 		&& zones_match(content->zones, &record->rrset.owner) == content->zone)
 		write_lines(content->emit.out, &record->rrset);

@@ -119,6 +119,42 @@ def test_after_a_failed_commit_nobody_waits_for_a_reader_that_waits_for_the_writ
     assert whole.answers("b.live.test") == ["10.0.0.2"]
 
 
+def test_a_long_reading_ends_for_a_state_that_is_opened_anew(livezone, cleanup):
+    whole = livezone()
+    lines = "".join(f"h{number} 5 IN A 10.0.{number >> 8 & 255}.{number & 255}\n"
+                    for number in range(100_000))
+    reply = whole.api.request("PUT", "/v1/zones/live.test", "$ORIGIN live.test.\n" + lines,
+                              {"Content-Type": "text/dns"})
+    assert reply.status == 200
+    pid = whole.daemon.process.pid
+    data = Path(whole.daemon.config["store"]["state"]) / "data.mdb"
+    refused = set()
+    for path in ("/v1/backup", "/v1/zones/live.test"):
+        broken = Strace(pid, "fdatasync", "error=ENOSPC:when=1", paths=[data],
+                        tid=thread(pid, "writer"))
+        cleanup.callback(broken.close)
+        stop = threading.Event()
+
+        def read():
+            while not stop.is_set():
+                if whole.api.request("GET", path).status == 503:
+                    refused.add(path)
+                    return
+
+        readers = [threading.Thread(target=read) for _ in range(3)]
+        for reader in readers:
+            reader.start()
+        try:
+            assert put(whole.api, "b", "no room").status == 507
+            assert put(whole.api, "b", "room").status == 200
+        finally:
+            stop.set()
+            broken.close()
+            for reader in readers:
+                reader.join(60)
+    assert refused == {"/v1/backup", "/v1/zones/live.test"}
+
+
 def test_a_first_start_on_a_full_disk_says_so_and_leaves_nothing_in_the_way(
     livezoned, tmp_path, cleanup
 ):
