@@ -7,6 +7,7 @@
 #include "lib/state.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -246,6 +247,15 @@ state_is_sealed(const MDB_val *key, const MDB_val *value)
 	return !cursor.failed
 		&& checksum_crc32c_two(key->mv_data, key->mv_size, cursor.at, cursor.left)
 			== checksum;
+}
+
+void
+state_write_instance(const struct state_meta *meta, char out[STATE_INSTANCE_TEXT])
+{
+	size_t i;
+
+	for (i = 0; i < STATE_INSTANCE_SIZE; i++)
+		snprintf(out + 2 * i, 3, "%02x", meta->instance[i]);
 }
 
 static uint64_t

@@ -55,6 +55,7 @@
 struct zones;
 
 #define STATE_INSTANCE_SIZE 16
+#define STATE_INSTANCE_TEXT (2 * STATE_INSTANCE_SIZE + 1) /* hexadecimal, with its end */
 #define STATE_SOURCE_MAX 64         /* bytes of a source's name */
 #define STATE_LOG_ITEMS_MAX 4096    /* a bigger change is logged as "reset": list again */
 #define STATE_LOG_REVISIONS 100000  /* kept; older ones are trimmed as new ones come */
@@ -114,6 +115,8 @@ int state_lock(const char *dir, int *out_fd, struct reason *reason);
 void state_unlock(int lock_fd); /* when it was not taken over; -1 is allowed */
 int state_open_locked(const char *dir, uint64_t size_limit, int lock_fd, struct state **out,
 	struct reason *reason);
+
+void state_write_instance(const struct state_meta *meta, char out[STATE_INSTANCE_TEXT]);
 
 /* Makes an empty environment in "<dir>/new", of this instance (NULL: a new one), for
  * state_file_adopt after it was closed. */

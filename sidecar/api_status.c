@@ -5,7 +5,6 @@
  */
 #include "sidecar/api_status.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "lib/clock.h"
@@ -26,7 +25,8 @@ static void emit_backup(struct emit *emit, struct backup_thread *backups);
 static int add_source(void *context, const char *source, size_t source_len,
 	const struct state_source *record, struct reason *reason);
 static void emit_report(void *context, const struct report *report);
-static void emit_warning(struct emit *emit, const struct report *report);
+static void emit_warning(struct emit *emit, const struct report *report,
+	const struct side *own);
 static void emit_breaker(struct emit *emit, const struct report *report);
 static void emit_report_zone(struct emit *emit, const struct report_zone *zone);
 static void emit_time(struct emit *emit, const char *key, uint64_t wall_ms);
@@ -110,10 +110,9 @@ emit_state(struct emit *emit, const struct state_meta *meta,
 	const struct state_txn *txn, uint64_t rrsets)
 {
 	uint64_t used, size;
-	char instance[2 * STATE_INSTANCE_SIZE + 1];
+	char instance[STATE_INSTANCE_TEXT];
 
-	for (size_t i = 0; i < STATE_INSTANCE_SIZE; i++)
-		snprintf(instance + 2 * i, 3, "%02x", meta->instance[i]);
+	state_write_instance(meta, instance);
 	state_usage(txn, &used, &size);
 	emit_key(emit, "state");
 	emit_begin(emit, '{');
@@ -201,12 +200,12 @@ emit_report(void *context, const struct report *report)
 	emit_member(emit, "store", report->store);
 	if (report->store_reason[0])
 		emit_member(emit, "reason", report->store_reason);
-	emit_warning(emit, report);
+	side_init(&own);
+	emit_warning(emit, report, &own);
 	emit_breaker(emit, report);
 	emit_member(emit, "instance", report->serve_instance);
 	emit_member_number(emit, "revision", report->revision);
 	emit_time(emit, "started", report->started_ms);
-	side_init(&own);
 	age_ms = report_age_ms(report, own.boot_id);
 	emit_seconds(emit, "age", age_ms);
 	emit_member_number(emit, "workers", report->workers);
@@ -240,15 +239,13 @@ emit_report(void *context, const struct report *report)
 
 /* What the module says, or what we find: it may be of a version that does not look. */
 static void
-emit_warning(struct emit *emit, const struct report *report)
+emit_warning(struct emit *emit, const struct report *report, const struct side *own)
 {
 	struct reason reason = { "" };
-	struct side own;
 
-	side_init(&own);
 	if (report->warning[0])
 		emit_member(emit, "warning", report->warning);
-	else if (side_compare(&own, &report->side, &reason) != SIDE_FITS)
+	else if (side_compare(own, &report->side, &reason) != SIDE_FITS)
 		emit_member(emit, "warning", reason.text);
 }
 

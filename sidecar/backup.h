@@ -41,7 +41,7 @@ struct backup_verdict {
 	bool has_header;     /* what follows is known */
 	uint64_t revision;
 	uint64_t created_ms; /* wall clock */
-	char instance[2 * STATE_INSTANCE_SIZE + 1]; /* hexadecimal: of the state it was made from */
+	char instance[STATE_INSTANCE_TEXT]; /* hexadecimal: of the state it was made from */
 	uint64_t line;       /* where the damage is */
 	struct reason damage; /* and what: "" when complete */
 };

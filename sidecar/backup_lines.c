@@ -6,7 +6,6 @@
  */
 #include "sidecar/backup_lines.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "lib/backup_line.h"
@@ -107,11 +106,10 @@ end_line(struct writing *writing, struct reason *reason)
 static int
 write_header(struct writing *writing, const struct state_meta *meta, struct reason *reason)
 {
-	char instance[2 * STATE_INSTANCE_SIZE + 1], now[DURATION_TEXT_MAX];
+	char instance[STATE_INSTANCE_TEXT], now[DURATION_TEXT_MAX];
 	struct emit *emit = &writing->emit;
 
-	for (size_t i = 0; i < STATE_INSTANCE_SIZE; i++)
-		snprintf(instance + 2 * i, 3, "%02x", meta->instance[i]);
+	state_write_instance(meta, instance);
 	duration_write_time(clock_wall_ms(), now);
 	begin_line(writing);
 	emit_begin(emit, '{');

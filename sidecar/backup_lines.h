@@ -47,7 +47,7 @@ struct backup_lines {
 	bool has_header;  /* it is good: what follows is set */
 	uint64_t revision;
 	uint64_t created_ms; /* wall clock */
-	char instance[2 * STATE_INSTANCE_SIZE + 1];
+	char instance[STATE_INSTANCE_TEXT];
 	bool is_complete; /* the trailer was read */
 	uint32_t chain;
 };

@@ -296,10 +296,9 @@ read_meta(struct state *state, struct state_meta *out, struct reason *reason)
 static bool
 is_of(const struct newest *newest, const struct state_meta *meta)
 {
-	char instance[2 * STATE_INSTANCE_SIZE + 1];
+	char instance[STATE_INSTANCE_TEXT];
 
-	for (size_t i = 0; i < STATE_INSTANCE_SIZE; i++)
-		snprintf(instance + 2 * i, 3, "%02x", meta->instance[i]);
+	state_write_instance(meta, instance);
 	return newest->file.name[0] && newest->verdict.revision == meta->revision
 		&& strcmp(newest->verdict.instance, instance) == 0;
 }
