@@ -19,6 +19,8 @@
 #include "lib/side.h"
 
 #define REPORT_ZONES_MAX 1024
+/* Between two looks of a calm keeper at the files: within that a replaced store is noticed. */
+#define REPORT_LOOK_MS 250
 #define REPORT_CRASHES 3 /* unclean exits that are remembered */
 
 /* How an answer came about: the ladder of architecture.md. */

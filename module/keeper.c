@@ -26,11 +26,10 @@
 #include "module/snapshot.h"
 #include "module/stats.h"
 
-/* A look costs three stat(2). A replaced store is noticed within LOOK_LIVE_MS, during
+/* A look costs three stat(2). A replaced store is noticed within REPORT_LOOK_MS, during
  * which the old one still answers; livezoned waits for that when it publishes a new one.
- */
-#define LOOK_LIVE_MS 250
-/* Nothing to answer from, or the files are just changing: every moment counts. */
+ *
+ * Nothing to answer from, or the files are just changing: every moment counts. */
 #define LOOK_TROUBLE_MS 50
 #define REPORT_MS 1000
 /* Slots beyond the expected threads: the keeper's own, and room for a host that starts a
@@ -339,7 +338,7 @@ sleep_or_wake(struct keeper *keeper)
 	bool is_calm = !strcmp(keeper->report.store, "live") && !keeper->live.was_switched;
 	struct pollfd wake = { .fd = keeper->wake_fd, .events = POLLIN };
 
-	poll(&wake, 1, is_calm ? LOOK_LIVE_MS : LOOK_TROUBLE_MS);
+	poll(&wake, 1, is_calm ? REPORT_LOOK_MS : LOOK_TROUBLE_MS);
 }
 
 static struct live_order

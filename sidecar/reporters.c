@@ -15,7 +15,14 @@
 
 #define FRESH_MS 5000 /* five reports missed: stopped or gone */
 #define WAIT_MS 2000  /* eight looks of a keeper */
+/* One look of a keeper, and as long again for the opening and for a machine that is busy. */
+#define UNKNOWN_MS (2 * REPORT_LOOK_MS)
 #define PAUSE_MS 20
+
+struct look {
+	struct reporters *reporters;
+	size_t found;
+};
 
 static enum side_verdict
 judge(const struct reporters *reporters, const struct report *report,
@@ -39,7 +46,8 @@ is_silent(const struct reporter *reporter)
 static void
 note(void *context, const struct report *report)
 {
-	struct reporters *reporters = context;
+	struct look *look = context;
+	struct reporters *reporters = look->reporters;
 	const uint64_t now_ms = clock_boot_ms();
 	const uint64_t age_ms = report_age_ms(report, reporters->own.boot_id);
 	struct reporter now = {
@@ -53,6 +61,7 @@ note(void *context, const struct report *report)
 
 	if (is_silent(&now))
 		return;
+	look->found++;
 	for (i = 0; i < reporters->count; i++) {
 		struct reporter *known = &reporters->reporter[i];
 
@@ -88,13 +97,16 @@ forget_silent(struct reporters *reporters)
 	reporters->count = kept;
 }
 
-void
+size_t
 reporters_look(struct reporters *reporters, const char *dir)
 {
+	struct look look = { .reporters = reporters };
+
 	if (reporters->own.pid == 0)
 		side_init(&reporters->own);
-	report_read_all(dir, note, reporters, NULL);
+	report_read_all(dir, note, &look, NULL);
 	forget_silent(reporters);
+	return look.found;
 }
 
 const struct reporter *
@@ -122,14 +134,45 @@ reporters_find_damaged(const struct reporters *reporters, uint64_t serve_inode)
 	return NULL;
 }
 
+static void
+pause_once(void)
+{
+	const struct timespec pause = { .tv_nsec = PAUSE_MS * 1000000 };
+
+	nanosleep(&pause, NULL);
+}
+
+static void
+wait_until(struct reporters *reporters, const char *dir, uint64_t serve_inode,
+	uint64_t deadline_ms)
+{
+	while (reporters_find_behind(reporters, serve_inode)
+		&& clock_boot_ms() < deadline_ms) {
+		pause_once();
+		reporters_look(reporters, dir);
+	}
+}
+
 void
 reporters_wait(struct reporters *reporters, const char *dir, uint64_t serve_inode)
 {
-	const struct timespec pause = { .tv_nsec = PAUSE_MS * 1000000 };
-	uint64_t deadline = clock_boot_ms() + WAIT_MS;
+	wait_until(reporters, dir, serve_inode, clock_boot_ms() + WAIT_MS);
+}
 
-	while (reporters_find_behind(reporters, serve_inode) && clock_boot_ms() < deadline) {
-		nanosleep(&pause, NULL);
-		reporters_look(reporters, dir);
-	}
+void
+reporters_expect_unknown(struct reporters *reporters)
+{
+	reporters->unknown_ms = clock_boot_ms();
+}
+
+void
+reporters_wait_unknown(struct reporters *reporters, const char *dir, uint64_t serve_inode)
+{
+	if (reporters->unknown_ms == 0)
+		return;
+	while (clock_boot_ms() < reporters->unknown_ms + UNKNOWN_MS)
+		pause_once();
+	reporters_look(reporters, dir);
+	wait_until(reporters, dir, serve_inode, reporters->unknown_ms + WAIT_MS);
+	reporters->unknown_ms = 0;
 }

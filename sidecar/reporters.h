@@ -27,13 +27,14 @@ struct reporter {
 
 struct reporters {
 	struct side own; /* of this process, from the first look on */
+	uint64_t unknown_ms; /* boot clock: reporters_expect_unknown; 0: none is expected */
 	size_t count;
 	struct reporter reporter[REPORTERS_MAX];
 };
 
 /* Reads the reports in `dir` and forgets those who have not reported for some seconds, and at
- * once those whose process the kernel does not know any more. */
-void reporters_look(struct reporters *reporters, const char *dir);
+ * once those whose process the kernel does not know any more. Returns how many it read. */
+size_t reporters_look(struct reporters *reporters, const char *dir);
 
 /* The first that reads another data.mdb than this one, or NULL. One that reads none has
  * nothing old to answer from. */
@@ -46,3 +47,12 @@ const struct reporter *reporters_find_damaged(const struct reporters *reporters,
 
 /* Looks again until nobody is behind; bounded, since a stopped one never will. */
 void reporters_wait(struct reporters *reporters, const char *dir, uint64_t serve_inode);
+
+/* A new serve is in place, and no report was there to tell who reads the one before: an
+ * Unbound may that no look has found. */
+void reporters_expect_unknown(struct reporters *reporters);
+
+/* Waits until such an Unbound has looked at the files and told what it reads, and then as
+ * reporters_wait does, with its bound. Returns at once when none is expected. */
+void reporters_wait_unknown(struct reporters *reporters, const char *dir,
+	uint64_t serve_inode);

@@ -92,12 +92,14 @@ wait_for_readers(struct serving *serving, const struct store_writer *store)
 static int
 publish(struct serving *serving, struct store_writer *store)
 {
-	int status;
+	size_t found = reporters_look(&serving->reporters, serving->dir);
+	int status = store_writer_publish(store, &serving->reason);
 
-	reporters_look(&serving->reporters, serving->dir);
-	status = store_writer_publish(store, &serving->reason);
-	if (status == STATUS_OK)
-		wait_for_readers(serving, store);
+	if (status != STATUS_OK)
+		return status;
+	if (found == 0)
+		reporters_expect_unknown(&serving->reporters);
+	wait_for_readers(serving, store);
 	return status;
 }
 
@@ -246,6 +248,7 @@ serving_is_seen(struct serving *serving, struct reason *reason)
 		return false;
 	}
 	inode = store_writer_inode(serving->store);
+	reporters_wait_unknown(&serving->reporters, serving->dir, inode);
 	if (!reporters_find_behind(&serving->reporters, inode))
 		return true;
 	reporters_look(&serving->reporters, serving->dir);

@@ -196,21 +196,12 @@ def rename(serve):
     serve.rename(serve.with_name("away"))
 
 
-def known(faults, whole):
-    """livezoned looks once a second who reads serve, and answers after a rebuild when all of
-    them have the new one; an Unbound that started since then is gone with the directory."""
-    pid = whole.unbound.process.pid
-    wait_until(lambda: pid in [one["pid"] for one in whole.api.status()["unbounds"]], 10, "known")
-    faults.wait_snapshot(whole)
-    return whole
-
-
 GONE = {"renamed": rename, "removed": shutil.rmtree}
 
 
 @pytest.mark.parametrize("what", cases(GONE, 1))
 def test_f29_serve_is_gone(faults, what):
-    whole = known(faults, faults.whole())
+    whole = faults.whole()
     with faults.probing(whole) as watch:
         with watch.fault():
             GONE[what](serve_of(whole))
@@ -220,7 +211,7 @@ def test_f29_serve_is_gone(faults, what):
 
 def test_f29_serve_is_unmounted(faults, memory_path, cleanup):
     mount = mount_small(cleanup, memory_path / "mount", 64 << 20)
-    whole = known(faults, faults.whole(store={"serve": str(mount / "serve")}))
+    whole = faults.whole(store={"serve": str(mount / "serve")})
     with faults.probing(whole) as watch:
         with watch.fault():
             unmount(mount)
@@ -277,7 +268,7 @@ def exchange(whole):
 
 
 def test_f64_serve_exchanged_again_and_again(faults):
-    whole = known(faults, faults.whole())
+    whole = faults.whole()
     with faults.probing(whole) as watch:
         for _ in range(6):
             exchange(whole)

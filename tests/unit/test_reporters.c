@@ -41,11 +41,11 @@ start_child(int *out_fd)
 }
 
 static void
-write_report(uint64_t pid_namespace)
+write_report_of(uint64_t pid_namespace, uint64_t serve_inode)
 {
 	struct report report = {
 		.pid = child,
-		.serve_inode = READ_INODE,
+		.serve_inode = serve_inode,
 		.written_ms = clock_wall_ms(),
 		.written_boot_ms = clock_boot_ms(),
 	};
@@ -55,6 +55,12 @@ write_report(uint64_t pid_namespace)
 	if (pid_namespace)
 		report.side.pid_namespace = pid_namespace;
 	assert_int_equal(report_write(dir, &report, NULL), STATUS_OK);
+}
+
+static void
+write_report(uint64_t pid_namespace)
+{
+	write_report_of(pid_namespace, READ_INODE);
 }
 
 static int
@@ -128,6 +134,55 @@ in_another_pid_namespace_nobody_can_tell(void **state)
 	assert_non_null(reporters_find_behind(&reporters, NEW_INODE));
 }
 
+static void
+a_look_tells_how_many_reports_it_read(void **state)
+{
+	int fd;
+
+	(void)state;
+	child = start_child(&fd);
+	assert_int_equal(reporters_look(&reporters, dir), 0);
+	write_report(0);
+	assert_int_equal(reporters_look(&reporters, dir), 1);
+	assert_int_equal(reporters_look(&reporters, "/nonexistent/x"), 0);
+	assert_int_equal(reporters.count, 1); /* remembered */
+	end_child(fd);
+}
+
+static void
+one_that_no_look_has_found_is_given_a_look_of_its_own(void **state)
+{
+	uint64_t began = clock_boot_ms();
+
+	(void)state;
+	reporters_wait_unknown(&reporters, dir, NEW_INODE);
+	assert_int_equal(reporters.unknown_ms, 0);
+	reporters_expect_unknown(&reporters);
+	reporters_wait_unknown(&reporters, dir, NEW_INODE);
+	assert_true(clock_boot_ms() - began > REPORT_LOOK_MS);
+	assert_int_equal(reporters.unknown_ms, 0); /* once */
+}
+
+static void
+one_that_no_look_has_found_is_waited_for_when_it_is_behind(void **state)
+{
+	uint64_t began = clock_boot_ms();
+	int fd;
+
+	(void)state;
+	child = start_child(&fd);
+	reporters_expect_unknown(&reporters);
+	write_report(0);
+	reporters_wait_unknown(&reporters, dir, NEW_INODE);
+	assert_non_null(reporters_find_behind(&reporters, NEW_INODE));
+	assert_true(clock_boot_ms() - began >= 4 * REPORT_LOOK_MS);
+	reporters_expect_unknown(&reporters);
+	write_report_of(0, NEW_INODE);
+	reporters_wait_unknown(&reporters, dir, NEW_INODE);
+	assert_null(reporters_find_behind(&reporters, NEW_INODE));
+	end_child(fd);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -137,6 +192,9 @@ main(void)
 		TEST(one_that_reads_the_old_store_is_behind),
 		TEST(nobody_waits_for_one_that_has_ended),
 		TEST(in_another_pid_namespace_nobody_can_tell),
+		TEST(a_look_tells_how_many_reports_it_read),
+		TEST(one_that_no_look_has_found_is_given_a_look_of_its_own),
+		TEST(one_that_no_look_has_found_is_waited_for_when_it_is_behind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

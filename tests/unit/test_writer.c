@@ -1120,6 +1120,41 @@ test_a_write_that_an_unbound_does_not_see_is_not_called_served(void **state)
 	assert_outcome(&result, CHANGE_DONE, "");
 }
 
+static void *
+put_unseen_in_thread(void *context)
+{
+	*(struct change_result *)context = put("www.live", 1, two);
+	return NULL;
+}
+
+/* Its only report went away with the directory before livezoned looked. */
+static void
+test_a_write_waits_for_an_unbound_that_nobody_knows_yet(void **state)
+{
+	uint64_t deadline = clock_boot_ms() + DEADLINE_MS;
+	struct change_result result;
+	struct stat before, now;
+	char path[96], pid[16];
+	pthread_t thread;
+
+	(void)state;
+	put("www.live", 1, one);
+	snprintf(path, sizeof(path), "%s/data.mdb", serve_dir);
+	snprintf(pid, sizeof(pid), "pid %ld", (long)getpid());
+	assert_int_equal(stat(path, &before), 0);
+	break_serve("rm -r serve");
+	assert_int_equal(pthread_create(&thread, NULL, put_unseen_in_thread, &result), 0);
+	do
+		assert_true(clock_boot_ms() < deadline);
+	while (stat(path, &now) != 0);
+	report(before.st_ino);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_outcome(&result, CHANGE_DONE_UNSERVED, pid);
+	report(now.st_ino);
+	result = put("www.live", 1, one);
+	assert_outcome(&result, CHANGE_DONE, "");
+}
+
 /* It was killed after the rename: who reads the old directory is said there. */
 static void
 test_a_start_looks_for_unbounds_that_read_the_serve_before_this_one(void **state)
@@ -1408,6 +1443,7 @@ main(void)
 		TEST(test_a_write_into_a_damaged_serve_ends_in_a_rebuilt_one),
 		TEST(test_a_write_waits_for_the_unbounds_to_open_a_new_serve),
 		TEST(test_a_write_that_an_unbound_does_not_see_is_not_called_served),
+		TEST(test_a_write_waits_for_an_unbound_that_nobody_knows_yet),
 		TEST(test_a_start_looks_for_unbounds_that_read_the_serve_before_this_one),
 		TEST(test_a_serve_that_cannot_be_written_is_said_and_made_good),
 		TEST(test_a_reload_changes_the_apexes_and_keeps_the_data),
