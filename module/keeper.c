@@ -63,6 +63,7 @@ static int start_thread(struct keeper *keeper, struct reason *reason);
 static void close_wake_fd(struct keeper *keeper);
 static bool wait_for(struct keeper *keeper, const bool *flag, unsigned limit_ms);
 static void tell(struct keeper *keeper, bool *flag);
+static void forget_parent(struct keeper *keeper);
 static bool join(struct keeper *keeper);
 static void leave_behind(struct keeper *keeper);
 static void *run(void *argument);
@@ -189,6 +190,10 @@ keeper_stop(struct keeper *keeper)
 
 	if (!keeper->is_running)
 		return true;
+	if (keeper->pid != getpid()) {
+		forget_parent(keeper);
+		return true;
+	}
 	atomic_store(&keeper->is_stopping, true);
 	while (write(keeper->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
@@ -205,6 +210,17 @@ keeper_stop(struct keeper *keeper)
 	for (size_t i = 0; i < workers_count(workers); i++)
 		stats_add(&atomic_load(&workers->state[i])->stats, &keeper->report);
 	return true;
+}
+
+/* In a forked process: thread, store and report are the parent's. */
+static void
+forget_parent(struct keeper *keeper)
+{
+	live_forget(&keeper->live, keeper->settings.workers);
+	snapshot_forget(&keeper->snapshot, keeper->settings.workers);
+	close_wake_fd(keeper);
+	keeper->is_running = false;
+	pthread_mutex_init(&keeper->lock, NULL);
 }
 
 static bool
@@ -239,11 +255,7 @@ keeper_follow_fork(struct keeper *keeper)
 {
 	if (!keeper->is_running || keeper->pid == getpid())
 		return;
-	live_forget(&keeper->live, keeper->settings.workers);
-	snapshot_forget(&keeper->snapshot, keeper->settings.workers);
-	close_wake_fd(keeper);
-	keeper->is_running = false;
-	pthread_mutex_init(&keeper->lock, NULL);
+	forget_parent(keeper);
 	(void)start_thread(keeper, NULL);
 }
 

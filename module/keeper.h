@@ -46,7 +46,7 @@ int keeper_start(struct keeper *keeper, const struct keeper_settings *settings,
 	struct reason *reason);
 
 /* Ends the thread and keeps its counters. Call it before workers_reset. The store stays open.
- * Does nothing when no thread runs. False: the thread does not end within KEEPER_STOP_MS,
+ * Does nothing when no thread runs, and in a forked process only forgets the parent's. False: the thread does not end within KEEPER_STOP_MS,
  * because it waits for another process, as for a livezoned that was stopped while it had a lock
  * (doc/lmdb.md, "reader mutex"). It is left behind then with all that it has, and the keeper
  * must not be used again. */

@@ -729,6 +729,39 @@ a_forked_worker_opens_the_store_for_itself(void **state)
 }
 #endif
 
+static void
+note_end(void *context, const struct report *report)
+{
+	bool *has_ended = context;
+
+	if (report->pid == getpid())
+		*has_ended = report->ended != 0;
+}
+
+static void
+a_forked_worker_that_ends_before_its_first_query_ends_nothing(void **state)
+{
+	bool has_ended = true;
+	uint64_t began;
+	pid_t child;
+	int outcome = 1;
+
+	(void)state;
+	publish(5);
+	start();
+	began = clock_boot_ms();
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0)
+		_exit(keeper_stop(keeper) ? 0 : 1);
+	assert_int_equal(waitpid(child, &outcome, 0), child);
+	assert_int_equal(outcome, 0);
+	assert_true(clock_boot_ms() - began < KEEPER_STOP_MS);
+	assert_int_equal(report_read_all(serve.dir, note_end, &has_ended, NULL), STATUS_OK);
+	assert_false(has_ended);
+	assert_int_equal(ask(worker_new(&workers, 1)), 5);
+}
+
 int
 main(void)
 {
@@ -784,6 +817,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			a_forked_worker_opens_the_store_for_itself, setup, teardown),
 #endif
+		cmocka_unit_test_setup_teardown(
+			a_forked_worker_that_ends_before_its_first_query_ends_nothing, setup,
+			teardown),
 	};
 
 	return cmocka_run_group_tests_name("keeper", tests, NULL, NULL);
