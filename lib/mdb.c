@@ -19,6 +19,7 @@
 #include "lib/status.h"
 
 #define META_MAGIC 0xbeefc0deu /* mdb.c MDB_MAGIC */
+#define COPY_SIZE (UINT64_C(1) << 20) /* bytes in one go, which a signal does not end */
 #define NO_ROOT UINT64_MAX     /* mdb.c P_INVALID: an empty tree */
 #define META_VERSION 1         /* mdb.c MDB_DATA_VERSION of 0.9 */
 
@@ -310,7 +311,8 @@ mdb_commit_write_meta(const struct mdb_commit *commit, int to, struct reason *re
 
 int
 mdb_commit_copy(
-	const struct mdb_commit *commit, int from, int to, struct reason *reason)
+	const struct mdb_commit *commit, int from, int to, bool (*must_stop)(void),
+	struct reason *reason)
 {
 	off_t at = 2 * (off_t)commit->page_size;
 
@@ -318,8 +320,13 @@ mdb_commit_copy(
 		return reason_set(reason, STATUS_IO, "copy of data.mdb: %s",
 			strerror(errno));
 	while ((uint64_t)at < commit->size) {
-		ssize_t done = sendfile(to, from, &at, commit->size - (uint64_t)at);
+		uint64_t left = commit->size - (uint64_t)at;
+		ssize_t done;
 
+		if (must_stop && must_stop())
+			return reason_set(reason, STATUS_UNAVAILABLE,
+				"data.mdb was not copied to its end");
+		done = sendfile(to, from, &at, left < COPY_SIZE ? left : COPY_SIZE);
 		if (done == 0)
 			return reason_set(reason, STATUS_CORRUPT,
 				"data.mdb ends at %lld of %llu bytes", (long long)at,

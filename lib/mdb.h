@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -67,8 +68,9 @@ int mdb_commit_check(int fd, uint64_t txn_id, struct reason *reason);
 int mdb_commit_write_meta(const struct mdb_commit *commit, int to, struct reason *reason);
 
 /* All other pages, by read(2): nothing of the map is touched, and a file that was truncated
- * is STATUS_CORRUPT. The transaction is still open. */
-int mdb_commit_copy(const struct mdb_commit *commit, int from, int to,
+ * is STATUS_CORRUPT. The transaction is still open. Where must_stop (NULL: nobody) says so, it is
+ * given up with STATUS_UNAVAILABLE. */
+int mdb_commit_copy(const struct mdb_commit *commit, int from, int to, bool (*must_stop)(void),
 	struct reason *reason);
 
 /*

@@ -36,14 +36,18 @@ pace_begin(const atomic_bool *hurry)
 	began_ns = now_ns();
 }
 
-void
+bool
 pace_rest(void)
 {
 	const struct timespec rest = { .tv_nsec = REST_NS };
 
-	if (!thread_hurry || ++calls % CALLS != 0 || atomic_load(thread_hurry)
-		|| now_ns() - began_ns < WORK_NS)
-		return;
+	if (!thread_hurry)
+		return false;
+	if (atomic_load(thread_hurry))
+		return true;
+	if (++calls % CALLS != 0 || now_ns() - began_ns < WORK_NS)
+		return false;
 	nanosleep(&rest, NULL);
 	began_ns = now_ns();
+	return atomic_load(thread_hurry);
 }

@@ -9,9 +9,11 @@
 #pragma once
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
-/* For this thread, from now on. While *hurry is true it does not rest. */
+/* For this thread, from now on. While *hurry is true it does not rest. NULL: never again. */
 void pace_begin(const atomic_bool *hurry);
 
-/* To be called in the loops of long work, a few microseconds apart. */
-void pace_rest(void);
+/* To be called in the loops of long work, a few microseconds apart. True: *hurry is, so that the
+ * work is to be given up. */
+bool pace_rest(void);

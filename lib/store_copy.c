@@ -92,7 +92,7 @@ copy_from(int live, uint64_t txn_id, const char *dir, uint64_t limit, size_t slo
 		status = open_file(&commit, dir, slots, &copy, &fd, reason);
 	if (status != STATUS_OK)
 		return status;
-	status = mdb_commit_copy(&commit, live, fd, reason);
+	status = mdb_commit_copy(&commit, live, fd, &pace_rest, reason);
 	close(fd);
 	if (status != STATUS_OK) {
 		close_copy(&copy);
@@ -268,7 +268,8 @@ store_copy_is_like(struct store_reader *live, struct store_reader *copy, uint64_
 		if (len <= 0 || pread(live_fd, theirs, (size_t)len, (off_t)at) != len
 			|| memcmp(ours, theirs, (size_t)len) != 0)
 			return false;
-		pace_rest();
+		if (pace_rest())
+			break;
 	}
 	return true;
 }

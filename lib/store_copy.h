@@ -41,5 +41,6 @@ int store_copy_newest(const char *dir, uint64_t *out_txn_id, uint64_t *out_inode
 	struct reason *reason);
 
 /* Has the store still the bytes of the copy, which was made of the same commit? Read, not
- * mapped. Pages that a writer is about to use may differ without harm. One thread. */
+ * mapped. Pages that a writer is about to use may differ without harm. One thread; what it did
+ * not come to before it was to be given up (pace.h) counts as alike. */
 bool store_copy_is_like(struct store_reader *live, struct store_reader *copy, uint64_t size);

@@ -86,6 +86,13 @@ register_open(struct store_reader *reader, const char *dir, struct reason *reaso
 			  dir);
 }
 
+void
+store_reader_follow_fork(void)
+{
+	pthread_mutex_init(&open_lock, NULL);
+	open_readers = NULL;
+}
+
 static void
 unregister_open(const struct store_reader *reader)
 {

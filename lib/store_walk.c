@@ -148,6 +148,8 @@ store_walk_verify(struct store_reader *reader, struct store_meta *out_meta,
 	if (status == STATUS_OK)
 		status = store_walk(txn, &check_rrsets, NULL, reason);
 	store_reader_end(txn);
+	if (status == STATUS_UNAVAILABLE)
+		return reason_set(reason, status, "serve was not read to its end");
 	return status == STATUS_OK ? status : STATUS_CORRUPT;
 }
 
@@ -156,7 +158,8 @@ static int
 check_rrsets(void *context, const struct name_key *key, const struct node *node)
 {
 	(void)context, (void)key;
-	pace_rest();
+	if (pace_rest())
+		return STATUS_UNAVAILABLE;
 	for (size_t i = 0; i < node->count; i++) {
 		struct node_rrset rrset;
 		int status = node_rrset(node, i, &rrset);

@@ -37,7 +37,10 @@
 #define SLOTS_EXTRA 4
 
 struct keeper {
-	struct keeper_settings settings;
+	struct keeper_settings settings; /* but config, which is not kept */
+	char *dir;
+	bool allows_network_filesystem;
+	uint64_t snapshot_limit;
 	pid_t pid; /* of the process that the thread runs in */
 	pthread_t thread;
 	bool is_running;
@@ -97,11 +100,19 @@ int
 keeper_start(struct keeper *keeper, const struct keeper_settings *settings,
 	struct reason *reason)
 {
+	char *dir = strdup(settings->config->store.serve);
 	int status;
 
+	if (!dir)
+		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
 	guard_install();
 	store_reader_on_assert(&guard_on_assert);
+	free(keeper->dir);
+	keeper->dir = dir;
+	keeper->allows_network_filesystem = settings->config->store.allow_network_filesystem;
+	keeper->snapshot_limit = settings->config->store.snapshot_limit;
 	keeper->settings = *settings;
+	keeper->settings.config = NULL;
 	if (!keeper->report.started_ms)
 		keeper->report.started_ms = clock_wall_ms();
 	snprintf(keeper->report.unbound, sizeof(keeper->report.unbound), "%s",
@@ -216,6 +227,7 @@ keeper_stop(struct keeper *keeper)
 static void
 forget_parent(struct keeper *keeper)
 {
+	store_reader_follow_fork();
 	live_forget(&keeper->live, keeper->settings.workers);
 	snapshot_forget(&keeper->snapshot, keeper->settings.workers);
 	close_wake_fd(keeper);
@@ -244,10 +256,11 @@ leave_behind(struct keeper *keeper)
 		.written_ms = clock_wall_ms() };
 
 	pthread_detach(keeper->thread);
+	workers_leave(workers);
 	atomic_store(&workers->live, NULL);
 	atomic_store(&workers->snapshot, NULL);
 	atomic_store(&workers->wake_fd, -1);
-	(void)report_write(keeper->settings.config->store.serve, &ended, NULL);
+	(void)report_write(keeper->dir, &ended, NULL);
 }
 
 void
@@ -272,7 +285,8 @@ run(void *argument)
 	return NULL;
 }
 
-/* False: the keeper is stopped. */
+/* False: the keeper is stopped. Asked after all that may block: when it was left behind, the
+ * workers' states belong to its successor. */
 static bool
 go_round(struct keeper *keeper)
 {
@@ -285,11 +299,17 @@ go_round(struct keeper *keeper)
 		return false;
 	if (keeper->live.has_news || clock_boot_ms() - keeper->reported_ms >= REPORT_MS)
 		(void)write_report(keeper);
+	if (atomic_load(&keeper->is_stopping))
+		return false;
 	copies = snapshot_order(keeper);
 	snapshot_claim(&keeper->snapshot, &copies);
 	tell(keeper, &keeper->has_tried);
 	follow_with_snapshot(keeper);
+	if (atomic_load(&keeper->is_stopping))
+		return false;
 	live_check(&keeper->live, &order);
+	if (atomic_load(&keeper->is_stopping))
+		return false;
 	if (keeper->live.has_news)
 		(void)write_report(keeper);
 	sleep_or_wake(keeper);
@@ -301,7 +321,7 @@ go_round(struct keeper *keeper)
 static void
 begin(struct keeper *keeper)
 {
-	const char *dir = keeper->settings.config->store.serve;
+	const char *dir = keeper->dir;
 	uint64_t now = clock_boot_ms();
 
 	if (!keeper->has_begun) {
@@ -314,7 +334,7 @@ begin(struct keeper *keeper)
 				"for %u s; a clean restart of Unbound reads it at once",
 				(unsigned)(keeper->breaker.pause_ms / 1000));
 	}
-	if (write_report(keeper) == STATUS_OK)
+	if (!atomic_load(&keeper->is_stopping) && write_report(keeper) == STATUS_OK)
 		breaker_forget(&keeper->breaker, dir);
 }
 
@@ -333,7 +353,7 @@ follow_with_snapshot(struct keeper *keeper)
 		status = snapshot_follow(&keeper->snapshot, &order, &why);
 	else
 		return;
-	if (status == STATUS_OK)
+	if (status == STATUS_OK || atomic_load(&keeper->is_stopping))
 		return;
 	if (status == STATUS_CORRUPT && keeper->live.current)
 		live_note_damage(&keeper->live);
@@ -357,9 +377,8 @@ static struct live_order
 live_order(struct keeper *keeper)
 {
 	return (struct live_order){
-		.dir = keeper->settings.config->store.serve,
-		.allows_network_filesystem =
-			keeper->settings.config->store.allow_network_filesystem,
+		.dir = keeper->dir,
+		.allows_network_filesystem = keeper->allows_network_filesystem,
 		.workers = keeper->settings.workers,
 		.slots = slots_wanted(keeper, WORKERS_LIVE_MAX),
 		.report = &keeper->report,
@@ -374,12 +393,13 @@ static struct snapshot_order
 snapshot_order(struct keeper *keeper)
 {
 	return (struct snapshot_order){
-		.dir = keeper->settings.config->store.serve,
+		.dir = keeper->dir,
 		.workers = keeper->settings.workers,
 		.live = keeper->live.current,
-		.limit = keeper->settings.config->store.snapshot_limit,
+		.limit = keeper->snapshot_limit,
 		.slots = slots_wanted(keeper, STORE_READERS_MAX),
 		.report = &keeper->report,
+		.is_over = &keeper->is_stopping,
 	};
 }
 
@@ -421,7 +441,7 @@ write_report(struct keeper *keeper)
 	report.written_ms = clock_wall_ms();
 	report.written_boot_ms = keeper->reported_ms;
 	/* without a directory there is no reader of reports either */
-	status = report_write(keeper->settings.config->store.serve, &report, NULL);
+	status = report_write(keeper->dir, &report, NULL);
 	free(report.zone);
 	return status;
 }

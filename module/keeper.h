@@ -27,7 +27,8 @@ enum keeper_level {
 /* One line for the host's log; called on the keeper's thread. */
 typedef void (*keeper_say_fn)(enum keeper_level level, const char *text);
 
-/* All borrowed until keeper_stop. */
+/* All borrowed for the process's life, but config for the call of keeper_start only: a keeper
+ * that is left behind outlives it. */
 struct keeper_settings {
 	const struct config *config;
 	struct workers *workers;

@@ -81,7 +81,7 @@ live_look(struct live *live, const struct live_order *order)
 	free_retired(live, order);
 	if (live->current && strcmp(live->dir, order->dir)) {
 		/* a reload named another directory; no worker runs yet */
-		atomic_store(&order->workers->live, NULL);
+		offer(order, NULL);
 		retire(live, true);
 	}
 	if (!live->current && order->why_off) {
@@ -272,7 +272,7 @@ switch_to(struct live *live, const struct live_order *order, struct store_reader
 static void
 withdraw(struct live *live, const struct live_order *order)
 {
-	atomic_store(&order->workers->live, NULL);
+	offer(order, NULL);
 	live->is_sound = false;
 	live->was_switched = true;
 	live_note_damage(live); /* at once: writes are not seen */
@@ -326,6 +326,8 @@ free_retired(struct live *live, const struct live_order *order)
 	for (size_t i = 0; i < LIVE_RETIRED_MAX; i++) {
 		struct live_retired *at = &live->retired[i];
 
+		if (atomic_load(order->is_over)) /* closing the last one may have taken long */
+			return;
 		if (!at->reader || at->parked_dir
 			|| workers_use(order->workers, at->reader))
 			continue;
@@ -378,6 +380,7 @@ live_check(struct live *live, const struct live_order *order)
 {
 	struct reading reading = { .reader = live->current };
 	uint64_t used = clock_read_ms(CLOCK_THREAD_CPUTIME_ID);
+	uint64_t nothing = 0;
 	char line[REASON_MAX + 64];
 
 	if (clock_boot_ms() < live->next_check_ms || !live_is_readable(live, order)
@@ -395,6 +398,9 @@ live_check(struct live *live, const struct live_order *order)
 		}
 		live_note_damage(live);
 	}
+	if (reading.status == STATUS_UNAVAILABLE) /* not read to its end: the question stands */
+		(void)atomic_compare_exchange_strong(&order->workers->suspect, &nothing,
+			store_reader_id(live->current));
 	live->next_check_ms = clock_boot_ms() + CHECK_PAUSE_MS
 		+ CHECK_PAUSE_TIMES * (clock_read_ms(CLOCK_THREAD_CPUTIME_ID) - used);
 }

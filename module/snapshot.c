@@ -194,6 +194,8 @@ adopt(struct snapshot *snapshot, struct work *work)
 	if (trip != GUARD_NONE)
 		work->status = reason_set(work->reason, STATUS_CORRUPT,
 			"serve is damaged: %s in its copy", guard_name(trip));
+	if (work->status == STATUS_OK && atomic_load(work->order->is_over))
+		work->status = reason_set(work->reason, STATUS_UNAVAILABLE, "stopped");
 	if (work->status != STATUS_OK) {
 		(void)run(work, &free_copy);
 		return work->status;

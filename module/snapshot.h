@@ -9,6 +9,7 @@
 #pragma once
 
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,6 +38,7 @@ struct snapshot_order {
 	uint64_t limit;            /* bytes of one; 0: none */
 	size_t slots;
 	struct report *report;     /* trips of the guard are counted here */
+	const atomic_bool *is_over; /* nobody waits for this round any more */
 };
 
 /* Drops one that is of another directory. Gives it as many slots as the workers need, which

@@ -236,6 +236,16 @@ workers_reset(struct workers *workers)
 	atomic_store(&workers->count, 0);
 }
 
+void
+workers_leave(struct workers *workers)
+{
+	size_t count = workers_count(workers);
+
+	for (size_t i = 0; i < count; i++)
+		atomic_store(&workers->state[i], NULL);
+	atomic_store(&workers->count, 0);
+}
+
 static void
 worker_free(struct worker_state *state)
 {

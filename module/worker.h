@@ -74,6 +74,10 @@ void worker_read(struct workers *workers, struct worker_state *state,
 /* Frees all states; when the threads that used them are gone. */
 void workers_reset(struct workers *workers);
 
+/* The same when a keeper was left behind, which may be looking at them: they stay allocated,
+ * what they hold (and `host`) too. */
+void workers_leave(struct workers *workers);
+
 /* Is a worker inside this store? For the keeper, when it is no longer `live`. */
 bool workers_use(const struct workers *workers, const struct store_reader *reader);
 

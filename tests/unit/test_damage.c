@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 
 #include "lib/guard.h"
+#include "lib/pace.h"
 #include "lib/store_reader.h"
 #include "lib/store_walk.h"
 
@@ -394,12 +395,31 @@ no_damage_of_many_bytes_makes_a_wrong_answer(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_store, remove_store)
 
+static void
+a_walk_that_is_given_up_finds_no_damage(void **state)
+{
+	static const atomic_bool hurry = true, no_hurry = false;
+	int status = STATUS_CORRUPT;
+
+	(void)state;
+	assert_true(can_open());
+	pace_begin(&hurry);
+	verify(&status);
+	assert_int_equal(status, STATUS_UNAVAILABLE);
+	pace_begin(&no_hurry);
+	verify(&status);
+	assert_int_equal(status, STATUS_OK);
+	pace_begin(NULL);
+	close_reader_guarded();
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(no_change_of_a_byte_makes_a_wrong_answer),
 		TEST(no_damage_of_many_bytes_makes_a_wrong_answer),
+		TEST(a_walk_that_is_given_up_finds_no_damage),
 	};
 
 	return cmocka_run_group_tests_name("damage", tests, NULL, NULL);

@@ -2,9 +2,11 @@
  * Copyright (c) 2026, the livezone authors */
 #include "tests/unit/serve.h"
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -533,6 +535,69 @@ a_keeper_that_waits_for_another_process_is_left_behind(void **state)
 }
 #endif
 
+#ifndef __SANITIZE_THREAD__
+/* Another process that has the store open: LMDB of this one does not set up the locks anew. */
+static pid_t
+open_elsewhere(void)
+{
+	int ready[2];
+	char byte;
+	pid_t child;
+
+	assert_int_equal(pipe(ready), 0);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		struct store_reader *reader;
+
+		alarm(60); /* where nobody ends it: the test failed */
+		if (store_reader_open(serve.dir, 1, &reader, NULL) != STATUS_OK
+			|| write(ready[1], "", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	return child;
+}
+
+/* What it had borrowed is somebody else's when it comes back. */
+static void
+a_keeper_that_was_left_behind_needs_no_settings(void **state)
+{
+	static struct keeper *left_behind; /* for ever, and no leak */
+	struct worker_state *worker;
+	char lent[sizeof(serve.dir)], line[160];
+	pthread_mutex_t *held;
+	pid_t other;
+
+	(void)state;
+	publish(1);
+	other = open_elsewhere();
+	held = reader_mutex();
+	assert_int_equal(pthread_mutex_lock(held), 0);
+	strcpy(lent, serve.dir);
+	config.store.serve = lent;
+	start(); /* it opens the store, and claims the first slot */
+	worker = worker_new(&workers, 1);
+	assert_false(keeper_stop(keeper));
+	workers_reset(&workers);
+	strcpy(lent, "/lent");
+	assert_null(atomic_load(&worker->inside)); /* as the keeper may do at any time */
+	left_behind = keeper;
+	keeper = keeper_new();
+	assert_ptr_not_equal(keeper, left_behind);
+	assert_int_equal(pthread_mutex_unlock(held), 0);
+	snprintf(line, sizeof(line), "store %s is live, revision 1", serve.dir);
+	wait_until_said(line);
+	assert_null(atomic_load(&workers.live));
+	kill(other, SIGKILL);
+	assert_int_equal(waitpid(other, NULL, 0), other);
+}
+#endif
+
 static void
 a_store_over_the_limit_has_no_snapshot(void **state)
 {
@@ -762,6 +827,69 @@ a_forked_worker_that_ends_before_its_first_query_ends_nothing(void **state)
 	assert_int_equal(ask(worker_new(&workers, 1)), 5);
 }
 
+#ifndef __SANITIZE_THREAD__
+static _Thread_local bool is_held;
+static atomic_bool has_held, may_let_go;
+
+/* In place of the library's: a thread keeps what it has locked until it is told. */
+int
+pthread_mutex_unlock(pthread_mutex_t *mutex)
+{
+	static int (*unlock)(pthread_mutex_t *);
+
+	if (!unlock)
+		*(void **)&unlock = dlsym(RTLD_NEXT, "pthread_mutex_unlock");
+	if (is_held)
+		atomic_store(&has_held, true);
+	while (is_held && !atomic_load(&may_let_go))
+		usleep(1000);
+	return unlock(mutex);
+}
+
+static void *
+open_slowly(void *unused)
+{
+	struct store_reader *reader;
+
+	(void)unused;
+	is_held = true;
+	assert_int_equal(
+		store_reader_open(serve.dir, 1, &reader, NULL), STATUS_UNAVAILABLE);
+	return NULL;
+}
+
+static void
+a_fork_while_a_store_is_opened_does_no_harm(void **state)
+{
+	uint64_t until = clock_boot_ms() + DEADLINE_MS;
+	pthread_t thread;
+	pid_t child;
+	int outcome = 1;
+
+	(void)state;
+	publish(5);
+	start();
+	assert_int_equal(pthread_create(&thread, NULL, &open_slowly, NULL), 0);
+	while (!atomic_load(&has_held))
+		assert_true(clock_boot_ms() < until);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		struct worker_state *worker;
+
+		keeper_follow_fork(keeper);
+		worker = worker_new(&workers, 1);
+		while (ask(worker) != 5 && clock_boot_ms() < until)
+			usleep(1000);
+		_exit(ask(worker) != 5);
+	}
+	atomic_store(&may_let_go, true);
+	assert_int_equal(waitpid(child, &outcome, 0), child);
+	pthread_join(thread, NULL);
+	assert_int_equal(outcome, 0);
+}
+#endif
+
 int
 main(void)
 {
@@ -815,7 +943,11 @@ main(void)
 			a_keeper_that_waits_for_another_process_is_left_behind, setup,
 			teardown),
 		cmocka_unit_test_setup_teardown(
+			a_keeper_that_was_left_behind_needs_no_settings, setup, teardown),
+		cmocka_unit_test_setup_teardown(
 			a_forked_worker_opens_the_store_for_itself, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_fork_while_a_store_is_opened_does_no_harm, setup, teardown),
 #endif
 		cmocka_unit_test_setup_teardown(
 			a_forked_worker_that_ends_before_its_first_query_ends_nothing, setup,

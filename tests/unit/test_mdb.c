@@ -242,7 +242,7 @@ a_commit_can_be_copied_and_opened(void **state)
 	assert_int_equal(mdb_commit_read(from, txn_id, &commit, &reason), STATUS_OK);
 	assert_int_equal(commit.page_size, PAGE);
 	assert_int_equal(mdb_commit_write_meta(&commit, to, &reason), STATUS_OK);
-	assert_int_equal(mdb_commit_copy(&commit, from, to, &reason), STATUS_OK);
+	assert_int_equal(mdb_commit_copy(&commit, from, to, NULL, &reason), STATUS_OK);
 	close(from);
 	close(to);
 	assert_int_equal(mdb_env_create(&env), 0);
@@ -268,8 +268,31 @@ a_file_that_shrinks_is_no_copy(void **state)
 	assert_int_equal(mdb_commit_read(from, 2, &commit, &reason), STATUS_OK);
 	assert_int_equal(ftruncate(from, 2 * PAGE), 0);
 	assert_int_equal(mdb_commit_write_meta(&commit, to, &reason), STATUS_OK);
-	assert_int_equal(mdb_commit_copy(&commit, from, to, &reason), STATUS_CORRUPT);
+	assert_int_equal(mdb_commit_copy(&commit, from, to, NULL, &reason), STATUS_CORRUPT);
 	assert_int_equal(mdb_commit_check(from, 2, &reason), STATUS_CORRUPT);
+	close(from);
+	close(to);
+}
+
+static bool
+yes(void)
+{
+	return true;
+}
+
+static void
+a_copy_can_be_given_up(void **state)
+{
+	int from = open(path_of("data.mdb"), O_RDONLY), to;
+	struct mdb_commit commit;
+	char copy[128];
+
+	(void)state;
+	snprintf(copy, sizeof(copy), "%s/copy", root);
+	to = open(copy, O_RDWR | O_CREAT | O_EXCL, 0600);
+	assert_int_equal(mdb_commit_read(from, 2, &commit, &reason), STATUS_OK);
+	assert_int_equal(
+		mdb_commit_copy(&commit, from, to, &yes, &reason), STATUS_UNAVAILABLE);
 	close(from);
 	close(to);
 }
@@ -285,6 +308,7 @@ main(void)
 		TEST(what_lmdb_must_not_open_is_refused),
 		TEST(a_commit_can_be_copied_and_opened),
 		TEST(a_file_that_shrinks_is_no_copy),
+		TEST(a_copy_can_be_given_up),
 	};
 
 	return cmocka_run_group_tests_name("mdb", tests, NULL, NULL);

@@ -80,6 +80,21 @@ nor_does_one_that_is_in_a_hurry(void **state)
 	assert_true(least_wall_ms(true, true) < least_wall_ms(true, false));
 }
 
+static void
+who_is_in_a_hurry_gives_up(void **state)
+{
+	atomic_bool hurry = false;
+
+	(void)state;
+	assert_false(pace_rest());
+	pace_begin(&hurry);
+	assert_false(pace_rest());
+	hurry = true;
+	assert_true(pace_rest());
+	pace_begin(NULL);
+	assert_false(pace_rest());
+}
+
 int
 main(void)
 {
@@ -87,6 +102,7 @@ main(void)
 		cmocka_unit_test(a_paced_thread_rests_most_of_the_time),
 		cmocka_unit_test(other_threads_never_rest),
 		cmocka_unit_test(nor_does_one_that_is_in_a_hurry),
+		cmocka_unit_test(who_is_in_a_hurry_gives_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
