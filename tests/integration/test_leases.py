@@ -74,13 +74,15 @@ def test_no_ttl_is_longer_than_what_is_left_of_the_lease(livezone):
 
 def test_a_lease_ends_on_time_without_livezoned(livezone):
     whole = livezone(threads=1)
-    whole.api.put("a.live.test", "A", "10.0.0.1", lease="2s")
     whole.api.put("b.live.test", "A", "10.0.0.2", lease="1h")
-    put = time.monotonic()
+    asked = time.monotonic()
+    whole.api.put("a.live.test", "A", "10.0.0.1", lease="2s")
+    acknowledged = time.monotonic()
     whole.daemon.kill()
     assert whole.answers("a.live.test") == ["10.0.0.1"]
     is_over(whole, "a.live.test")
-    assert 1.9 <= time.monotonic() - put <= 2.6
+    assert time.monotonic() - asked >= 2
+    assert time.monotonic() - acknowledged <= 2.6
     # a node with two types keeps the one that lives
     assert whole.answers("b.live.test") == ["10.0.0.2"]
     # livezoned comes back, and it stays away

@@ -290,6 +290,7 @@ no_writer_builds_on_a_damaged_lock(void **state)
 	assert_int_equal(store_writer_open(serve.dir, 1 << 24, &writer, &reason), STATUS_OK);
 	write_in_child(overwrite_txn_id);
 	assert_int_equal(store_writer_begin(writer, &txn, &reason), STATUS_CORRUPT);
+	store_writer_close(writer);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

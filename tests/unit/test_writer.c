@@ -783,8 +783,8 @@ test_a_lease_that_is_over_stands_in_nobodys_way(void **state)
 static void
 test_on_expiry_remove_keeps_what_holds_fallback_records_back(void **state)
 {
+	static struct rrset set;
 	struct zone *live = &config.zones.zone[0];
-	struct rrset *set = calloc(1, sizeof(*set));
 	struct change *change = change_new(CHANGE_ITEMS);
 	struct change_result result;
 	uint64_t deadline = clock_boot_ms() + DEADLINE_MS;
@@ -793,8 +793,8 @@ test_on_expiry_remove_keeps_what_holds_fallback_records_back(void **state)
 	(void)state;
 	stop();
 	assert_int_equal(live->key.len, unit_key("live").len);
-	*set = (struct rrset){ .owner = unit_key("held.live"), .type = 1, .count = 1, .ttl = 5 };
-	live->fallback = set;
+	set = (struct rrset){ .owner = unit_key("held.live"), .type = 1, .count = 1, .ttl = 5 };
+	live->fallback = &set;
 	live->fallback_count = 1;
 	live->on_expiry = ZONE_EXPIRY_REMOVE;
 	start();
