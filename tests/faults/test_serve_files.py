@@ -42,7 +42,7 @@ def test_f22_truncated_in_the_middle_of_writes(faults):
     whole = faults.whole()
     daemon = whole.daemon
     pid = daemon.process.pid
-    times = faults.pick(100, 500)
+    times = faults.pick(20, 500)
     with faults.probing(whole, writes=2000) as watch:
         with watch.fault():
             for _ in range(times):
