@@ -2,6 +2,7 @@
 # Copyright (c) 2026, the livezone authors
 """A child process with its log; ended by its own pid, whatever happens to the test."""
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -110,12 +111,19 @@ def children(pid):
 
 
 def stop_next_child(pid):
-    """Stops the next child before it has done anything; returns its pid."""
+    """Stops the next child as soon as it runs its own program; returns its pid. Before that its
+    parent waits for it (vfork), and would stand still with it."""
+
+    def cmdline(of):
+        return Path(f"/proc/{of}/cmdline").read_bytes()
 
     def stopped():
         for child in children(pid):
-            os.kill(child, signal.SIGSTOP)
-            return child
+            with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+                os.kill(child, signal.SIGSTOP)
+                if cmdline(child) not in (b"", cmdline(pid)):
+                    return child
+                os.kill(child, signal.SIGCONT)
         return None
 
     return wait_until(stopped, 30, "a child", 0)
