@@ -44,22 +44,6 @@ static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct store_reader *open_readers;
 static uint64_t last_id;
 
-static void (*on_assert)(void);
-
-void
-store_reader_on_assert(void (*fn)(void))
-{
-	on_assert = fn;
-}
-
-static void
-pass_on_assert(MDB_env *env, const char *text)
-{
-	(void)env, (void)text;
-	if (on_assert)
-		on_assert();
-}
-
 static int
 register_open(struct store_reader *reader, const char *dir, struct reason *reason)
 {
@@ -138,7 +122,7 @@ open_env(struct store_reader *reader, const char *path, size_t map_size, unsigne
 		if (code == 0)
 			code = mdb_env_set_mapsize(reader->env, map_size);
 		if (code == 0)
-			code = mdb_env_set_assert(reader->env, &pass_on_assert);
+			code = mdb_env_set_assert(reader->env, &store_on_assert);
 		if (code == 0)
 			code = mdb_env_open(reader->env, path,
 				MDB_RDONLY | MDB_NOTLS | flags, 0);

@@ -16,10 +16,6 @@
 
 struct store_reader;
 
-/* Called in place of abort when LMDB finds its own pages broken, on the thread that read
- * them. If it returns, LMDB aborts. For environments opened from now on. */
-void store_reader_on_assert(void (*fn)(void));
-
 /* Opens `dir` and claims `slots` transactions, or as many as the lock file has left, but at
  * least one. Refuses what is not a directory with
  * regular files, an environment that LMDB opened without locks, another schema.

@@ -42,3 +42,7 @@ int store_decode_meta(const uint8_t *value, size_t len, struct store_meta *out,
 
 /* The meta record's STORE_META_SIZE bytes. */
 void store_encode_meta(const struct store_meta *meta, uint8_t *out);
+
+/* For mdb_env_set_assert, on both sides: LMDB finds its own pages broken. Ends the guarded call
+ * that it is in; without one it returns, and LMDB aborts. */
+void store_on_assert(MDB_env *env, const char *text);

@@ -42,22 +42,6 @@ struct store_writer {
 /* Environments that are done with, but must not be closed: the process's end does it. */
 static struct store_writer *retired;
 
-static void (*on_assert)(void);
-
-void
-store_writer_on_assert(void (*fn)(void))
-{
-	on_assert = fn;
-}
-
-static void
-pass_on_assert(MDB_env *env, const char *text)
-{
-	(void)env, (void)text;
-	if (on_assert)
-		on_assert();
-}
-
 static void
 retire(struct store_writer *writer)
 {
@@ -104,7 +88,7 @@ open_env(struct store_writer *writer, uint64_t size_limit, struct reason *reason
 	if (code == 0)
 		code = mdb_env_set_mapsize(writer->env, size_limit);
 	if (code == 0)
-		code = mdb_env_set_assert(writer->env, &pass_on_assert);
+		code = mdb_env_set_assert(writer->env, &store_on_assert);
 	if (code == 0)
 		code = mdb_env_open(writer->env, writer->path, MDB_NOSYNC | MDB_NOTLS,
 			DATA_MODE);

@@ -18,10 +18,6 @@
 
 struct store_writer;
 
-/* Called in place of abort when LMDB finds its own pages broken. If it returns, LMDB aborts.
- * For environments opened from now on. */
-void store_writer_on_assert(void (*fn)(void));
-
 /* Opens the environment at `dir` for writing; size_limit is LMDB's map size.
  * STATUS_NOT_FOUND when there is none, STATUS_FOREIGN or STATUS_CORRUPT when it is not
  * ours; nothing is changed then. */

@@ -106,7 +106,6 @@ keeper_start(struct keeper *keeper, const struct keeper_settings *settings,
 	if (!dir)
 		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
 	guard_install();
-	store_reader_on_assert(&guard_on_assert);
 	free(keeper->dir);
 	keeper->dir = dir;
 	keeper->allows_network_filesystem = settings->config->store.allow_network_filesystem;

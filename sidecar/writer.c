@@ -281,7 +281,6 @@ writer_start(struct state *state, const struct config *config, struct writer **o
 	init_cond(&writer->published);
 	writer->last = &writer->first;
 	guard_install();
-	store_writer_on_assert(&guard_on_assert);
 	writer->state = state;
 	writer->config = config;
 	writer->wall_offset_ms = lease_clock_offset(config->store.state, &is_new_boot);

@@ -329,7 +329,6 @@ no_change_of_a_byte_makes_a_wrong_answer(void **state)
 
 	(void)state;
 	guard_install();
-	store_reader_on_assert(&guard_on_assert);
 	seed = 4;
 	for (i = 0; !is_long && i < CHANGES; i++) {
 		at = next_random() % image_size;
@@ -381,7 +380,6 @@ no_damage_of_many_bytes_makes_a_wrong_answer(void **state)
 
 	(void)state;
 	guard_install();
-	store_reader_on_assert(&guard_on_assert);
 	for (size_t i = 1; i <= seeds; i++) {
 		seed = i;
 		damage(image_size / PAGE);
