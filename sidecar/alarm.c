@@ -63,8 +63,7 @@ alarm_emit_all(struct emit *emit, struct state_txn *txn, struct reason *reason)
 {
 	int status;
 
-	emit_key(emit, "alarms");
-	emit_begin(emit, '[');
+	emit_member_begin(emit, "alarms", '[');
 	status = state_walk_alarms(txn, emit_alarm, emit, reason);
 	emit_end(emit, ']');
 	return status;

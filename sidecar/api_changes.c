@@ -58,8 +58,7 @@ api_changes_get(struct api_call *call)
 	if (log.upto > meta.revision)
 		log.upto = meta.revision;
 	emit_begin(&log.emit, '{');
-	emit_key(&log.emit, "changes");
-	emit_begin(&log.emit, '[');
+	emit_member_begin(&log.emit, "changes", '[');
 	status = state_walk_log(
 		call->txn, since, REVISIONS_MAX, emit_entry, &log, &reason);
 	if (status == STATUS_NOT_FOUND || log.is_reset) {
@@ -125,8 +124,7 @@ emit_entry(void *context, uint64_t revision, bool reset,
 	log->count++;
 	emit_begin(&log->emit, '{');
 	emit_member_number(&log->emit, "revision", revision);
-	emit_key(&log->emit, "changes");
-	emit_begin(&log->emit, '[');
+	emit_member_begin(&log->emit, "changes", '[');
 	for (size_t i = 0; i < count; i++)
 		emit_item(log, &items[i]);
 	emit_end(&log->emit, ']');
@@ -157,8 +155,7 @@ answer_reset(struct api_call *call, uint64_t revision)
 	emit_begin(&emit, '{');
 	emit_member_number(&emit, "revision", revision);
 	emit_member_bool(&emit, "reset", true);
-	emit_key(&emit, "changes");
-	emit_begin(&emit, '[');
+	emit_member_begin(&emit, "changes", '[');
 	emit_end(&emit, ']');
 	emit_end(&emit, '}');
 }

@@ -285,8 +285,7 @@ stage_of(const struct explain *explain)
 static void
 emit_steps(struct api_call *call, struct emit *emit, const struct explain *explain)
 {
-	emit_key(emit, "steps");
-	emit_begin(emit, '[');
+	emit_member_begin(emit, "steps", '[');
 	for (size_t i = 0; i < explain->trace.count; i++)
 		emit_step(call, emit, explain, i);
 	if (!explain->zone) {
@@ -372,8 +371,7 @@ emit_policy(
 	}
 	if (!key)
 		return;
-	emit_key(emit, "policy");
-	emit_begin(emit, '{');
+	emit_member_begin(emit, "policy", '{');
 	emit_member(emit, key, value);
 	emit_end(emit, '}');
 }
@@ -404,11 +402,9 @@ emit_answer(struct emit *emit, const struct answer *answer)
 		[ANSWER_RCODE_YXDOMAIN] = "YXDOMAIN",
 	};
 
-	emit_key(emit, "message");
-	emit_begin(emit, '{');
+	emit_member_begin(emit, "message", '{');
 	emit_member(emit, "rcode", rcodes[answer_rcode(answer)]);
-	emit_key(emit, "flags");
-	emit_begin(emit, '[');
+	emit_member_begin(emit, "flags", '[');
 	emit_string(emit, "qr");
 	if (answer_is_authoritative(answer))
 		emit_string(emit, "aa");
@@ -425,8 +421,7 @@ static void
 emit_section(struct emit *emit, const char *key, const struct answer *answer,
 	enum answer_section section)
 {
-	emit_key(emit, key);
-	emit_begin(emit, '[');
+	emit_member_begin(emit, key, '[');
 	for (size_t i = 0; i < answer->rrset_count; i++) {
 		const struct answer_rrset *from = &answer->rrset[i];
 		struct rrset rrset = { .type = from->type,

@@ -129,8 +129,7 @@ api_rrsets_find(struct api_call *call)
 		return;
 	emit_begin(&find.emit, '{');
 	emit_member_number(&find.emit, "revision", meta.revision);
-	emit_key(&find.emit, "rrsets");
-	emit_begin(&find.emit, '[');
+	emit_member_begin(&find.emit, "rrsets", '[');
 	status = state_walk_name(call->txn, &key, emit_record, &find, &reason);
 	emit_end(&find.emit, ']');
 	emit_end(&find.emit, '}');

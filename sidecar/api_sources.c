@@ -51,8 +51,7 @@ api_sources_list(struct api_call *call)
 		return;
 	emit_begin(&emit, '{');
 	emit_member_number(&emit, "revision", meta.revision);
-	emit_key(&emit, "sources");
-	emit_begin(&emit, '[');
+	emit_member_begin(&emit, "sources", '[');
 	status = state_walk_sources(call->txn, emit_source, &emit, &reason);
 	emit_end(&emit, ']');
 	emit_end(&emit, '}');
@@ -292,8 +291,7 @@ static void
 emit_difference(struct emit *emit, const struct change *change,
 	const struct change_result *result)
 {
-	emit_key(emit, "difference");
-	emit_begin(emit, '[');
+	emit_member_begin(emit, "difference", '[');
 	for (size_t i = 0; i < result->diff_count; i++)
 		emit_line(emit, change, &result->diff[i]);
 	emit_end(emit, ']');
@@ -313,8 +311,7 @@ emit_line(struct emit *emit, const struct change *change, const struct change_di
 	api_emit_name(emit, "name", &diff->before.owner);
 	api_emit_type(emit, diff->before.type);
 	if (diff->sign != '+') {
-		emit_key(emit, "before");
-		emit_begin(emit, '{');
+		emit_member_begin(emit, "before", '{');
 		rrset_json_write_data(emit, &diff->before);
 		if (strcmp(diff->before_source, change->source) != 0)
 			emit_member(emit, "source", diff->before_source);
@@ -322,8 +319,7 @@ emit_line(struct emit *emit, const struct change *change, const struct change_di
 		emit_end(emit, '}');
 	}
 	if (after) {
-		emit_key(emit, "after");
-		emit_begin(emit, '{');
+		emit_member_begin(emit, "after", '{');
 		rrset_json_write_data(emit, &after->rrset);
 		emit_lease(emit, after->lease_ms);
 		emit_end(emit, '}');

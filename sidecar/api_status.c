@@ -66,12 +66,10 @@ api_status_get(struct api_call *call)
 	emit_serve(&emit, &writer);
 	emit_writer(&emit, &writer);
 	emit_backup(&emit, call->api->backups);
-	emit_key(&emit, "log");
-	emit_begin(&emit, '{');
+	emit_member_begin(&emit, "log", '{');
 	emit_member_number(&emit, "lost", log_dropped());
 	emit_end(&emit, '}');
-	emit_key(&emit, "unbounds");
-	emit_begin(&emit, '[');
+	emit_member_begin(&emit, "unbounds", '[');
 	/* a directory without reports is no fault of ours */
 	report_read_all(call->settings->config->store.serve, emit_report, &emit, &reason);
 	emit_end(&emit, ']');
@@ -114,8 +112,7 @@ emit_state(struct emit *emit, const struct state_meta *meta,
 
 	state_write_instance(meta, instance);
 	state_usage(txn, &used, &size);
-	emit_key(emit, "state");
-	emit_begin(emit, '{');
+	emit_member_begin(emit, "state", '{');
 	emit_member_number(emit, "revision", meta->revision);
 	emit_member(emit, "instance", instance);
 	emit_member_number(emit, "rrsets", rrsets);
@@ -127,8 +124,7 @@ emit_state(struct emit *emit, const struct state_meta *meta,
 static void
 emit_serve(struct emit *emit, const struct writer_status *writer)
 {
-	emit_key(emit, "serve");
-	emit_begin(emit, '{');
+	emit_member_begin(emit, "serve", '{');
 	emit_member_number(emit, "revision", writer->serve_revision);
 	emit_member_bool(emit, "current", writer->serving);
 	if (!writer->serving)
@@ -140,8 +136,7 @@ emit_serve(struct emit *emit, const struct writer_status *writer)
 static void
 emit_writer(struct emit *emit, const struct writer_status *writer)
 {
-	emit_key(emit, "writer");
-	emit_begin(emit, '{');
+	emit_member_begin(emit, "writer", '{');
 	emit_member_number(emit, "queued", writer->queued);
 	emit_member_number(emit, "queue-limit", WRITER_QUEUE_MAX);
 	emit_member_number(emit, "commits", writer->groups);
@@ -155,8 +150,7 @@ emit_backup(struct emit *emit, struct backup_thread *backups)
 	struct backup_thread_status status;
 
 	backup_thread_read_status(backups, &status);
-	emit_key(emit, "backup");
-	emit_begin(emit, '{');
+	emit_member_begin(emit, "backup", '{');
 	emit_member_bool(emit, "enabled", status.is_on);
 	emit_member(emit, "directory", status.directory);
 	emit_member_number(emit, "made", status.made);
@@ -164,8 +158,7 @@ emit_backup(struct emit *emit, struct backup_thread *backups)
 	if (status.error[0])
 		emit_member(emit, "error", status.error);
 	if (status.has_newest) {
-		emit_key(emit, "newest");
-		emit_begin(emit, '{');
+		emit_member_begin(emit, "newest", '{');
 		emit_member(emit, "name", status.name);
 		emit_member_number(emit, "revision", status.revision);
 		emit_member_number(emit, "rrsets", status.records);
@@ -211,15 +204,13 @@ emit_report(void *context, const struct report *report)
 	emit_member_number(emit, "workers", report->workers);
 	emit_member_number(emit, "opens", report->opens);
 	emit_member_number(emit, "corrupt", report->corrupt);
-	emit_key(emit, "trips");
-	emit_begin(emit, '{');
+	emit_member_begin(emit, "trips", '{');
 	emit_member_number(emit, "sigbus", report->trips_sigbus);
 	emit_member_number(emit, "sigsegv", report->trips_sigsegv);
 	emit_member_number(emit, "assert", report->trips_assert);
 	emit_end(emit, '}');
 	if (report->snapshot_size > 0) {
-		emit_key(emit, "snapshot");
-		emit_begin(emit, '{');
+		emit_member_begin(emit, "snapshot", '{');
 		emit_member_number(emit, "revision", report->snapshot_revision);
 		emit_member_number(emit, "size", report->snapshot_size);
 		/* both by one clock, the reporter's own */
@@ -229,8 +220,7 @@ emit_report(void *context, const struct report *report)
 		emit_end(emit, '}');
 	}
 	emit_member_number(emit, "foreign", report->foreign);
-	emit_key(emit, "zones");
-	emit_begin(emit, '[');
+	emit_member_begin(emit, "zones", '[');
 	for (size_t i = 0; i < report->zone_count; i++)
 		emit_report_zone(emit, &report->zone[i]);
 	emit_end(emit, ']');

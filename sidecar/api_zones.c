@@ -91,8 +91,7 @@ api_zones_list(struct api_call *call)
 		return;
 	emit_begin(&emit, '{');
 	emit_member_number(&emit, "revision", meta.revision);
-	emit_key(&emit, "zones");
-	emit_begin(&emit, '[');
+	emit_member_begin(&emit, "zones", '[');
 	for (size_t i = 0; i < call->zones->count; i++) {
 		const struct zone *zone = &call->zones->zone[i];
 		struct state_zone facts;
@@ -136,8 +135,7 @@ api_zones_get(struct api_call *call)
 	emit_begin(emit, '{');
 	if (!emit_facts(call, emit, zone, &facts))
 		return;
-	emit_key(emit, "rrsets");
-	emit_begin(emit, '[');
+	emit_member_begin(emit, "rrsets", '[');
 	status = state_walk_below(call->txn, &zone->key, emit_record, &content, &reason);
 	emit_end(emit, ']');
 	emit_end(emit, '}');
@@ -322,8 +320,7 @@ emit_policy(struct emit *emit, const struct zone *zone)
 		memcpy(contact.wire + 11, zone->name.wire, zone->name.len);
 		contact.len = (uint8_t)(11 + zone->name.len);
 	}
-	emit_key(emit, "policy");
-	emit_begin(emit, '{');
+	emit_member_begin(emit, "policy", '{');
 	emit_member_number(emit, "ttl", zone->ttl);
 	emit_member_number(emit, "negative-ttl", zone->negative_ttl);
 	emit_member(emit, "on-miss", on_miss_names[zone->on_miss]);
@@ -335,8 +332,7 @@ emit_policy(struct emit *emit, const struct zone *zone)
 	emit_member(emit, "soa-serial", soa_serial_names[zone->soa_serial]);
 	emit_member(emit, "any", any_names[zone->any]);
 	emit_member_bool(emit, "auto-ptr", zone->auto_ptr);
-	emit_key(emit, "ns");
-	emit_begin(emit, '[');
+	emit_member_begin(emit, "ns", '[');
 	for (size_t i = 0; i < zone->ns_count; i++)
 		emit_wire_name(emit, &zone->ns[i]);
 	emit_end(emit, ']');

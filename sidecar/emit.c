@@ -99,3 +99,10 @@ emit_member_bool(struct emit *emit, const char *key, bool value)
 	separate(emit);
 	buffer_add_text(emit->out, value ? "true" : "false");
 }
+
+void
+emit_member_begin(struct emit *emit, const char *key, char bracket)
+{
+	emit_key(emit, key);
+	emit_begin(emit, bracket);
+}

@@ -31,3 +31,6 @@ void emit_string_n(struct emit *emit, const char *text, size_t len);
 void emit_member(struct emit *emit, const char *key, const char *text);
 void emit_member_number(struct emit *emit, const char *key, uint64_t number);
 void emit_member_bool(struct emit *emit, const char *key, bool value);
+
+/* A key with the '{' or '[' of its value; emit_end() ends it. */
+void emit_member_begin(struct emit *emit, const char *key, char bracket);

@@ -414,8 +414,7 @@ rrset_json_write_data(struct emit *emit, const struct rrset *rrset)
 	const uint8_t *at = rrset->rdata;
 
 	emit_member_number(emit, "ttl", rrset->ttl);
-	emit_key(emit, "records");
-	emit_begin(emit, '[');
+	emit_member_begin(emit, "records", '[');
 	for (unsigned i = 0; i < rrset->count; i++) {
 		const size_t len = (size_t)(at[0] << 8 | at[1]);
 		char *text = rdata_write(rrset->type, at + 2, len);
