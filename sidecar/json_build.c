@@ -19,6 +19,8 @@
 static int build_value(const char **at, const char *end, struct json_object **out);
 static int build_object(const char **at, const char *end, struct json_object *object);
 static int build_array(const char **at, const char *end, struct json_object *array);
+static int build_member(
+	const char **at, const char *end, struct json_object *to, const char *key);
 static int build_number(const char **at, const char *end, struct json_object **out);
 static int build_string(const char **at, struct json_object **out);
 
@@ -97,7 +99,6 @@ build_object(const char **at, const char *end, struct json_object *object)
 {
 	++*at;
 	for (skip_space(at); **at != '}'; skip_space(at)) {
-		struct json_object *value = NULL;
 		char key[JSON_KEY_MAX + 1];
 		size_t len;
 		int status;
@@ -112,16 +113,9 @@ build_object(const char **at, const char *end, struct json_object *object)
 		*at += len + 1;
 		skip_space(at);
 		++*at; /* the colon */
-		status = build_value(at, end, &value);
-		if (!status
-			&& json_object_object_add_ex(
-				   object, key, value, JSON_C_OBJECT_ADD_KEY_IS_NEW)
-				!= 0)
-			status = STATUS_NO_MEMORY;
-		if (status) {
-			json_object_put(value);
+		status = build_member(at, end, object, key);
+		if (status)
 			return status;
-		}
 	}
 	++*at;
 	return 0;
@@ -132,21 +126,36 @@ build_array(const char **at, const char *end, struct json_object *array)
 {
 	++*at;
 	for (skip_space(at); **at != ']'; skip_space(at)) {
-		struct json_object *value = NULL;
 		int status;
 
 		if (**at == ',')
 			++*at;
-		status = build_value(at, end, &value);
-		if (!status && json_object_array_add(array, value) != 0)
-			status = STATUS_NO_MEMORY;
-		if (status) {
-			json_object_put(value);
+		status = build_member(at, end, array, NULL);
+		if (status)
 			return status;
-		}
 	}
 	++*at;
 	return 0;
+}
+
+/* Adds a value to an object under this key; without a key to an array. */
+static int
+build_member(const char **at, const char *end, struct json_object *to, const char *key)
+{
+	struct json_object *value = NULL;
+	int status = build_value(at, end, &value);
+	int error = 0;
+
+	if (!status && key)
+		error = json_object_object_add_ex(
+			to, key, value, JSON_C_OBJECT_ADD_KEY_IS_NEW);
+	else if (!status)
+		error = json_object_array_add(to, value);
+	if (error)
+		status = STATUS_NO_MEMORY;
+	if (status)
+		json_object_put(value);
+	return status;
 }
 
 /* Strings. */
