@@ -3,10 +3,11 @@
 /*
  * The three clocks, in milliseconds. Ages and leases in `serve` use the boot clock
  * (counts suspension, does not jump); leases in `state` use the wall clock, because
- * they must survive a boot.
+ * they must survive a boot. Waits go by the monotonic clock.
  */
 #pragma once
 
+#include <pthread.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -29,4 +30,16 @@ static inline uint64_t
 clock_wall_ms(void)
 {
 	return clock_read_ms(CLOCK_REALTIME);
+}
+
+/* A condition whose timed waits nobody's setting of the wall clock prolongs. */
+static inline void
+clock_init_condition(pthread_cond_t *condition)
+{
+	pthread_condattr_t attributes;
+
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(condition, &attributes);
+	pthread_condattr_destroy(&attributes);
 }

@@ -83,16 +83,12 @@ struct keeper *
 keeper_new(void)
 {
 	struct keeper *keeper = calloc(1, sizeof(*keeper));
-	pthread_condattr_t attributes;
 
 	if (!keeper)
 		return NULL;
 	keeper->wake_fd = -1;
 	pthread_mutex_init(&keeper->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&keeper->told, &attributes);
-	pthread_condattr_destroy(&attributes);
+	clock_init_condition(&keeper->told);
 	return keeper;
 }
 

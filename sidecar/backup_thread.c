@@ -53,7 +53,6 @@ struct backup_thread {
 	uint64_t made_ms; /* of status, boot clock */
 };
 
-static void init_wake(pthread_cond_t *wake);
 static void take_settings(struct settings_of_backup *out, const struct config *config);
 static void *run(void *context);
 static void sleep_until(struct backup_thread *thread, uint64_t due_ms);
@@ -80,7 +79,7 @@ backup_thread_start(struct state *state, const struct config *config,
 	thread->state = state;
 	take_settings(&thread->settings, config);
 	pthread_mutex_init(&thread->lock, NULL);
-	init_wake(&thread->wake);
+	clock_init_condition(&thread->wake);
 	if (pthread_create(&thread->thread, NULL, run, thread) != 0) {
 		pthread_cond_destroy(&thread->wake);
 		pthread_mutex_destroy(&thread->lock);
@@ -132,17 +131,6 @@ backup_thread_read_status(struct backup_thread *thread, struct backup_thread_sta
 	memcpy(out->directory, thread->settings.directory, sizeof(out->directory));
 	out->age_ms = out->has_newest ? clock_boot_ms() - thread->made_ms : 0;
 	pthread_mutex_unlock(&thread->lock);
-}
-
-static void
-init_wake(pthread_cond_t *wake)
-{
-	pthread_condattr_t attributes;
-
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(wake, &attributes);
-	pthread_condattr_destroy(&attributes);
 }
 
 /* All bytes, so that two can be compared as they are. */

@@ -143,7 +143,6 @@ examiner_start(struct state *state, const char *dir, examiner_damaged_fn damaged
 {
 	struct examiner *examiner = calloc(1, sizeof(*examiner));
 	uint64_t now_ms = clock_read_ms(CLOCK_MONOTONIC);
-	pthread_condattr_t attributes;
 
 	if (!examiner)
 		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
@@ -153,10 +152,7 @@ examiner_start(struct state *state, const char *dir, examiner_damaged_fn damaged
 	examiner->context = context;
 	examiner->checked_ms = examiner->reserved_ms = now_ms;
 	pthread_mutex_init(&examiner->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&examiner->stop, &attributes);
-	pthread_condattr_destroy(&attributes);
+	clock_init_condition(&examiner->stop);
 	reserve(examiner);
 	state_set_examiner(state, examine_closed, examiner);
 	if (pthread_create(&examiner->thread, NULL, run, examiner) != 0) {

@@ -52,7 +52,6 @@ http_start(const struct http_settings *settings, const struct http_handler *hand
 	struct http_server **out, struct reason *reason)
 {
 	struct http_server *server = calloc(1, sizeof(*server));
-	pthread_condattr_t clock;
 	int status;
 
 	if (!server)
@@ -64,10 +63,7 @@ http_start(const struct http_settings *settings, const struct http_handler *hand
 	server->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	http_peers_init(&server->peers);
 	pthread_mutex_init(&server->bulk_lock, NULL);
-	pthread_condattr_init(&clock);
-	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-	pthread_cond_init(&server->bulk_free, &clock);
-	pthread_condattr_destroy(&clock);
+	clock_init_condition(&server->bulk_free);
 	if (!server->spool_dir || server->reserve_fd < 0 || server->wake_fd < 0)
 		status = reason_set(
 			reason, STATUS_NO_MEMORY, "out of memory or descriptors");

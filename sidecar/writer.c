@@ -230,17 +230,6 @@ run(void *context)
 	return NULL;
 }
 
-static void
-init_cond(pthread_cond_t *cond)
-{
-	pthread_condattr_t attributes;
-
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(cond, &attributes);
-	pthread_condattr_destroy(&attributes);
-}
-
 /* What state says: its revision, when the first lease ends, whether the zones are those
  * that serve was compiled for. */
 static int
@@ -277,8 +266,8 @@ writer_start(struct state *state, const struct config *config, struct writer **o
 	if (!writer)
 		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
 	pthread_mutex_init(&writer->lock, NULL);
-	init_cond(&writer->work);
-	init_cond(&writer->published);
+	clock_init_condition(&writer->work);
+	clock_init_condition(&writer->published);
 	writer->last = &writer->first;
 	guard_install();
 	writer->state = state;
