@@ -22,15 +22,22 @@ struct serve {
 	struct store_txn *txn;
 };
 
+/* Nothing but a root for it. */
+static inline void
+serve_place(struct serve *serve)
+{
+	*serve = (struct serve){ .root = "/tmp/livezone-unit-XXXXXX" };
+	assert_non_null(mkdtemp(serve->root));
+	snprintf(serve->dir, sizeof(serve->dir), "%s/serve", serve->root);
+}
+
 static inline void
 serve_init(struct serve *serve)
 {
 	struct store_meta meta = { .revision = 1, .instance = "instance-of-test" };
 	struct reason reason;
 
-	strcpy(serve->root, "/tmp/livezone-unit-XXXXXX");
-	assert_non_null(mkdtemp(serve->root));
-	snprintf(serve->dir, sizeof(serve->dir), "%s/serve", serve->root);
+	serve_place(serve);
 	assert_int_equal(
 		store_writer_create(serve->dir, 1 << 24, &serve->writer, &reason), STATUS_OK);
 	assert_int_equal(store_writer_begin(serve->writer, &serve->txn, &reason), STATUS_OK);
@@ -72,11 +79,8 @@ serve_publish(struct serve *serve)
 static inline void
 serve_done(struct serve *serve)
 {
-	char command[128];
-
 	if (serve->txn)
 		store_writer_abort(serve->txn);
-	snprintf(command, sizeof(command), "rm -rf %s", serve->root);
-	assert_int_equal(system(command), 0);
+	assert_int_equal(unit_remove(serve->root), 0);
 	store_writer_close(serve->writer);
 }

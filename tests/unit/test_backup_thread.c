@@ -54,13 +54,10 @@ set_up(void **context)
 static int
 tear_down(void **context)
 {
-	char command[96];
-
 	(void)context;
 	backup_thread_stop(thread);
 	state_close(store);
-	snprintf(command, sizeof(command), "rm -r %s", root);
-	return system(command);
+	return unit_remove(root);
 }
 
 static void

@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
-#include <setjmp.h>
-#include <stdarg.h>
+#include "tests/unit/unit.h"
+
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #include "module/breaker.h"
 
@@ -138,18 +132,6 @@ nonsense_in_a_report_never_turns_the_store_off_for_long(void **state)
 	}
 }
 
-/* A process that was ours a moment ago. */
-static pid_t
-gone_pid(void)
-{
-	pid_t pid = fork();
-
-	if (pid == 0)
-		_exit(0);
-	waitpid(pid, NULL, 0);
-	return pid;
-}
-
 /* Its report; the newest of three crashes. */
 static struct report
 report_of(pid_t pid)
@@ -187,13 +169,13 @@ is_off_after(const struct report *report)
 static void
 reports_of_the_dead_are_taken_up(void **state)
 {
-	struct report report = report_of(gone_pid());
+	struct report report = report_of(unit_gone_pid());
 
 	(void)state;
 	assert_true(is_off_after(&report));
 	report.ended = 1;
 	assert_false(is_off_after(&report));
-	report = report_of(gone_pid());
+	report = report_of(unit_gone_pid());
 	strcpy(report.side.boot_id, "another boot");
 	assert_false(is_off_after(&report));
 	report = report_of(getppid());

@@ -42,12 +42,9 @@ set_up(void **state)
 static int
 tear_down(void **state)
 {
-	char command[96];
-
 	(void)state;
 	state_close(truth);
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	return system(command);
+	return unit_remove(dir);
 }
 
 static const uint8_t address[] = { 0, 4, 10, 0, 0, 5 };

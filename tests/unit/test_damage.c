@@ -12,7 +12,6 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #include "lib/guard.h"
 #include "lib/pace.h"
@@ -114,22 +113,18 @@ make_store(void **state)
 	struct stat stat;
 	struct name_key key;
 	pid_t child;
-	int outcome, from;
+	int from;
 
 	(void)state;
 	entry_count = failures = trips = rights = 0;
-	serve = (struct serve){ 0 };
-	strcpy(serve.root, "/tmp/livezone-unit-XXXXXX");
-	assert_non_null(mkdtemp(serve.root));
-	snprintf(serve.dir, sizeof(serve.dir), "%s/serve", serve.root);
+	serve_place(&serve);
 	child = fork();
 	assert_true(child >= 0);
 	if (child == 0) {
 		write_store();
 		_exit(0);
 	}
-	assert_int_equal(waitpid(child, &outcome, 0), child);
-	assert_int_equal(outcome, 0);
+	unit_wait_child(child);
 
 	snprintf(data, sizeof(data), "%s/data.mdb", serve.dir);
 	from = open(data, O_RDONLY);
@@ -177,14 +172,11 @@ close_reader_guarded(void)
 static int
 remove_store(void **state)
 {
-	char command[128];
-
 	(void)state;
 	close_reader_guarded();
 	free(image);
 	close(file);
-	snprintf(command, sizeof(command), "rm -rf %s", serve.root);
-	return system(command);
+	return unit_remove(serve.root);
 }
 
 static void

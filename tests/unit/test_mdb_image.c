@@ -81,12 +81,9 @@ set_up(void **state)
 static int
 tear_down(void **state)
 {
-	char command[96];
-
 	(void)state;
 	free(file);
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	return system(command);
+	return unit_remove(dir);
 }
 
 struct seen {

@@ -42,11 +42,8 @@ make_root(void **state)
 static int
 remove_root(void **state)
 {
-	char command[256];
-
 	(void)state;
-	snprintf(command, sizeof(command), "rm -r %s", root);
-	return system(command);
+	return unit_remove(root);
 }
 
 static uint64_t

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/answer.h"
@@ -405,7 +404,6 @@ make_serve(const char *dir)
 	struct store_txn *txn;
 	uint8_t *value;
 	pid_t child = fork();
-	int outcome = 1;
 
 	assert_true(child >= 0);
 	if (child == 0) {
@@ -417,8 +415,7 @@ make_serve(const char *dir)
 		node_encode(&key, 7, 0, &set, 1, value);
 		_exit(store_writer_commit(txn, NULL) || store_writer_publish(writer, NULL));
 	}
-	assert_int_equal(waitpid(child, &outcome, 0), child);
-	assert_int_equal(outcome, 0);
+	unit_wait_child(child);
 }
 
 /* What the keeper does. */
@@ -489,11 +486,8 @@ setup(void **state)
 static int
 teardown(void **state)
 {
-	char command[128];
-
 	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", directory);
-	return system(command);
+	return unit_remove(directory);
 }
 
 int

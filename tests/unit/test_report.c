@@ -1,20 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
-#include <setjmp.h>
-#include <stdarg.h>
+#include "tests/unit/unit.h"
+
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #include "lib/report.h"
 #include "lib/status.h"
@@ -38,11 +32,8 @@ setup(void **state)
 static int
 teardown(void **state)
 {
-	char command[128];
-
 	(void)state;
-	snprintf(command, sizeof(command), "rm -rf '%s'", dir);
-	return system(command);
+	return unit_remove(dir);
 }
 
 static const char *
@@ -107,18 +98,6 @@ read_any(void)
 
 	assert_int_equal(report_read_any(dir, see, &seen, NULL), 0);
 	return seen;
-}
-
-/* A pid that was ours a moment ago. */
-static pid_t
-gone_pid(void)
-{
-	pid_t pid = fork();
-
-	if (pid == 0)
-		_exit(0);
-	waitpid(pid, NULL, 0);
-	return pid;
 }
 
 static void
@@ -249,7 +228,7 @@ a_missing_directory_is_said(void **state)
 static void
 reports_of_processes_that_are_gone_are_removed(void **state)
 {
-	pid_t pid = gone_pid();
+	pid_t pid = unit_gone_pid();
 	struct report report = { .pid = pid };
 
 	(void)state;

@@ -23,11 +23,8 @@ set_up(void **state)
 static int
 tear_down(void **state)
 {
-	char command[96];
-
 	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	return system(command);
+	return unit_remove(dir);
 }
 
 static void

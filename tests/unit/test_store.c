@@ -3,7 +3,6 @@
 #include "tests/unit/serve.h"
 
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #include "lib/store_reader.h"
 
@@ -20,15 +19,13 @@ static void
 write_in_child(void (*work)(void))
 {
 	pid_t child = fork();
-	int outcome = 1;
 
 	assert_true(child >= 0);
 	if (child == 0) {
 		work();
 		_exit(0);
 	}
-	assert_int_equal(waitpid(child, &outcome, 0), child);
-	assert_int_equal(outcome, 0);
+	unit_wait_child(child);
 }
 
 static void
@@ -67,9 +64,7 @@ static int
 setup(void **state)
 {
 	(void)state;
-	serve = (struct serve){ .root = "/tmp/livezone-unit-XXXXXX" };
-	assert_non_null(mkdtemp(serve.root));
-	snprintf(serve.dir, sizeof(serve.dir), "%s/serve", serve.root);
+	serve_place(&serve);
 	write_in_child(create_and_write);
 	return 0;
 }
@@ -77,11 +72,8 @@ setup(void **state)
 static int
 teardown(void **state)
 {
-	char command[128];
-
 	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", serve.root);
-	return system(command);
+	return unit_remove(serve.root);
 }
 
 static int
@@ -230,21 +222,28 @@ files_have_the_modes_that_readers_need(void **state)
 }
 
 static void
+overwrite(const char *name, long at, const uint8_t *bytes, size_t len)
+{
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", serve.dir, name);
+	file = fopen(path, "r+");
+	assert_non_null(file);
+	assert_int_equal(fseek(file, at, SEEK_SET), 0);
+	assert_int_equal(fwrite(bytes, 1, len, file), len);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void
 another_lmdb_format_is_foreign(void **state)
 {
 	static const uint8_t version[] = { 2, 0, 0, 0 };
 	struct store_reader *reader;
 	struct reason reason;
-	char path[128];
-	FILE *file;
 
 	(void)state;
-	snprintf(path, sizeof(path), "%s/data.mdb", serve.dir);
-	file = fopen(path, "r+");
-	assert_non_null(file);
-	assert_int_equal(fseek(file, 20, SEEK_SET), 0);
-	assert_int_equal(fwrite(version, 1, 4, file), 4);
-	assert_int_equal(fclose(file), 0);
+	overwrite("data.mdb", 20, version, sizeof(version));
 	assert_int_equal(store_reader_open(serve.dir, 1, &reader, &reason), STATUS_FOREIGN);
 	assert_non_null(strstr(reason.text, "format 2"));
 }
@@ -253,15 +252,8 @@ static void
 overwrite_txn_id(void)
 {
 	static const uint8_t garbage[8] = { 7, 7, 7, 7 };
-	char path[128];
-	FILE *file;
 
-	snprintf(path, sizeof(path), "%s/lock.mdb", serve.dir);
-	file = fopen(path, "r+");
-	assert_non_null(file);
-	assert_int_equal(fseek(file, 48, SEEK_SET), 0);
-	assert_int_equal(fwrite(garbage, 1, 8, file), 8);
-	assert_int_equal(fclose(file), 0);
+	overwrite("lock.mdb", 48, garbage, sizeof(garbage));
 }
 
 /* LMDB would read the meta page that lock.mdb names. */

@@ -209,7 +209,7 @@ test_a_long_start_asks_for_time_and_not_at_every_step(void **state)
 static void
 test_a_start_anew_pats_the_watchdog_that_runs_on(void **state)
 {
-	int status, fd = listen_as_systemd();
+	int fd = listen_as_systemd();
 	pid_t child;
 
 	(void)state;
@@ -225,8 +225,7 @@ test_a_start_anew_pats_the_watchdog_that_runs_on(void **state)
 		watchdog_extend_start();
 		_exit(0);
 	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_int_equal(status, 0);
+	unit_wait_child(child);
 	assert_string_equal(heard(fd), "WATCHDOG=1\nEXTEND_TIMEOUT_USEC=60000000");
 	assert_string_equal(heard(fd), "WATCHDOG=1\nEXTEND_TIMEOUT_USEC=60000000");
 	leave_systemd(fd);

@@ -2,7 +2,7 @@
  * Copyright (c) 2026, the livezone authors */
 /*
  * What every unit test includes: cmocka with the headers that it wants in front of it,
- * and names from dotted text without the presentation reader.
+ * names from dotted text without the presentation reader, and small helpers.
  */
 #pragma once
 
@@ -10,7 +10,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -46,4 +50,36 @@ unit_key(const char *dotted)
 
 	name_to_key(name.wire, &key);
 	return key;
+}
+
+/* A directory with all that is in it. 0, as a teardown returns, when it is gone. */
+static inline int
+unit_remove(const char *dir)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	return system(command);
+}
+
+/* Until it ends, as it must: with 0. */
+static inline void
+unit_wait_child(pid_t child)
+{
+	int outcome = 1;
+
+	assert_int_equal(waitpid(child, &outcome, 0), child);
+	assert_int_equal(outcome, 0);
+}
+
+/* Of a process that was ours a moment ago. */
+static inline pid_t
+unit_gone_pid(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	waitpid(pid, NULL, 0);
+	return pid;
 }
