@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
-#include "tests/unit/unit.h"
+#include "tests/unit/record.h"
 
 #include <stdio.h>
 
@@ -15,21 +15,10 @@ static struct reason reason;
 static void
 add(const char *owner, uint16_t type, const char *source, uint64_t revision)
 {
-	static const uint8_t rdata[] = { 0, 4, 10, 0, 0, 5 };
-	const struct state_record record = {
-		.rrset = { .owner = unit_key(owner),
-			.type = type,
-			.count = 1,
-			.ttl = 5,
-			.rdata_len = sizeof(rdata),
-			.rdata = rdata },
-		.revision = revision,
-		.expires_ms = 7,
-		.lease_ms = 8,
-		.source_len = (uint8_t)strlen(source),
-		.source = source,
-	};
+	struct state_record record = record_of(owner, type, source, revision);
 
+	record.expires_ms = 7;
+	record.lease_ms = 8;
 	assert_int_equal(known_add(&known, &record, &reason), STATUS_OK);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
-#include "tests/unit/unit.h"
+#include "tests/unit/changes.h"
+#include "tests/unit/record.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,63 +51,24 @@ setup(void **state)
 static int
 teardown(void **state)
 {
-	char command[96];
-
 	(void)state;
 	plan_done(&plan);
 	state_abort(txn);
 	state_close(store);
-	snprintf(command, sizeof(command), "rm -r %s", root);
-	return system(command);
+	return unit_remove(root);
 }
 
 /* Puts an RRset into state. `left_ms` of its lease; 0: it has none. */
 static void
 store_put(const char *owner, uint16_t type, const char *source, int64_t left_ms)
 {
-	struct state_record record = {
-		.rrset = { .owner = unit_key(owner),
-			.type = type,
-			.count = 1,
-			.ttl = 5,
-			.rdata_len = sizeof(one),
-			.rdata = one },
-		.revision = 7,
-		.lease_ms = left_ms ? 30000 : 0,
-		.expires_ms = left_ms ? (uint64_t)((int64_t)NOW + left_ms) : 0,
-		.source = source,
-		.source_len = (uint8_t)strlen(source),
-	};
+	struct state_record record = record_of(owner, type, source, 7);
 	const struct zone *zone = zones_match(&zones, &record.rrset.owner);
 
+	record.rrset.rdata = one;
+	record.lease_ms = left_ms ? 30000 : 0;
+	record.expires_ms = left_ms ? (uint64_t)((int64_t)NOW + left_ms) : 0;
 	assert_int_equal(state_put(txn, zone ? &zone->key : NULL, &record, &reason), STATUS_OK);
-}
-
-static struct change_item *
-add(struct change *change, const char *owner, uint16_t type, const uint8_t *rdata)
-{
-	struct change_item *item = change_add(change);
-
-	item->is_delete = !rdata;
-	item->source = change->source ? change->source : "api";
-	item->source_len = (uint8_t)strlen(item->source);
-	item->rrset = (struct rrset){ .owner = unit_key(owner),
-		.type = type,
-		.count = 1,
-		.ttl = 5,
-		.rdata_len = rdata ? 2u + rdata[1] : 0,
-		.rdata = rdata };
-	return item;
-}
-
-static struct change *
-change_of(enum change_kind kind, const char *source)
-{
-	struct change *change = change_new(kind);
-
-	change->source = source;
-	change->source_len = source ? strlen(source) : 0;
-	return change;
 }
 
 /* Without the dot at the end. */
@@ -164,17 +126,17 @@ assert_refused(struct change *change, enum change_outcome outcome, const char *t
 static void
 puts_and_deletes_become_steps(void **state)
 {
-	struct change *change = change_of(CHANGE_ITEMS, NULL);
+	struct change *change = changes_of(CHANGE_ITEMS, NULL);
 
 	(void)state;
 	store_put("same.live", 1, "api", 0);
 	store_put("old.live", 1, "api", 0);
 	store_put("leased.live", 1, "api", 5000);
-	add(change, "new.live", 1, one);
-	add(change, "same.live", 1, one);
-	add(change, "old.live", 1, two);
-	add(change, "old.live", 28, NULL); /* not there: nothing to do */
-	add(change, "leased.live", 1, one)->lease_ms = 30000;
+	changes_add(change, "new.live", 1, one);
+	changes_add(change, "same.live", 1, one);
+	changes_add(change, "old.live", 1, two);
+	changes_add(change, "old.live", 28, NULL); /* not there: nothing to do */
+	changes_add(change, "leased.live", 1, one)->lease_ms = 30000;
 	assert_plan(change, STATUS_OK, "+new.live/1 +old.live/1 ~leased.live/1");
 	assert_int_equal(plan.writes, 2);
 	assert_int_equal(result.added, 1);
@@ -192,31 +154,31 @@ preconditions_are_of_what_stands(void **state)
 	(void)state;
 	store_put("www.live", 1, "api", 0);
 	store_put("over.live", 1, "api", -1);
-	change = change_of(CHANGE_ITEMS, NULL);
-	add(change, "www.live", 1, two)->if_absent = true;
+	change = changes_of(CHANGE_ITEMS, NULL);
+	changes_add(change, "www.live", 1, two)->if_absent = true;
 	assert_refused(change, CHANGE_STALE, "it exists already");
-	change = change_of(CHANGE_ITEMS, NULL);
-	add(change, "new.live", 1, two)->if_present = true;
+	change = changes_of(CHANGE_ITEMS, NULL);
+	changes_add(change, "new.live", 1, two)->if_present = true;
 	assert_refused(change, CHANGE_STALE, "it does not exist");
-	change = change_of(CHANGE_ITEMS, NULL);
-	add(change, "www.live", 1, two)->has_if_revision = true;
+	change = changes_of(CHANGE_ITEMS, NULL);
+	changes_add(change, "www.live", 1, two)->has_if_revision = true;
 	change->items[0].if_revision = 6;
 	assert_refused(change, CHANGE_STALE, "its revision is another one");
 	assert_int_equal(result.rrset_revision, 7);
-	change = change_of(CHANGE_ITEMS, NULL);
-	add(change, "www.live", 1, two)->has_if_revision = true;
+	change = changes_of(CHANGE_ITEMS, NULL);
+	changes_add(change, "www.live", 1, two)->has_if_revision = true;
 	change->items[0].if_revision = 7;
 	assert_plan(change, STATUS_OK, "+www.live/1");
-	change = change_of(CHANGE_ITEMS, NULL);
-	add(change, "gone.live", 1, NULL);
+	change = changes_of(CHANGE_ITEMS, NULL);
+	changes_add(change, "gone.live", 1, NULL);
 	assert_refused(change, CHANGE_NOT_FOUND, "no such RRset");
 	/* a lease that ran out leaves nothing that counts */
-	change = change_of(CHANGE_ITEMS, NULL);
-	add(change, "over.live", 1, one)->if_absent = true;
+	change = changes_of(CHANGE_ITEMS, NULL);
+	changes_add(change, "over.live", 1, one)->if_absent = true;
 	assert_plan(change, STATUS_OK, "+over.live/1");
 	assert_int_equal(result.added, 1);
-	change = change_of(CHANGE_ITEMS, NULL);
-	add(change, "over.live", 1, one)->if_present = true;
+	change = changes_of(CHANGE_ITEMS, NULL);
+	changes_add(change, "over.live", 1, one)->if_present = true;
 	assert_refused(change, CHANGE_STALE, "it does not exist");
 }
 
@@ -228,20 +190,20 @@ a_cname_is_alone(void **state)
 	(void)state;
 	store_put("www.live", 1, "api", 0);
 	store_put("over.live", 1, "api", -1);
-	change = change_of(CHANGE_ITEMS, NULL);
-	add(change, "www.live", RRSET_CNAME, host);
+	change = changes_of(CHANGE_ITEMS, NULL);
+	changes_add(change, "www.live", RRSET_CNAME, host);
 	assert_refused(change, CHANGE_INVALID, "cannot stand beside A");
-	change = change_of(CHANGE_ITEMS, NULL);
-	add(change, "www.live", RRSET_CNAME, host);
-	add(change, "www.live", 1, NULL);
+	change = changes_of(CHANGE_ITEMS, NULL);
+	changes_add(change, "www.live", RRSET_CNAME, host);
+	changes_add(change, "www.live", 1, NULL);
 	assert_plan(change, STATUS_OK, "-www.live/1 +www.live/5");
-	change = change_of(CHANGE_ITEMS, NULL);
-	add(change, "new.live", RRSET_CNAME, host);
-	add(change, "new.live", 28, one);
+	change = changes_of(CHANGE_ITEMS, NULL);
+	changes_add(change, "new.live", RRSET_CNAME, host);
+	changes_add(change, "new.live", 28, one);
 	assert_refused(change, CHANGE_INVALID, "cannot stand beside");
 	/* what is over goes by itself */
-	change = change_of(CHANGE_ITEMS, NULL);
-	add(change, "over.live", RRSET_CNAME, host);
+	change = changes_of(CHANGE_ITEMS, NULL);
+	changes_add(change, "over.live", RRSET_CNAME, host);
 	assert_plan(change, STATUS_OK, "+over.live/5 -over.live/1");
 }
 
@@ -255,13 +217,13 @@ a_source_has_what_it_names_and_no_more(void **state)
 	store_put("a.live", 1, "ci", 0);
 	store_put("b.other", 1, "ci", 0);
 	store_put("c.live", 1, "hand", 0);
-	change = change_of(CHANGE_SOURCE, "ci");
-	add(change, "a.live", 1, two);
-	add(change, "d.live", 1, one);
+	change = changes_of(CHANGE_SOURCE, "ci");
+	changes_add(change, "a.live", 1, two);
+	changes_add(change, "d.live", 1, one);
 	assert_plan(change, STATUS_OK, "+a.live/1 +d.live/1 -b.other/1");
 	assert_int_equal(result.diff_count, 3);
-	change = change_of(CHANGE_SOURCE, "ci");
-	add(change, "c.live", 1, one);
+	change = changes_of(CHANGE_SOURCE, "ci");
+	changes_add(change, "c.live", 1, one);
 	assert_refused(change, CHANGE_CONFLICT, "belongs to source \"hand\"");
 	assert_string_equal(result.owner, "hand");
 	/* not nearly all of it by accident */
@@ -269,14 +231,14 @@ a_source_has_what_it_names_and_no_more(void **state)
 		snprintf(owner, sizeof(owner), "n%d.live", i);
 		store_put(owner, 1, "many", 0);
 	}
-	change = change_of(CHANGE_SOURCE, "many");
+	change = changes_of(CHANGE_SOURCE, "many");
 	change->max_delete_percent = 50;
-	add(change, "n0.live", 1, one);
+	changes_add(change, "n0.live", 1, one);
 	assert_refused(change, CHANGE_CONFLICT, "would delete 19 of the source's 20");
-	change = change_of(CHANGE_SOURCE, "many");
+	change = changes_of(CHANGE_SOURCE, "many");
 	change->max_delete_percent = 50;
 	change->force = true;
-	add(change, "n0.live", 1, one);
+	changes_add(change, "n0.live", 1, one);
 	plan_done(&plan);
 	assert_int_equal(change_check(change, &zones, &result), STATUS_OK);
 	result = (struct change_result){ .item = 0 };
@@ -288,7 +250,7 @@ a_source_has_what_it_names_and_no_more(void **state)
 static void
 a_zone_ends_where_another_begins(void **state)
 {
-	struct change *change = change_of(CHANGE_ZONE, NULL);
+	struct change *change = changes_of(CHANGE_ZONE, NULL);
 
 	(void)state;
 	store_put("a.live", 1, "api", 0);
@@ -296,7 +258,7 @@ a_zone_ends_where_another_begins(void **state)
 	store_put("c.other", 1, "api", 0);
 	change->zone = unit_key("live");
 	assert_plan(change, STATUS_OK, "-a.live/1");
-	change = change_of(CHANGE_RESTORE, NULL);
+	change = changes_of(CHANGE_RESTORE, NULL);
 	assert_plan(change, STATUS_OK, "-a.live/1 -b.sub.live/1 -c.other/1");
 }
 
@@ -312,13 +274,16 @@ leases_end_or_are_renewed(void **state)
 	store_put("lives.live", 1, "ci", 1);
 	store_put("kept.live", 1, "ci", -5);
 	store_put("long.live", 1, "ci", 30001);
-	assert_plan(change_of(CHANGE_EXPIRE, NULL), STATUS_OK, "-kept.live/1 -over.live/1");
+	assert_plan(
+		changes_of(CHANGE_EXPIRE, NULL), STATUS_OK, "-kept.live/1 -over.live/1");
 	/* a heartbeat renews what lives, and has a lease */
-	assert_plan(change_of(CHANGE_HEARTBEAT, "ci"), STATUS_OK, "~long.live/1 ~lives.live/1");
+	assert_plan(changes_of(CHANGE_HEARTBEAT, "ci"), STATUS_OK,
+		"~long.live/1 ~lives.live/1");
 	assert_int_equal(plan.writes, 0);
-	assert_refused(change_of(CHANGE_HEARTBEAT, "nobody"), CHANGE_NOT_FOUND, "no such source");
+	assert_refused(changes_of(CHANGE_HEARTBEAT, "nobody"), CHANGE_NOT_FOUND,
+		"no such source");
 	/* the pass after a boot cuts what has more left than its length */
-	change = change_of(CHANGE_EXPIRE, NULL);
+	change = changes_of(CHANGE_EXPIRE, NULL);
 	change->force = true;
 	assert_plan(change, STATUS_OK, "-kept.live/1 -over.live/1 ~long.live/1");
 	/* fallback records are held back */
@@ -329,7 +294,8 @@ leases_end_or_are_renewed(void **state)
 		zones.zone[i].fallback = &set;
 		zones.zone[i].fallback_count = 1;
 	}
-	assert_plan(change_of(CHANGE_EXPIRE, NULL), STATUS_OK, "!kept.live/1 -over.live/1");
+	assert_plan(
+		changes_of(CHANGE_EXPIRE, NULL), STATUS_OK, "!kept.live/1 -over.live/1");
 	assert_int_equal(plan.writes, 2);
 }
 
@@ -345,7 +311,7 @@ a_pass_ends_so_many_leases_and_no_more(void **state)
 		store_put(owner, 1, "ci", -1);
 	}
 	result = (struct change_result){ .item = 0 };
-	change = change_of(CHANGE_EXPIRE, NULL);
+	change = changes_of(CHANGE_EXPIRE, NULL);
 	assert_int_equal(plan_make(&plan, change, txn, &zones, NOW, &result), STATUS_OK);
 	assert_int_equal(plan.count, PLAN_EXPIRE_MAX);
 	assert_int_equal(result.removed, PLAN_EXPIRE_MAX);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /* Restores from files that were prepared: each test damages what set_up and itself wrote. */
-#include "tests/unit/unit.h"
+#include "tests/unit/record.h"
 
 #include <fcntl.h>
 #include <lmdb.h>
@@ -55,17 +55,23 @@ set_up(void **context)
 static int
 tear_down(void **context)
 {
-	char command[96];
-
 	(void)context;
 	state_close(state);
-	snprintf(command, sizeof(command), "rm -rf %s", root);
-	return system(command);
+	return unit_remove(root);
 }
 
 /* --- before the damage --- */
 
 static const uint8_t rdata[] = { 0, 4, 10, 0, 0, 5 };
+
+static struct state_txn *
+begin_write(void)
+{
+	struct state_txn *txn;
+
+	assert_int_equal(state_begin_write(state, &txn, &reason), STATUS_OK);
+	return txn;
+}
 
 static void
 end_write(struct state_txn *txn, uint64_t revision, bool deleted, const char *owner)
@@ -79,27 +85,6 @@ end_write(struct state_txn *txn, uint64_t revision, bool deleted, const char *ow
 }
 
 static void
-put(const char *owner, uint64_t revision)
-{
-	struct state_record record = {
-		.rrset = { .owner = unit_key(owner),
-			.type = RRSET_A,
-			.count = 1,
-			.ttl = 5,
-			.rdata_len = sizeof(rdata),
-			.rdata = rdata },
-		.revision = revision,
-		.source_len = 2,
-		.source = "ci",
-	};
-	struct state_txn *txn;
-
-	assert_int_equal(state_begin_write(state, &txn, &reason), STATUS_OK);
-	assert_int_equal(state_put(txn, &zone.key, &record, &reason), STATUS_OK);
-	end_write(txn, revision, false, owner);
-}
-
-static void
 make_backup(void)
 {
 	static const atomic_bool is_over;
@@ -110,27 +95,23 @@ make_backup(void)
 	assert_int_equal(backup_make(&order, &file, &verdict, &reason), STATUS_OK);
 }
 
+/* `expires_ms` of its lease; 0: it has none. */
 static void
 put_leased(const char *owner, uint64_t revision, uint64_t expires_ms)
 {
-	struct state_record record = {
-		.rrset = { .owner = unit_key(owner),
-			.type = RRSET_A,
-			.count = 1,
-			.ttl = 5,
-			.rdata_len = sizeof(rdata),
-			.rdata = rdata },
-		.revision = revision,
-		.expires_ms = expires_ms,
-		.lease_ms = 60000,
-		.source_len = 2,
-		.source = "ci",
-	};
-	struct state_txn *txn;
+	struct state_record record = record_of(owner, RRSET_A, "ci", revision);
+	struct state_txn *txn = begin_write();
 
-	assert_int_equal(state_begin_write(state, &txn, &reason), STATUS_OK);
+	record.expires_ms = expires_ms;
+	record.lease_ms = expires_ms ? 60000 : 0;
 	assert_int_equal(state_put(txn, &zone.key, &record, &reason), STATUS_OK);
 	end_write(txn, revision, false, owner);
+}
+
+static void
+put(const char *owner, uint64_t revision)
+{
+	put_leased(owner, revision, 0);
 }
 
 /* As the end of a lease is written in a zone with on-expiry: remove. */
@@ -138,9 +119,8 @@ static void
 end_lease(const char *owner, uint64_t revision)
 {
 	struct name_key key = unit_key(owner);
-	struct state_txn *txn;
+	struct state_txn *txn = begin_write();
 
-	assert_int_equal(state_begin_write(state, &txn, &reason), STATUS_OK);
 	assert_int_equal(
 		state_renew(txn, &key, RRSET_A, STATE_LEASE_OVER, &reason), STATUS_OK);
 	end_write(txn, revision, true, owner);
@@ -150,9 +130,8 @@ static void
 drop(const char *owner, uint64_t revision)
 {
 	struct name_key key = unit_key(owner);
-	struct state_txn *txn;
+	struct state_txn *txn = begin_write();
 
-	assert_int_equal(state_begin_write(state, &txn, &reason), STATUS_OK);
 	assert_int_equal(
 		state_delete(txn, &zone.key, &key, RRSET_A, revision, &reason), STATUS_OK);
 	end_write(txn, revision, true, owner);
@@ -431,7 +410,7 @@ alarms_stand_on(void **context)
 	(void)context;
 	put("a.live", 1);
 	make_backup();
-	assert_int_equal(state_begin_write(state, &txn, &reason), STATUS_OK);
+	txn = begin_write();
 	assert_int_equal(state_raise_alarm(txn, "other", "a text", &reason), STATUS_OK);
 	assert_int_equal(
 		state_raise_alarm(txn, RESTORE_ALARM, "the last time", &reason), STATUS_OK);

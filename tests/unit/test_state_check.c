@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
-#include "tests/unit/unit.h"
+#include "tests/unit/record.h"
 
 #include <fcntl.h>
 #include <lmdb.h>
@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/mdb_image.h"
@@ -30,22 +29,11 @@ static void
 put(struct state_txn *txn, const char *owner, uint16_t type, const char *source,
 	uint64_t revision, bool has_lease)
 {
-	static const uint8_t rdata[] = { 0, 4, 10, 0, 0, 5 };
 	struct name_key zone = unit_key("live");
-	struct state_record record = {
-		.rrset = { .owner = unit_key(owner),
-			.type = type,
-			.count = 1,
-			.ttl = 5,
-			.rdata_len = sizeof(rdata),
-			.rdata = rdata },
-		.revision = revision,
-		.expires_ms = has_lease ? 1000000 + revision : 0,
-		.lease_ms = has_lease ? 1000 : 0,
-		.source_len = (uint8_t)strlen(source),
-		.source = source,
-	};
+	struct state_record record = record_of(owner, type, source, revision);
 
+	record.expires_ms = has_lease ? 1000000 + revision : 0;
+	record.lease_ms = has_lease ? 1000 : 0;
 	assert_int_equal(state_put(txn, &zone, &record, &reason), STATUS_OK);
 }
 
@@ -112,12 +100,9 @@ set_up(void **context)
 static int
 tear_down(void **context)
 {
-	char command[96];
-
 	(void)context;
 	free(file);
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	return system(command);
+	return unit_remove(dir);
 }
 
 static int
@@ -170,7 +155,6 @@ static unsigned commits_to_come;
 int
 madvise(void *bytes, size_t len, int advice)
 {
-	int status;
 	pid_t child;
 
 	(void)bytes, (void)len, (void)advice;
@@ -183,8 +167,7 @@ madvise(void *bytes, size_t len, int advice)
 		write_more();
 		_exit(EXIT_SUCCESS);
 	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_int_equal(status, 0);
+	unit_wait_child(child);
 	return 0;
 }
 

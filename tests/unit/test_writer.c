@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
-#include "tests/unit/unit.h"
+#include "tests/unit/changes.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -88,46 +88,15 @@ reload(const struct config *next)
 static int
 tear_down(void **state)
 {
-	char command[96];
-
 	(void)state;
 	stop();
-	snprintf(command, sizeof(command), "rm -rf %s", root);
-	return system(command);
+	return unit_remove(root);
 }
 
 /* --- changes --- */
 
 static const uint8_t one[] = { 0, 4, 10, 0, 0, 1 };
 static const uint8_t two[] = { 0, 4, 10, 0, 0, 2 };
-
-static struct change_item *
-add(struct change *change, const char *owner, uint16_t type, const uint8_t *rdata)
-{
-	struct change_item *item = change_add(change);
-
-	assert_non_null(item);
-	item->is_delete = !rdata;
-	item->source = change->source ? change->source : "api";
-	item->source_len = (uint8_t)strlen(item->source);
-	item->rrset = (struct rrset){ .owner = unit_key(owner),
-		.type = type,
-		.count = 1,
-		.ttl = 5,
-		.rdata_len = rdata ? 2u + rdata[1] : 0,
-		.rdata = rdata };
-	return item;
-}
-
-static struct change *
-source_change(const char *source)
-{
-	struct change *change = change_new(CHANGE_SOURCE);
-
-	change->source = source;
-	change->source_len = strlen(source);
-	return change;
-}
 
 /* Submits and frees. */
 static struct change_result
@@ -146,7 +115,7 @@ put(const char *owner, uint16_t type, const uint8_t *rdata)
 {
 	struct change *change = change_new(CHANGE_ITEMS);
 
-	add(change, owner, type, rdata);
+	changes_add(change, owner, type, rdata);
 	return submit(change);
 }
 
@@ -351,7 +320,7 @@ test_equal_data_is_no_new_revision(void **state)
 	/* another owner is a change */
 	change = change_new(CHANGE_ITEMS);
 	change->source = "k8s";
-	add(change, "www.live", 1, one);
+	changes_add(change, "www.live", 1, one);
 	result = submit(change);
 	assert_outcome(&result, CHANGE_DONE, "");
 	assert_int_equal(result.revision, 2);
@@ -367,8 +336,8 @@ test_preconditions_hold_or_nothing_is_written(void **state)
 	(void)state;
 	put("www.live", 1, one);
 	change = change_new(CHANGE_ITEMS);
-	add(change, "aaa.live", 1, two);
-	item = add(change, "www.live", 1, two);
+	changes_add(change, "aaa.live", 1, two);
+	item = changes_add(change, "www.live", 1, two);
 	item->has_if_revision = true;
 	item->if_revision = 9;
 	result = submit(change);
@@ -377,16 +346,16 @@ test_preconditions_hold_or_nothing_is_written(void **state)
 	assert_int_equal(result.rrset_revision, 1);
 	assert_int_equal(look("aaa.live").status, STORE_NONE);
 	change = change_new(CHANGE_ITEMS);
-	add(change, "www.live", 1, two)->if_absent = true;
+	changes_add(change, "www.live", 1, two)->if_absent = true;
 	result = submit(change);
 	assert_outcome(&result, CHANGE_STALE, "exists already");
 	change = change_new(CHANGE_ITEMS);
-	add(change, "new.live", 1, two)->if_present = true;
+	changes_add(change, "new.live", 1, two)->if_present = true;
 	result = submit(change);
 	assert_outcome(&result, CHANGE_STALE, "does not exist");
 	assert_int_equal(result.rrset_revision, 0);
 	change = change_new(CHANGE_ITEMS);
-	item = add(change, "www.live", 1, two);
+	item = changes_add(change, "www.live", 1, two);
 	item->has_if_revision = true;
 	item->if_revision = 1;
 	result = submit(change);
@@ -407,14 +376,14 @@ test_a_cname_is_alone_at_its_name_after_the_change(void **state)
 	assert_outcome(&result, CHANGE_INVALID, "www.live. CNAME cannot stand beside A");
 	/* both at once */
 	change = change_new(CHANGE_ITEMS);
-	add(change, "new.live", 1, one);
-	add(change, "new.live", RRSET_CNAME, target);
+	changes_add(change, "new.live", 1, one);
+	changes_add(change, "new.live", RRSET_CNAME, target);
 	result = submit(change);
 	assert_outcome(&result, CHANGE_INVALID, "beside A");
 	/* one goes, the other comes */
 	change = change_new(CHANGE_ITEMS);
-	add(change, "www.live", RRSET_CNAME, target);
-	add(change, "www.live", 1, NULL);
+	changes_add(change, "www.live", RRSET_CNAME, target);
+	changes_add(change, "www.live", 1, NULL);
 	result = submit(change);
 	assert_outcome(&result, CHANGE_DONE, "");
 	assert_served("www.live", target);
@@ -427,19 +396,19 @@ test_a_cname_is_alone_at_its_name_after_the_change(void **state)
 static void
 test_a_source_gets_exactly_what_it_wants(void **state)
 {
-	struct change *change = source_change("k8s");
+	struct change *change = changes_of(CHANGE_SOURCE, "k8s");
 	struct change_result result;
 
 	(void)state;
 	put("mine.live", 1, one);
-	add(change, "a.live", 1, one);
-	add(change, "b.live", 1, one);
+	changes_add(change, "a.live", 1, one);
+	changes_add(change, "b.live", 1, one);
 	result = submit(change);
 	assert_outcome(&result, CHANGE_DONE, "");
 	assert_int_equal(result.added, 2);
-	change = source_change("k8s");
-	add(change, "b.live", 1, two);
-	add(change, "c.other", 1, one);
+	change = changes_of(CHANGE_SOURCE, "k8s");
+	changes_add(change, "b.live", 1, two);
+	changes_add(change, "c.other", 1, one);
 	change->dry_run = true;
 	assert_int_equal(change_check(change, &config.zones, &result), STATUS_OK);
 	writer_submit(writer, change, &result);
@@ -469,13 +438,13 @@ test_a_source_gets_exactly_what_it_wants(void **state)
 static void
 test_a_source_leaves_the_rrsets_of_others_alone(void **state)
 {
-	struct change *change = source_change("k8s");
+	struct change *change = changes_of(CHANGE_SOURCE, "k8s");
 	struct change_result result;
 
 	(void)state;
 	put("mine.live", 1, one);
-	add(change, "a.live", 1, one);
-	add(change, "mine.live", 1, two);
+	changes_add(change, "a.live", 1, one);
+	changes_add(change, "mine.live", 1, two);
 	assert_int_equal(change_check(change, &config.zones, &result), STATUS_OK);
 	writer_submit(writer, change, &result);
 	assert_outcome(&result, CHANGE_CONFLICT, "belongs to source \"api\"");
@@ -492,7 +461,7 @@ test_a_source_leaves_the_rrsets_of_others_alone(void **state)
 static void
 test_a_source_may_not_lose_too_much_at_once(void **state)
 {
-	struct change *change = source_change("k8s");
+	struct change *change = changes_of(CHANGE_SOURCE, "k8s");
 	struct change_result result;
 	char owner[32];
 	int i;
@@ -500,14 +469,14 @@ test_a_source_may_not_lose_too_much_at_once(void **state)
 	(void)state;
 	for (i = 0; i < 20; i++) {
 		snprintf(owner, sizeof(owner), "n%02d.live", i);
-		add(change, owner, 1, one);
+		changes_add(change, owner, 1, one);
 	}
 	result = submit(change);
 	assert_outcome(&result, CHANGE_DONE, "");
-	change = source_change("k8s");
+	change = changes_of(CHANGE_SOURCE, "k8s");
 	for (i = 0; i < 9; i++) {
 		snprintf(owner, sizeof(owner), "n%02d.live", i);
-		add(change, owner, 1, one);
+		changes_add(change, owner, 1, one);
 	}
 	assert_int_equal(change_check(change, &config.zones, &result), STATUS_OK);
 	writer_submit(writer, change, &result);
@@ -518,7 +487,7 @@ test_a_source_may_not_lose_too_much_at_once(void **state)
 	assert_outcome(&result, CHANGE_DONE, "");
 	change_free(change);
 	/* up to 10 may go */
-	result = submit(source_change("k8s"));
+	result = submit(changes_of(CHANGE_SOURCE, "k8s"));
 	assert_outcome(&result, CHANGE_DONE, "");
 	assert_int_equal(result.removed, 9);
 }
@@ -536,7 +505,7 @@ test_a_zone_is_replaced_but_not_the_zone_inside(void **state)
 	change->zone = unit_key("live");
 	change->has_if_revision = true;
 	change->if_revision = 7;
-	add(change, "new.live", 1, two);
+	changes_add(change, "new.live", 1, two);
 	assert_int_equal(change_check(change, &config.zones, &result), STATUS_OK);
 	writer_submit(writer, change, &result);
 	assert_outcome(&result, CHANGE_STALE, "If-Match");
@@ -561,8 +530,8 @@ test_a_restore_replaces_all_and_goes_on_above_the_backup(void **state)
 	put("old.live", 1, one);
 	put("a.other", 1, one);
 	change->base_revision = 500;
-	add(change, "new.live", 1, two);
-	add(change, "a.other", 1, one);
+	changes_add(change, "new.live", 1, two);
+	changes_add(change, "a.other", 1, one);
 	result = submit(change);
 	assert_outcome(&result, CHANGE_DONE, "");
 	assert_int_equal(result.revision, 501);
@@ -591,8 +560,8 @@ test_a_lease_ends_or_is_renewed(void **state)
 
 	(void)state;
 	change->source = "k8s";
-	add(change, "short.live", 1, one)->lease_ms = 300;
-	add(change, "long.live", 1, one)->lease_ms = 60000;
+	changes_add(change, "short.live", 1, one)->lease_ms = 300;
+	changes_add(change, "long.live", 1, one)->lease_ms = 60000;
 	before = clock_boot_ms();
 	result = submit(change);
 	assert_outcome(&result, CHANGE_DONE, "");
@@ -620,7 +589,7 @@ test_a_lease_ends_or_is_renewed(void **state)
 	/* the same data and lease again: renewed, the revision stays */
 	change = change_new(CHANGE_ITEMS);
 	change->source = "k8s";
-	add(change, "long.live", 1, one)->lease_ms = 60000;
+	changes_add(change, "long.live", 1, one)->lease_ms = 60000;
 	result = submit(change);
 	assert_outcome(&result, CHANGE_DONE, "");
 	assert_int_equal(result.renewed, 1);
@@ -641,7 +610,7 @@ test_a_thousand_leases_end_in_one_commit(void **state)
 	change->source = "k8s";
 	for (int i = 0; i < 1000; i++) {
 		snprintf(owner, sizeof(owner), "n%d.live", i);
-		add(change, owner, 1, one)->lease_ms = 500;
+		changes_add(change, owner, 1, one)->lease_ms = 500;
 	}
 	result = submit(change);
 	assert_outcome(&result, CHANGE_DONE, "");
@@ -685,19 +654,35 @@ set_lease_clock(uint64_t ahead_ms)
 	assert_int_equal(fclose(file), 0);
 }
 
+/* With 0 it is a new boot. */
+static void
+restart_at(uint64_t ahead_ms)
+{
+	stop();
+	set_lease_clock(ahead_ms);
+	start();
+}
+
+/* A new boot believes the clock: nothing has more left than its own length. */
+static void
+wait_for_own_length(const char *owner, uint64_t length_ms)
+{
+	const uint64_t deadline = clock_boot_ms() + DEADLINE_MS;
+
+	while (left_of(owner) > length_ms)
+		assert_true(clock_boot_ms() < deadline);
+}
+
 static void
 test_the_wall_clock_neither_ends_nor_prolongs_a_lease(void **state)
 {
 	const uint64_t day = UINT64_C(24) * 3600 * 1000;
 	struct change *change = change_new(CHANGE_ITEMS);
-	uint64_t deadline = clock_boot_ms() + DEADLINE_MS;
 
 	(void)state;
 	/* as if the wall clock had been set back by a day since the machine booted */
-	stop();
-	set_lease_clock(day);
-	start();
-	add(change, "www.live", 1, one)->lease_ms = 60000;
+	restart_at(day);
+	changes_add(change, "www.live", 1, one)->lease_ms = 60000;
 	submit(change);
 	assert_in_range(left_of("www.live"), 50000, 60000);
 	stop();
@@ -705,12 +690,8 @@ test_the_wall_clock_neither_ends_nor_prolongs_a_lease(void **state)
 	assert_in_range(left_of("www.live"), 50000, 60000);
 	assert_in_range(look("www.live").rrset[0].expires_ms, clock_boot_ms() + 50000,
 		clock_boot_ms() + 60000);
-	/* a new boot, which believes it: nothing has more left than its own length */
-	stop();
-	set_lease_clock(0);
-	start();
-	while (left_of("www.live") > 60000)
-		assert_true(clock_boot_ms() < deadline);
+	restart_at(0);
+	wait_for_own_length("www.live", 60000);
 	assert_in_range(left_of("www.live"), 50000, 60000);
 	assert_in_range(look("www.live").rrset[0].expires_ms, clock_boot_ms() + 50000,
 		clock_boot_ms() + 60000);
@@ -725,18 +706,14 @@ test_a_new_boot_looks_behind_a_thousand_leases_that_are_over(void **state)
 	char owner[32];
 
 	(void)state;
-	stop();
-	set_lease_clock(day);
-	start();
-	add(change, "www.live", 1, one)->lease_ms = 60000;
+	restart_at(day);
+	changes_add(change, "www.live", 1, one)->lease_ms = 60000;
 	submit(change);
-	stop();
-	set_lease_clock(-day);
-	start();
+	restart_at(-day);
 	change = change_new(CHANGE_ITEMS);
 	for (int i = 0; i < 1000; i++) {
 		snprintf(owner, sizeof(owner), "n%d.live", i);
-		add(change, owner, 1, one)->lease_ms = 3000;
+		changes_add(change, owner, 1, one)->lease_ms = 3000;
 	}
 	submit(change);
 	deadline = clock_boot_ms() + 3100;
@@ -745,9 +722,7 @@ test_a_new_boot_looks_behind_a_thousand_leases_that_are_over(void **state)
 		;
 	set_lease_clock(0);
 	start();
-	deadline = clock_boot_ms() + DEADLINE_MS;
-	while (left_of("www.live") > 60000)
-		assert_true(clock_boot_ms() < deadline);
+	wait_for_own_length("www.live", 60000);
 	assert_int_equal(look("n999.live").status, STORE_NONE);
 }
 
@@ -762,7 +737,7 @@ test_a_lease_that_is_over_stands_in_nobodys_way(void **state)
 	(void)state;
 	for (int i = 0; i < 40; i++) {
 		change = change_new(CHANGE_ITEMS);
-		add(change, "lock.live", 1, one)->lease_ms = 20;
+		changes_add(change, "lock.live", 1, one)->lease_ms = 20;
 		change->items[0].if_absent = true;
 		result = submit(change);
 		if (result.outcome == CHANGE_STALE)
@@ -778,7 +753,7 @@ test_a_lease_that_is_over_stands_in_nobodys_way(void **state)
 		assert_int_equal(result.renewed, 0);
 	}
 	change = change_new(CHANGE_ITEMS);
-	add(change, "lock.live", 1, one)->lease_ms = 20;
+	changes_add(change, "lock.live", 1, one)->lease_ms = 20;
 	submit(change);
 	usleep(21000);
 	result = put("lock.live", RRSET_CNAME, host);
@@ -804,8 +779,8 @@ test_on_expiry_remove_keeps_what_holds_fallback_records_back(void **state)
 	live->fallback_count = 1;
 	live->on_expiry = ZONE_EXPIRY_REMOVE;
 	start();
-	add(change, "held.live", 1, one)->lease_ms = 100;
-	add(change, "gone.live", 1, one)->lease_ms = 100;
+	changes_add(change, "held.live", 1, one)->lease_ms = 100;
+	changes_add(change, "gone.live", 1, one)->lease_ms = 100;
 	revision = submit(change).revision;
 	while (status_of().state_revision == revision)
 		assert_true(clock_boot_ms() < deadline);
@@ -814,7 +789,7 @@ test_on_expiry_remove_keeps_what_holds_fallback_records_back(void **state)
 	assert_int_equal(serial_of("live"), revision + 1);
 	/* once only, and over a start and a rebuild */
 	change = change_new(CHANGE_ITEMS);
-	add(change, "other.live", 1, one)->lease_ms = 100;
+	changes_add(change, "other.live", 1, one)->lease_ms = 100;
 	submit(change);
 	wait_until_gone("other.live");
 	stop();
@@ -823,7 +798,7 @@ test_on_expiry_remove_keeps_what_holds_fallback_records_back(void **state)
 	assert_int_equal(look("held.live").rrset[0].expires_ms, 1);
 	/* it is absent for preconditions, and a put is one, data as they were */
 	change = change_new(CHANGE_ITEMS);
-	add(change, "held.live", 1, one)->lease_ms = 60000;
+	changes_add(change, "held.live", 1, one)->lease_ms = 60000;
 	change->items[0].if_absent = true;
 	result = submit(change);
 	assert_outcome(&result, CHANGE_DONE, "");
@@ -898,7 +873,7 @@ test_pointers_are_right_when_serve_was_behind(void **state)
 	start();
 	put("a.live", 1, one);
 	put("b.live", 1, one);
-	add(change, "long.live", 1, two)->lease_ms = 60000;
+	changes_add(change, "long.live", 1, two)->lease_ms = 60000;
 	submit(change);
 	assert_pointers("1.0.0.10.in-addr.arpa", 2);
 	end = look("2.0.0.10.in-addr.arpa").rrset[0].expires_ms;
@@ -909,7 +884,7 @@ test_pointers_are_right_when_serve_was_behind(void **state)
 	/* first a renewal only, which makes no revision, then a change of addresses */
 	start();
 	change = change_new(CHANGE_ITEMS);
-	add(change, "long.live", 1, two)->lease_ms = 60000;
+	changes_add(change, "long.live", 1, two)->lease_ms = 60000;
 	submit(change);
 	stop();
 	snprintf(command, sizeof(command), "rm -r %s && cp -a %s.old %s", serve_dir, serve_dir,
@@ -1211,7 +1186,7 @@ test_a_serve_that_cannot_be_written_is_said_and_made_good(void **state)
 		assert_true(clock_boot_ms() < deadline);
 	assert_served("www.live", one);
 	change = change_new(CHANGE_ITEMS);
-	add(change, "www.live", 1, two);
+	changes_add(change, "www.live", 1, two);
 	result = submit(change);
 	assert_outcome(&result, CHANGE_DONE, "");
 }
@@ -1237,7 +1212,7 @@ test_a_reload_changes_the_apexes_and_keeps_the_data(void **state)
 	assert_served("x.sub.live", one);
 	/* a change that was checked against the old zones */
 	change = change_new(CHANGE_ITEMS);
-	add(change, "b.other", 1, one);
+	changes_add(change, "b.other", 1, one);
 	result = submit(change);
 	assert_outcome(&result, CHANGE_INVALID, "in no live zone");
 	reload(&config);
@@ -1261,7 +1236,7 @@ test_a_full_store_refuses_puts_and_takes_deletes(void **state)
 	for (i = 0;; i++) {
 		snprintf(owner, sizeof(owner), "n%d.live", i);
 		change = change_new(CHANGE_ITEMS);
-		add(change, owner, 16, large)->rrset.rdata_len = 60002;
+		changes_add(change, owner, 16, large)->rrset.rdata_len = 60002;
 		result = submit(change);
 		if (result.outcome != CHANGE_DONE)
 			break;
@@ -1281,7 +1256,7 @@ test_a_full_store_refuses_puts_and_takes_deletes(void **state)
 static void
 test_a_large_change_is_served_whole(void **state)
 {
-	struct change *change = source_change("bulk");
+	struct change *change = changes_of(CHANGE_SOURCE, "bulk");
 	struct change_result result;
 	char owner[64];
 	int i;
@@ -1289,16 +1264,16 @@ test_a_large_change_is_served_whole(void **state)
 	(void)state;
 	for (i = 0; i < 20000; i++) {
 		snprintf(owner, sizeof(owner), "h%d.group%d.live", i, i % 100);
-		add(change, owner, 1, i % 2 ? one : two);
+		changes_add(change, owner, 1, i % 2 ? one : two);
 	}
 	result = submit(change);
 	assert_outcome(&result, CHANGE_DONE, "");
 	assert_int_equal(result.added, 20000);
 	assert_served("h19999.group99.live", one);
 	assert_served("h2.group2.live", two);
-	change = source_change("bulk");
+	change = changes_of(CHANGE_SOURCE, "bulk");
 	change->force = true;
-	add(change, "h2.group2.live", 1, two);
+	changes_add(change, "h2.group2.live", 1, two);
 	result = submit(change);
 	assert_int_equal(result.removed, 19999);
 	assert_int_equal(result.unchanged, 1);
@@ -1320,8 +1295,8 @@ write_many(void *context)
 		struct change_result result = { .outcome = CHANGE_FAILED };
 		uint8_t rdata[] = { 0, 4, 10, 0, 0, (uint8_t)i };
 
-		add(change, host, 1, rdata);
-		add(change, "shared.live", 1, rdata);
+		changes_add(change, host, 1, rdata);
+		changes_add(change, "shared.live", 1, rdata);
 		if (change_check(change, &config.zones, &result) == STATUS_OK)
 			writer_submit(writer, change, &result);
 		change_free(change);
