@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
-#include <setjmp.h>
-#include <stdarg.h>
+#include "tests/unit/unit.h"
+
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #include "lib/backup_line.h"
 #include "lib/status.h"
@@ -73,22 +68,16 @@ setup(void **state)
 static int
 teardown(void **state)
 {
-	char command[DIR_MAX + 8];
-
 	(void)state;
 	state_close(store);
-	snprintf(command, sizeof(command), "rm -r %s", root);
-	return system(command);
+	return unit_remove(root);
 }
 
 static int
 empty(void **state)
 {
-	char command[DIR_MAX + 16];
-
 	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	return system(command);
+	return unit_remove(dir);
 }
 
 /* Makes a backup and keeps `count`. */
@@ -278,6 +267,18 @@ an_rrset_that_is_refused_is_no_end_of_the_backup(void **state)
 	free(path);
 }
 
+/* Of a file that has these bytes only. */
+static struct backup_verdict
+verify_broken(const struct backup_file *file, const char *bytes, size_t len)
+{
+	struct backup_verdict verdict;
+
+	save(file, bytes, len);
+	verdict = verify(file);
+	assert_false(verdict.is_complete);
+	return verdict;
+}
+
 static void
 a_cut_leaves_the_whole_lines_before_it(void **state)
 {
@@ -290,11 +291,8 @@ a_cut_leaves_the_whole_lines_before_it(void **state)
 		const size_t lines = count_lines(bytes, cut);
 		/* a line without its end is whole when only that is missing */
 		const size_t whole = lines + (bytes[cut] == '\n');
-		struct backup_verdict verdict;
+		const struct backup_verdict verdict = verify_broken(&file, bytes, cut);
 
-		save(&file, bytes, cut);
-		verdict = verify(&file);
-		assert_false(verdict.is_complete);
 		assert_int_equal(verdict.records, whole > 0 ? whole - 1 : 0);
 		assert_int_equal(verdict.has_header, whole > 0);
 		assert_string_not_equal(verdict.damage.text, "");
@@ -317,10 +315,8 @@ damage_is_found_in_every_byte(void **state)
 		struct backup_verdict verdict;
 
 		bytes[i] ^= 0x11;
-		save(&file, bytes, len);
+		verdict = verify_broken(&file, bytes, len);
 		bytes[i] ^= 0x11;
-		verdict = verify(&file);
-		assert_false(verdict.is_complete);
 		assert_int_equal(verdict.line, line + 1);
 		assert_int_equal(verdict.records, line > 0 ? line - 1 : 0);
 	}

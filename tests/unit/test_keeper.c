@@ -41,7 +41,6 @@ publish(uint8_t last)
 		.rdata_len = sizeof(rdata) };
 	struct store_meta meta = { .revision = last, .instance = "instance-of-test" };
 	pid_t child = fork();
-	int outcome = 1;
 
 	assert_true(child >= 0);
 	if (child == 0) {
@@ -55,8 +54,16 @@ publish(uint8_t last)
 		serve_publish(&mine);
 		_exit(0);
 	}
-	assert_int_equal(waitpid(child, &outcome, 0), child);
-	assert_int_equal(outcome, 0);
+	unit_wait_child(child);
+}
+
+/* A first store whose snapshot may answer. */
+static void
+publish_with_snapshot(void)
+{
+	zone.stale_ms = 60000;
+	config.store.snapshot_limit = 1 << 20;
+	publish(1);
 }
 
 static void
@@ -124,9 +131,7 @@ static int
 setup(void **state)
 {
 	(void)state;
-	serve = (struct serve){ .root = "/tmp/livezone-unit-XXXXXX" };
-	assert_non_null(mkdtemp(serve.root));
-	snprintf(serve.dir, sizeof(serve.dir), "%s/serve", serve.root);
+	serve_place(&serve);
 	zone = (struct zone){
 		.name = unit_name("live"), .key = unit_key("live"), .parent = ZONES_NONE
 	};
@@ -323,17 +328,21 @@ wait_for_snapshot(void)
 }
 
 static void
+start_with_snapshot(void)
+{
+	publish_with_snapshot();
+	start();
+	wait_for_snapshot();
+}
+
+static void
 the_snapshot_answers_for_a_store_that_broke(void **state)
 {
 	struct worker_state *worker = worker_new(&workers, 1);
 	char path[128];
 
 	(void)state;
-	zone.stale_ms = 60000;
-	config.store.snapshot_limit = 1 << 20;
-	publish(1);
-	start();
-	wait_for_snapshot();
+	start_with_snapshot();
 	assert_int_equal(ask(worker), 1);
 	assert_int_equal(worker->stage, REPORT_LIVE);
 	snprintf(path, sizeof(path), "%s/data.mdb", serve.dir);
@@ -354,11 +363,7 @@ a_snapshot_outlives_a_reload_but_not_its_age(void **state)
 	struct worker_state *worker;
 
 	(void)state;
-	zone.stale_ms = 60000;
-	config.store.snapshot_limit = 1 << 20;
-	publish(1);
-	start();
-	wait_for_snapshot();
+	start_with_snapshot();
 	stop();
 	remove_store(serve.dir);
 	atomic_store(&workers.live, NULL);
@@ -380,9 +385,7 @@ a_store_that_may_not_be_opened_is_copied_without_its_locks(void **state)
 	struct side foreign;
 
 	(void)state;
-	zone.stale_ms = 60000;
-	config.store.snapshot_limit = 1 << 20;
-	publish(1);
+	publish_with_snapshot();
 	side_init(&foreign);
 	strcpy(foreign.libc, "musl 1.2.5");
 	assert_int_equal(side_write(serve.dir, &foreign, NULL), 0);
@@ -412,11 +415,7 @@ a_store_whose_successor_is_refused_is_live_no_longer(void **state)
 	char first[sizeof(serve.dir)], command[256];
 
 	(void)state;
-	zone.stale_ms = 60000;
-	config.store.snapshot_limit = 1 << 20;
-	publish(1);
-	start();
-	wait_for_snapshot();
+	start_with_snapshot();
 	strcpy(first, serve.dir);
 	snprintf(serve.dir, sizeof(serve.dir), "%s/other", serve.root);
 	publish(2);
@@ -506,9 +505,7 @@ a_keeper_that_waits_for_another_process_is_left_behind(void **state)
 	uint64_t began;
 
 	(void)state;
-	zone.stale_ms = 60000;
-	config.store.snapshot_limit = 1 << 20;
-	publish(1);
+	publish_with_snapshot();
 	start();
 	stop();
 	held = reader_mutex();
@@ -734,9 +731,7 @@ threads_without_a_slot_of_the_store_answer_from_the_snapshot(void **state)
 	struct worker_state *first = worker_new(&workers, 1), *last = NULL;
 
 	(void)state;
-	zone.stale_ms = 60000;
-	config.store.snapshot_limit = 1 << 20;
-	publish(1);
+	publish_with_snapshot();
 	settings.threads = WORKERS_LIVE_MAX + 50;
 	start();
 	for (size_t i = 1; i < settings.threads; i++) {
@@ -757,11 +752,7 @@ static void
 a_snapshot_of_another_directory_does_not_answer(void **state)
 {
 	(void)state;
-	zone.stale_ms = 60000;
-	config.store.snapshot_limit = 1 << 20;
-	publish(1);
-	start();
-	wait_for_snapshot();
+	start_with_snapshot();
 	stop();
 	snprintf(serve.dir, sizeof(serve.dir), "%s/other", serve.root);
 	start();
@@ -773,7 +764,6 @@ static void
 a_forked_worker_opens_the_store_for_itself(void **state)
 {
 	pid_t child;
-	int outcome = 1;
 
 	(void)state;
 	publish(5);
@@ -789,8 +779,7 @@ a_forked_worker_opens_the_store_for_itself(void **state)
 		keeper_stop(keeper);
 		_exit(0);
 	}
-	assert_int_equal(waitpid(child, &outcome, 0), child);
-	assert_int_equal(outcome, 0);
+	unit_wait_child(child);
 }
 #endif
 
@@ -809,7 +798,6 @@ a_forked_worker_that_ends_before_its_first_query_ends_nothing(void **state)
 	bool has_ended = true;
 	uint64_t began;
 	pid_t child;
-	int outcome = 1;
 
 	(void)state;
 	publish(5);
@@ -819,8 +807,7 @@ a_forked_worker_that_ends_before_its_first_query_ends_nothing(void **state)
 	assert_true(child >= 0);
 	if (child == 0)
 		_exit(keeper_stop(keeper) ? 0 : 1);
-	assert_int_equal(waitpid(child, &outcome, 0), child);
-	assert_int_equal(outcome, 0);
+	unit_wait_child(child);
 	assert_true(clock_boot_ms() - began < KEEPER_STOP_MS);
 	assert_int_equal(report_read_all(serve.dir, note_end, &has_ended, NULL), STATUS_OK);
 	assert_false(has_ended);
