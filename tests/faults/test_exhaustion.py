@@ -212,32 +212,29 @@ def test_f10_starved(faults, tmp_path, cleanup):
 # --- F33, F39: the disk ---------------------------------------------------------------------
 
 
-def test_f33_disk_of_state_full(faults, tmp_path, cleanup):
-    disk = mount_image(cleanup, tmp_path / "disk", "ext4", "16M")
-    whole = faults.whole(store={"state": str(disk / "state")})
+def live_through_full_disk(faults, whole, disk, status):
+    """Writes are answered with `status` while the disk is full."""
     with faults.probing(whole) as watch:
         with watch.fault():
             filler = fill(disk)
-        put_until(whole.api, 507)
-        wait_until(lambda: watch.writer.statuses[507], 10, "the writer is refused")
+        put_until(whole.api, status)
+        wait_until(lambda: watch.writer.statuses[status], 10, f"the writer is told {status}")
         watch.seconds(faults.pick(0.5, 30))
         filler.unlink()
         watch.wait_live()
     watch.must(note=f"statuses {dict(watch.writer.statuses)}")
+
+
+def test_f33_disk_of_state_full(faults, tmp_path, cleanup):
+    disk = mount_image(cleanup, tmp_path / "disk", "ext4", "16M")
+    whole = faults.whole(store={"state": str(disk / "state")})
+    live_through_full_disk(faults, whole, disk, 507)  # refused
 
 
 def test_f33_disk_of_serve_full(faults, memory_path, cleanup):
     disk = mount_small(cleanup, memory_path / "disk", 8 * MIB)
     whole = faults.whole(store={"serve": str(disk / "serve")})
-    with faults.probing(whole) as watch:
-        with watch.fault():
-            filler = fill(disk)
-        put_until(whole.api, 202)
-        wait_until(lambda: watch.writer.statuses[202], 10, "a write is stored and not served")
-        watch.seconds(faults.pick(0.5, 30))
-        filler.unlink()
-        watch.wait_live()
-    watch.must(note=f"statuses {dict(watch.writer.statuses)}")
+    live_through_full_disk(faults, whole, disk, 202)  # stored and not served
 
 
 def test_f33_disk_of_backups_full(faults, tmp_path, cleanup):

@@ -26,14 +26,19 @@ def truncate(path, size):
     os.truncate(path, sizes[size])
 
 
+def live_through(faults, whole, harm):
+    """Live again within 2 s of the harm; until then the answers may be stale."""
+    with faults.probing(whole) as watch:
+        with watch.fault():
+            harm()
+        watch.wait_live()
+    watch.must(stale_ok=True, live_within=2.0)
+
+
 @pytest.mark.parametrize("size", cases(["4096", "half", "0", "less-a-page"], 2))
 def test_f22_truncated_serve(faults, size):
     whole = faults.whole()
-    with faults.probing(whole) as watch:
-        with watch.fault():
-            truncate(faults.data_of(whole), size)
-        watch.wait_live()
-    watch.must(stale_ok=True, live_within=2.0)
+    live_through(faults, whole, lambda: truncate(faults.data_of(whole), size))
 
 
 def test_f22_truncated_in_the_middle_of_writes(faults):
@@ -113,8 +118,6 @@ def test_f25_deleted_data(faults):
     watch.must(live_within=2.0)
 
 
-
-
 def lmdb_1(data, changed):
     """Another data version in both meta pages; LMDB 1.0 is refused by that."""
     content = bytearray(data.read_bytes())
@@ -156,27 +159,18 @@ def test_f26_replaced_data(faults, what):
 
 def test_f27_deleted_lock(faults):
     whole = faults.whole()
-    with faults.probing(whole) as watch:
-        with watch.fault():
-            serve_of(whole).joinpath("lock.mdb").unlink()
-        watch.wait_live()
-    watch.must(stale_ok=True, live_within=2.0)
+    live_through(faults, whole, lambda: serve_of(whole).joinpath("lock.mdb").unlink())
 
 
-def garbage(lock):
+def overwrite(lock, make_bytes):
     with open(lock, "r+b", buffering=0) as file:
-        file.write(random.Random(1).randbytes(lock.stat().st_size))
-
-
-def zeros(lock):
-    with open(lock, "r+b", buffering=0) as file:
-        file.write(bytes(lock.stat().st_size))
+        file.write(make_bytes(lock.stat().st_size))
 
 
 LOCKS = {
     "truncated": lambda lock: os.truncate(lock, 0),
-    "garbage": garbage,
-    "zeros": zeros,
+    "garbage": lambda lock: overwrite(lock, random.Random(1).randbytes),
+    "zeros": lambda lock: overwrite(lock, bytes),
     "mode-000": lambda lock: lock.chmod(0),
     "other-owner": lambda lock: os.chown(lock, 65534, 65534),
 }
@@ -185,11 +179,7 @@ LOCKS = {
 @pytest.mark.parametrize("what", cases(LOCKS, 2))
 def test_f28_lock_that_is_not_ours(faults, what):
     whole = faults.whole()
-    with faults.probing(whole) as watch:
-        with watch.fault():
-            LOCKS[what](serve_of(whole) / "lock.mdb")
-        watch.wait_live()
-    watch.must(stale_ok=True, live_within=2.0)
+    live_through(faults, whole, lambda: LOCKS[what](serve_of(whole) / "lock.mdb"))
 
 
 def rename(serve):
@@ -202,21 +192,13 @@ GONE = {"renamed": rename, "removed": shutil.rmtree}
 @pytest.mark.parametrize("what", cases(GONE, 1))
 def test_f29_serve_is_gone(faults, what):
     whole = faults.whole()
-    with faults.probing(whole) as watch:
-        with watch.fault():
-            GONE[what](serve_of(whole))
-        watch.wait_live()
-    watch.must(stale_ok=True, live_within=2.0)
+    live_through(faults, whole, lambda: GONE[what](serve_of(whole)))
 
 
 def test_f29_serve_is_unmounted(faults, memory_path, cleanup):
     mount = mount_small(cleanup, memory_path / "mount", 64 << 20)
     whole = faults.whole(store={"serve": str(mount / "serve")})
-    with faults.probing(whole) as watch:
-        with watch.fault():
-            unmount(mount)
-        watch.wait_live()
-    watch.must(stale_ok=True, live_within=2.0)
+    live_through(faults, whole, lambda: unmount(mount))
 
 
 def test_f60_everything_at_once(faults):
