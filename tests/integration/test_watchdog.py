@@ -39,6 +39,15 @@ def watched(livezoned, manager):
     return daemon
 
 
+@pytest.fixture
+def alone(livezoned):
+    """A livezoned that watches itself, without a service manager."""
+    daemon = livezoned(start=False)
+    daemon.arguments = ["--watchdog", "2"]
+    daemon.start()
+    return daemon
+
+
 def restart(daemon, by=signal.SIGABRT, stuck=None):
     """What systemd does when its watchdog bites. A thread that strace holds ends with strace."""
     daemon.process.signal(by)
@@ -70,23 +79,21 @@ def test_an_idle_writer_is_patted_for(watched, manager):
     assert manager.longest_gap(since, time.monotonic()) < _WATCHDOG_S
 
 
-def zone_of(count, octet):
-    """A master file; `octet` makes every name of it another."""
-    return "".join(
+def put_zone(daemon, count, octet):
+    """A whole zone of names; `octet` makes every address another."""
+    text = "$ORIGIN live.test.\n" + "".join(
         f"h{number} 5 IN A 10.{octet}.{number >> 8 & 255}.{number & 255}\n"
         for number in range(count)
     )
+    reply = daemon.api.request("PUT", "/v1/zones/live.test", text, {"Content-Type": "text/dns"})
+    assert reply.status == 200, reply
 
 
 @pytest.mark.timeout(900)
 def test_long_work_does_not_trip_it(watched, manager, measured):
     since = time.monotonic()
     for octet in (1, 2):  # all new, then all changed
-        text = f"$ORIGIN live.test.\n{zone_of(_NAMES, octet)}"
-        reply = watched.api.request(
-            "PUT", "/v1/zones/live.test", text, {"Content-Type": "text/dns"}
-        )
-        assert reply.status == 200, reply
+        put_zone(watched, _NAMES, octet)
     watched.process.signal(signal.SIGHUP)
     wait_until(lambda: len(manager.heard("READY=1")) == 2, 60, "reloaded")
     gap = manager.longest_gap(since, time.monotonic())
@@ -100,9 +107,7 @@ def test_long_work_does_not_trip_it(watched, manager, measured):
 
 
 def test_a_long_start_asks_for_more_time(watched, manager):
-    text = f"$ORIGIN live.test.\n{zone_of(5000, 1)}"
-    reply = watched.api.request("PUT", "/v1/zones/live.test", text, {"Content-Type": "text/dns"})
-    assert reply.status == 200, reply
+    put_zone(watched, 5000, 1)
     watched.stop()
     shutil.rmtree(watched.serve)  # it is built anew
     before = time.monotonic()
@@ -140,33 +145,27 @@ def test_a_process_that_is_stopped_ends_the_patting(watched, manager):
     assert watched.api.get("/v1/rrsets/kept.live.test/A").json["records"] == ["10.0.0.1"]
 
 
-def test_one_that_was_stopped_for_long_goes_on_when_it_is_continued(livezoned):
-    daemon = livezoned(start=False)
-    daemon.arguments = ["--watchdog", "2"]
-    daemon.start()
-    daemon.process.signal(signal.SIGSTOP)
+def test_one_that_was_stopped_for_long_goes_on_when_it_is_continued(alone):
+    alone.process.signal(signal.SIGSTOP)
     since = time.monotonic()
     wait_until(lambda: time.monotonic() > since + 5, 10, "it was stopped for long")
-    daemon.process.signal(signal.SIGCONT)
+    alone.process.signal(signal.SIGCONT)
     for number in range(30):
-        daemon.api.put("name.live.test", "A", f"10.0.0.{number}")
-    assert daemon.process.is_running()
+        alone.api.put("name.live.test", "A", f"10.0.0.{number}")
+    assert alone.process.is_running()
 
 
-def test_without_systemd_a_stuck_writer_ends_livezoned(livezoned, cleanup):
-    daemon = livezoned(start=False)
-    daemon.arguments = ["--watchdog", "2"]
-    daemon.start()
-    daemon.api.put("kept.live.test", "A", "10.0.0.1")
-    pid = daemon.process.pid
+def test_without_systemd_a_stuck_writer_ends_livezoned(alone, cleanup):
+    alone.api.put("kept.live.test", "A", "10.0.0.1")
+    pid = alone.process.pid
     stuck = Strace(pid, "fdatasync", "delay_enter=600000000", tid=thread(pid, "writer"))
     cleanup.callback(stuck.close)
-    put_in_background(cleanup, daemon, "stuck.live.test")
-    wait_until(lambda: "ending, to be started again" in daemon.process.output(), 30, "it ends")
+    put_in_background(cleanup, alone, "stuck.live.test")
+    wait_until(lambda: "ending, to be started again" in alone.process.output(), 30, "it ends")
     stuck.close()  # it holds the thread even now
-    assert daemon.process.wait(30) == 1
-    daemon.start()
-    assert daemon.api.get("/v1/rrsets/kept.live.test/A").json["records"] == ["10.0.0.1"]
+    assert alone.process.wait(30) == 1
+    alone.start()
+    assert alone.api.get("/v1/rrsets/kept.live.test/A").json["records"] == ["10.0.0.1"]
 
 
 def test_a_start_anew_pats_on(watched, manager):
@@ -186,27 +185,24 @@ def test_a_start_anew_pats_on(watched, manager):
     wait_until(lambda: manager.heard("READY=1", since), 20, "READY=1")
 
 
-def test_a_check_of_state_may_take_longer_than_the_limit(livezoned, cleanup):
-    daemon = livezoned(start=False)
-    daemon.arguments = ["--watchdog", "2"]
-    daemon.start()
-    daemon.api.put("kept.live.test", "A", "10.0.0.1")
-    pid = daemon.process.pid
+def test_a_check_of_state_may_take_longer_than_the_limit(alone, cleanup):
+    alone.api.put("kept.live.test", "A", "10.0.0.1")
+    pid = alone.process.pid
     broken = Strace(pid, "fdatasync", "error=EIO:when=1", tid=thread(pid, "writer"),
-                    paths=[Path(daemon.config["store"]["state"]) / "data.mdb"])
+                    paths=[Path(alone.config["store"]["state"]) / "data.mdb"])
     cleanup.callback(broken.close)
-    failed = daemon.api.request("PUT", "/v1/rrsets/a.live.test/A", {"records": ["10.0.0.2"]})
+    failed = alone.api.request("PUT", "/v1/rrsets/a.live.test/A", {"records": ["10.0.0.2"]})
     broken.close()
     assert failed.status == 503
     check = stop_next_child(pid)  # the writer looks into state each few seconds
     since = time.monotonic()
     wait_until(lambda: time.monotonic() > since + 8, 20, "the check takes long")
-    assert daemon.process.is_running()
-    assert daemon.api.request("GET", "/readyz").status == 200
-    assert daemon.api.request("GET", "/v1/status").status == 503
+    assert alone.process.is_running()
+    assert alone.api.request("GET", "/readyz").status == 200
+    assert alone.api.request("GET", "/v1/status").status == 503
     os.kill(check, signal.SIGCONT)
-    wait_until(lambda: daemon.api.request("GET", "/v1/status").status == 200, 20, "opened anew")
-    daemon.api.put("after.live.test", "A", "10.0.0.2")
+    wait_until(lambda: alone.api.request("GET", "/v1/status").status == 200, 20, "opened anew")
+    alone.api.put("after.live.test", "A", "10.0.0.2")
 
 
 @pytest.mark.parametrize("value", ["", "x", "-1", "5s", "86401"])
