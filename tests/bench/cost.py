@@ -73,17 +73,10 @@ class Profile:
 
 
 def profile(context, queries):
-    out = context.folder("callgrind") / "out"
-    server = subjects.Livezone(
-        context, instructions.NAMES,
-        wrapper=("valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", "-q"))
-    try:
-        result = harness.dnsperf(server.process, server.port, queries, passes=1, outstanding=5)
-        if result["lost"]:
-            raise harness.Failed(f"{result['lost']:.0f} queries lost")
-    finally:
-        server.close()
-    return Profile(out)
+    def make(wrapper):
+        return subjects.Livezone(context, instructions.NAMES, wrapper=wrapper)
+
+    return Profile(instructions.callgrind(context, make, queries, outstanding=5))
 
 
 def per_query(context, line):

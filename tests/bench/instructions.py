@@ -19,17 +19,24 @@ FEW, MANY = 5_000, 25_000
 NAMES = 10_000
 
 
-def count(context, make, queries):
-    """Instructions of a whole life of Unbound that answers this file of queries."""
+def callgrind(context, make, queries, outstanding):
+    """What callgrind wrote of a whole life of the server that answers this file of queries."""
     out = context.folder("callgrind") / "out"
     server = make(("valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", "-q"))
     try:
         # Slow under callgrind: few at a time, so that none is lost.
-        result = harness.dnsperf(server.process, server.port, queries, passes=1, outstanding=20)
+        result = harness.dnsperf(server.process, server.port, queries, passes=1,
+                                 outstanding=outstanding)
         if result["lost"]:
             raise harness.Failed(f"{server.title}: {result['lost']:.0f} queries lost")
     finally:
         server.close()
+    return out
+
+
+def count(context, make, queries):
+    """Instructions of a whole life."""
+    out = callgrind(context, make, queries, outstanding=20)
     match = re.search(r"^(?:totals|summary): (\d+)", out.read_text(), re.M)
     return int(match[1])
 
