@@ -132,11 +132,28 @@ mdb_files_compare(const struct mdb_files *open, const struct mdb_files *now,
 	return STATUS_OK;
 }
 
+/* The last page that a commit's file must have at least: not all up to last_page need be
+ * there. Those that a commit took at the end and freed again it does not write (doc/lmdb.md,
+ * "short files"). */
+static uint64_t
+last_root(const struct meta_page *page)
+{
+	uint64_t last = 1; /* the other meta page */
+
+	for (int i = 0; i < 2; i++)
+		if (page->db[i].root != NO_ROOT && page->db[i].root > last)
+			last = page->db[i].root;
+	return last;
+}
+
+/* A commit may come while we look. It writes its pages before its meta page, so the size is
+ * asked for last. */
 static int
-check_pages(int fd, off_t size, const char *path, struct reason *reason)
+check_pages(int fd, const char *path, struct reason *reason)
 {
 	struct meta_page page[2];
-	uint64_t page_size, last_page;
+	uint64_t page_size;
+	struct stat data;
 	int i;
 
 	if (pread(fd, &page[0], sizeof(page[0]), 0) != (ssize_t)sizeof(page[0]))
@@ -156,11 +173,12 @@ check_pages(int fd, off_t size, const char *path, struct reason *reason)
 		return reason_set(reason, STATUS_CORRUPT, "%s: shorter than two pages",
 			path);
 	i = page[1].magic == META_MAGIC && page[1].txn_id > page[0].txn_id;
-	last_page = page[i].last_page;
-	if (last_page >= (uint64_t)size / page_size)
+	if (fstat(fd, &data) != 0)
+		return reason_errno(reason, errno, path);
+	if (last_root(&page[i]) >= (uint64_t)data.st_size / page_size)
 		return reason_set(reason, STATUS_CORRUPT,
 			"%s: %lld bytes, but page %llu of %llu bytes is in use", path,
-			(long long)size, (unsigned long long)last_page,
+			(long long)data.st_size, (unsigned long long)last_root(&page[i]),
 			(unsigned long long)page_size);
 	return STATUS_OK;
 }
@@ -181,7 +199,7 @@ mdb_files_check(const char *dir, struct reason *reason)
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return reason_set(reason, STATUS_IO, "%s: %s", path, strerror(errno));
-	status = check_pages(fd, data.st_size, path, reason);
+	status = check_pages(fd, path, reason);
 	close(fd);
 	return status;
 }
@@ -258,12 +276,8 @@ has_sound_roots(int fd, const struct mdb_commit *commit)
 	struct stat file;
 
 	memcpy(&page, commit->meta, sizeof(page));
-	if (fstat(fd, &file) != 0 || commit->size > (uint64_t)file.st_size)
-		return false;
-	for (int i = 0; i < 2; i++)
-		if (page.db[i].root != NO_ROOT && page.db[i].root > page.last_page)
-			return false;
-	return true;
+	return fstat(fd, &file) == 0 && last_root(&page) <= page.last_page
+		&& last_root(&page) < (uint64_t)file.st_size / commit->page_size;
 }
 
 /* More commits than can come between the begin of a transaction and the look at the pages. */
@@ -315,7 +329,9 @@ mdb_commit_copy(
 	struct reason *reason)
 {
 	off_t at = 2 * (off_t)commit->page_size;
+	struct meta_page page;
 
+	memcpy(&page, commit->meta, sizeof(page));
 	if (lseek(to, at, SEEK_SET) != at)
 		return reason_set(reason, STATUS_IO, "copy of data.mdb: %s",
 			strerror(errno));
@@ -327,6 +343,8 @@ mdb_commit_copy(
 			return reason_set(reason, STATUS_UNAVAILABLE,
 				"data.mdb was not copied to its end");
 		done = sendfile(to, from, &at, left < COPY_SIZE ? left : COPY_SIZE);
+		if (done == 0 && (uint64_t)at / commit->page_size > last_root(&page))
+			break;
 		if (done == 0)
 			return reason_set(reason, STATUS_CORRUPT,
 				"data.mdb ends at %lld of %llu bytes", (long long)at,

@@ -37,10 +37,10 @@ int mdb_files_compare(const struct mdb_files *open, const struct mdb_files *now,
 
 /*
  * Reads both meta pages of data.mdb and refuses what LMDB would answer with a crash or by
- * starting afresh: an empty or short file (STATUS_CORRUPT), another format or page size
- * (STATUS_FOREIGN), fewer bytes than the last page needs. Layout as in LMDB 0.9, page
- * header 16 bytes, then MDB_meta (mdb.c, "struct MDB_meta"). Only for an environment
- * that this process has not open.
+ * starting afresh: an empty file or one that ends before the roots of its trees
+ * (STATUS_CORRUPT), another format or page size (STATUS_FOREIGN). What is missing behind them is not
+ * found here. Layout as in LMDB 0.9, page header 16 bytes, then MDB_meta (mdb.c,
+ * "struct MDB_meta"). Only for an environment that this process has not open.
  */
 int mdb_files_check(const char *dir, struct reason *reason);
 
@@ -48,7 +48,7 @@ int mdb_files_check(const char *dir, struct reason *reason);
 struct mdb_commit {
 	uint8_t meta[2048]; /* the page, as far as it is used */
 	uint32_t page_size;
-	uint64_t size; /* bytes of all pages up to the last */
+	uint64_t size; /* bytes of all pages up to the last; the file may have fewer */
 };
 
 /* Finds the meta page of the commit that an open transaction sees. `fd` is
@@ -67,8 +67,8 @@ int mdb_commit_check(int fd, uint64_t txn_id, struct reason *reason);
 /* The beginning of a copy: both meta pages, so that LMDB can open it. */
 int mdb_commit_write_meta(const struct mdb_commit *commit, int to, struct reason *reason);
 
-/* All other pages, by read(2): nothing of the map is touched, and a file that was truncated
- * is STATUS_CORRUPT. The transaction is still open. Where must_stop (NULL: nobody) says so, it is
+/* All other pages, by read(2): nothing of the map is touched, and a file that ends before the
+ * roots is STATUS_CORRUPT; what it lacks behind them is zero in the copy. The transaction is still open. Where must_stop (NULL: nobody) says so, it is
  * given up with STATUS_UNAVAILABLE. */
 int mdb_commit_copy(const struct mdb_commit *commit, int from, int to, bool (*must_stop)(void),
 	struct reason *reason);

@@ -89,7 +89,7 @@ use_page(struct walk *walk, uint64_t number)
 {
 	uint8_t bit = (uint8_t)(1u << (number & 7));
 
-	if (number < 2 || number > walk->image->last_page)
+	if (number < 2 || number > walk->image->last_page || number >= walk->image->pages)
 		return corrupt(walk, number, "there is no such page");
 	if (!walk->used)
 		return STATUS_OK;
@@ -199,13 +199,13 @@ read_big(struct walk *walk, const struct node *node, struct mdb_image_text *out)
 	uint32_t said;
 	int status;
 
-	if (number > image->last_page || pages > image->last_page + 1 - number)
+	if (number >= image->pages || pages > image->pages - number)
 		return corrupt(walk, number, "there are no such pages");
 	status = open_page(walk, number, PAGE_OVERFLOW, &page);
 	if (status != STATUS_OK)
 		return status;
 	memcpy(&said, page.bytes + 12, sizeof(said));
-	if (said < pages || said > image->last_page + 1 - number)
+	if (said < pages || said > image->pages - number)
 		return corrupt(walk, number, "number of pages of a value");
 	for (i = 1; i < said; i++) {
 		status = use_page(walk, number + i);
@@ -378,8 +378,12 @@ visit_free(void *context, const struct mdb_image_text *key,
 	count = read_u64(value->at);
 	if (count > (value->len - sizeof(count)) / sizeof(uint64_t))
 		return corrupt(walk, 0, "list of free pages: a count");
-	for (i = 1; status == STATUS_OK && i <= count; i++)
-		status = use_page(walk, read_u64(value->at + i * sizeof(uint64_t)));
+	for (i = 1; status == STATUS_OK && i <= count; i++) {
+		uint64_t number = read_u64(value->at + i * sizeof(uint64_t));
+
+		if (number < walk->image->pages || number > walk->image->last_page)
+			status = use_page(walk, number);
+	}
 	return status;
 }
 
@@ -406,7 +410,7 @@ mdb_image_verify(const struct mdb_image *image, mdb_image_fn fn, void *context,
 		.reason = reason };
 	int status;
 
-	main.used = calloc(image->last_page / 8 + 1, 1);
+	main.used = calloc(image->pages / 8 + 1, 1);
 	if (!main.used)
 		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
 	free_list.used = main.used;
@@ -431,7 +435,7 @@ mdb_image_walk(const struct mdb_image *image, uint8_t first, uint8_t last, mdb_i
 	int status;
 
 	/* a page that leads back into the tree must not be walked for ever */
-	walk.used = calloc(image->last_page / 8 + 1, 1);
+	walk.used = calloc(image->pages / 8 + 1, 1);
 	if (!walk.used)
 		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
 	if (out_damaged)

@@ -38,6 +38,7 @@ struct mdb_image {
 	uint64_t size;
 	uint32_t page_size;
 	uint64_t last_page, txn_id;
+	uint64_t pages; /* that the file has: the last ones of a commit may be missing when free */
 	struct mdb_image_tree tree[2];
 	bool may_be_older; /* the other meta page, of the commit before or behind, is unreadable */
 };

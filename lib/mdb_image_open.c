@@ -57,10 +57,8 @@ check_header(const struct meta_page *page, unsigned number, struct reason *reaso
 }
 
 static int
-check_meta(const struct meta_page *page, unsigned number, uint64_t size,
-	struct reason *reason)
+check_meta(const struct meta_page *page, unsigned number, struct reason *reason)
 {
-	uint32_t page_size = page->tree[MDB_IMAGE_FREE].page_size;
 	int status = check_header(page, number, reason);
 	unsigned i;
 
@@ -77,11 +75,6 @@ check_meta(const struct meta_page *page, unsigned number, uint64_t size,
 				&& page->tree[i].root > page->last_page))
 			return reason_set(reason, STATUS_CORRUPT, "meta page %u: damaged",
 				number);
-	if (page->last_page >= size / page_size)
-		return reason_set(reason, STATUS_CORRUPT,
-			"%llu bytes, but page %llu of %u bytes is in use",
-			(unsigned long long)size, (unsigned long long)page->last_page,
-			page_size);
 	return STATUS_OK;
 }
 
@@ -122,6 +115,7 @@ fill(const void *bytes, uint64_t size, const struct meta_page *page, struct mdb_
 		.page_size = page->tree[MDB_IMAGE_FREE].page_size,
 		.last_page = page->last_page,
 		.txn_id = page->txn_id,
+		.pages = size / page->tree[MDB_IMAGE_FREE].page_size,
 	};
 	for (i = 0; i < 2; i++)
 		out->tree[i] = (struct mdb_image_tree){
@@ -151,7 +145,7 @@ mdb_image_open(const void *bytes, uint64_t size, uint64_t txn_id, struct mdb_ima
 	found = &page[txn_id == 0 ? page[1].txn_id > page[0].txn_id : txn_id & 1];
 	if (txn_id != 0 && found->txn_id != txn_id)
 		return reason_set(reason, STATUS_UNAVAILABLE, "commits come too fast");
-	status = check_meta(found, (unsigned)found->number, size, reason);
+	status = check_meta(found, (unsigned)found->number, reason);
 	if (status == STATUS_OK)
 		fill(bytes, size, found, out);
 	return status;
@@ -169,7 +163,7 @@ mdb_image_open_damaged(
 		return reason_set(reason, STATUS_FOREIGN, "LMDB's pages of 32-bit systems");
 	if (size >= sizeof(page)) {
 		memcpy(&page, bytes, sizeof(page));
-		if (check_meta(&page, 0, UINT64_MAX, reason) == STATUS_OK) {
+		if (check_meta(&page, 0, reason) == STATUS_OK) {
 			found = page;
 			good++;
 		}
@@ -178,7 +172,7 @@ mdb_image_open_damaged(
 		if (size < sizes[i] + sizeof(page))
 			break;
 		memcpy(&page, (const uint8_t *)bytes + sizes[i], sizeof(page));
-		if (check_meta(&page, 1, UINT64_MAX, reason) != STATUS_OK
+		if (check_meta(&page, 1, reason) != STATUS_OK
 			|| page.tree[MDB_IMAGE_FREE].page_size != sizes[i])
 			continue;
 		good++;
@@ -191,9 +185,6 @@ mdb_image_open_damaged(
 		return reason_set(reason, STATUS_CORRUPT, "shorter than a page");
 	fill(bytes, size, &found, out);
 	out->may_be_older = good < 2;
-	/* what lies behind the end of the file is damage where it is met */
-	if (out->last_page >= size / out->page_size)
-		out->last_page = size / out->page_size - 1;
 	return STATUS_OK;
 }
 

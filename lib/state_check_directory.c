@@ -43,36 +43,16 @@ map_file(int fd, const void **out_bytes, uint64_t *out_size, struct reason *reas
 	return STATUS_OK;
 }
 
-static bool
-has_grown(int fd, uint64_t size)
-{
-	struct stat stat;
-
-	return fstat(fd, &stat) == 0 && (uint64_t)stat.st_size > size;
-}
-
-/* At both meta pages, before LMDB believes them. A commit that extends the file after its
- * size was taken seems to use pages behind the end. */
+/* At both meta pages, before LMDB believes them. */
 static int
 look(int fd, struct reason *reason)
 {
-	int i, status = STATUS_CORRUPT;
+	struct mdb_image image;
+	const void *bytes;
+	uint64_t size;
+	int status = map_file(fd, &bytes, &size, reason);
 
-	for (i = 0; i < TRIES && status == STATUS_CORRUPT; i++) {
-		struct mdb_image image;
-		const void *bytes;
-		uint64_t size;
-
-		status = map_file(fd, &bytes, &size, reason);
-		if (status != STATUS_OK)
-			return status;
-		status = mdb_image_open(bytes, size, 0, &image, reason);
-		if (status == STATUS_CORRUPT && !has_grown(fd, size))
-			return status;
-	}
-	return status == STATUS_CORRUPT
-		       ? reason_set(reason, STATUS_UNAVAILABLE, "data.mdb grows too fast")
-		       : status;
+	return status == STATUS_OK ? mdb_image_open(bytes, size, 0, &image, reason) : status;
 }
 
 /* A reader's slot keeps the pages of its commit from being used again. */

@@ -263,10 +263,16 @@ store_copy_is_like(struct store_reader *live, struct store_reader *copy, uint64_
 		return false;
 	/* behind the meta pages, which differ */
 	for (at = 2 * (uint64_t)stat.ms_psize; at < size; at += COMPARE_SIZE) {
-		ssize_t len = pread(copy_fd, ours, COMPARE_SIZE, (off_t)at);
+		ssize_t len = pread(copy_fd, ours, COMPARE_SIZE, (off_t)at), there;
 
-		if (len <= 0 || pread(live_fd, theirs, (size_t)len, (off_t)at) != len
-			|| memcmp(ours, theirs, (size_t)len) != 0)
+		if (len <= 0)
+			return false;
+		there = pread(live_fd, theirs, (size_t)len, (off_t)at);
+		if (there < 0)
+			return false;
+		/* what the file lacks is zero in the copy */
+		memset(theirs + there, 0, (size_t)(len - there));
+		if (memcmp(ours, theirs, (size_t)len) != 0)
 			return false;
 		if (pace_rest())
 			break;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <lmdb.h>
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -180,6 +182,117 @@ only_regular_files_are_looked_at(void **state)
 	assert_int_equal(mdb_files_check(dir, &reason), STATUS_FOREIGN);
 }
 
+/* In a process of its own: LMDB must not have one environment open twice in a process. */
+static int
+grow_in_many_commits(void)
+{
+	static uint8_t page[PAGE];
+	MDB_val value = { sizeof(page), page };
+	MDB_env *env;
+	MDB_txn *txn;
+	MDB_dbi dbi;
+
+	if (mdb_env_create(&env) != 0 || mdb_env_set_mapsize(env, 64 << 20) != 0
+		|| mdb_env_open(env, dir, MDB_NOSYNC, 0600) != 0)
+		return 1;
+	for (unsigned i = 0; i < 4000; i++) {
+		MDB_val key = { sizeof(i), &i };
+
+		if (mdb_txn_begin(env, NULL, 0, &txn) != 0
+			|| mdb_dbi_open(txn, NULL, 0, &dbi) != 0
+			|| mdb_put(txn, dbi, &key, &value, 0) != 0 || mdb_txn_commit(txn) != 0)
+			return 1;
+	}
+	return 0;
+}
+
+static void
+a_file_that_grows_is_in_order(void **state)
+{
+	int outcome = 0;
+	unsigned looks = 0;
+	pid_t child = fork();
+
+	(void)state;
+	assert_true(child >= 0);
+	if (child == 0)
+		_exit(grow_in_many_commits());
+	while (waitpid(child, &outcome, WNOHANG) == 0) {
+		int status = mdb_files_check(dir, &reason);
+
+		if (status != STATUS_OK)
+			fail_msg("look %u: %s", looks, reason.text);
+		looks++;
+	}
+	assert_int_equal(outcome, 0);
+	assert_true(looks > 0);
+}
+
+#define PASSING 500
+
+/* Puts many beside those that stay, and deletes them from behind, in one commit: LMDB does not
+ * write the pages that it took for them at the end. */
+static void
+leave_free_pages_at_the_end(void)
+{
+	static uint8_t bytes[345];
+	struct stat file;
+	MDB_envinfo info;
+	MDB_env *env;
+	MDB_txn *txn;
+	MDB_dbi dbi;
+
+	assert_int_equal(mdb_env_create(&env), 0);
+	assert_int_equal(mdb_env_open(env, dir, 0, 0600), 0);
+	for (unsigned commits = 0; commits < 4; commits++) {
+		bool is_last = commits == 3;
+
+		assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+		assert_int_equal(mdb_dbi_open(txn, NULL, 0, &dbi), 0);
+		for (unsigned i = 0; i < PASSING; i++) {
+			uint32_t number = htobe32(is_last ? 2 * PASSING + i : PASSING + i);
+			MDB_val key = { sizeof(number), &number }, value = { sizeof(bytes), bytes };
+
+			assert_int_equal(mdb_put(txn, dbi, &key, &value, 0), 0);
+		}
+		for (unsigned i = PASSING; is_last && i-- > 0;) {
+			uint32_t number = htobe32(2 * PASSING + i);
+			MDB_val key = { sizeof(number), &number };
+
+			assert_int_equal(mdb_del(txn, dbi, &key, NULL), 0);
+		}
+		assert_int_equal(mdb_txn_commit(txn), 0);
+	}
+	assert_int_equal(mdb_env_info(env, &info), 0);
+	mdb_env_close(env);
+	assert_int_equal(stat(path_of("data.mdb"), &file), 0);
+	assert_true((uint64_t)file.st_size < (info.me_last_pgno + 1) * PAGE);
+}
+
+static void
+a_file_without_its_last_free_pages_is_in_order(void **state)
+{
+	struct mdb_commit commit;
+	uint64_t txn_id;
+	char copy[128];
+	int from, to;
+
+	(void)state;
+	leave_free_pages_at_the_end();
+	if (mdb_files_check(dir, &reason) != STATUS_OK)
+		fail_msg("%s", reason.text);
+	from = open(path_of("data.mdb"), O_RDWR);
+	snprintf(copy, sizeof(copy), "%s/copy", root);
+	to = open(copy, O_RDWR | O_CREAT | O_EXCL, 0600);
+	assert_int_equal(mdb_commit_newest(from, &txn_id, &reason), STATUS_OK);
+	assert_int_equal(mdb_commit_check(from, txn_id, &reason), STATUS_OK);
+	assert_int_equal(mdb_commit_read(from, txn_id, &commit, &reason), STATUS_OK);
+	assert_int_equal(mdb_commit_write_meta(&commit, to, &reason), STATUS_OK);
+	assert_int_equal(mdb_commit_copy(&commit, from, to, NULL, &reason), STATUS_OK);
+	close(from);
+	close(to);
+}
+
 static void
 what_lmdb_must_not_open_is_refused(void **state)
 {
@@ -305,6 +418,8 @@ main(void)
 		cmocka_unit_test(codes_are_translated),
 		TEST(another_file_is_told_from_a_shorter_one),
 		TEST(only_regular_files_are_looked_at),
+		TEST(a_file_that_grows_is_in_order),
+		TEST(a_file_without_its_last_free_pages_is_in_order),
 		TEST(what_lmdb_must_not_open_is_refused),
 		TEST(a_commit_can_be_copied_and_opened),
 		TEST(a_file_that_shrinks_is_no_copy),

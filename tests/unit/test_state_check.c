@@ -340,6 +340,47 @@ test_a_file_that_is_no_state_is_left_alone(void **context)
 	assert_int_equal(check(&result), STATUS_CORRUPT);
 }
 
+static void
+delete(struct state_txn *txn, const char *owner)
+{
+	struct name_key live = unit_key("live"), key = unit_key(owner);
+
+	assert_int_equal(state_delete(txn, &live, &key, RRSET_A, NAMES, &reason), STATUS_OK);
+}
+
+/* Many names that came and went in one commit: LMDB writes none of their pages. */
+static void
+test_a_state_without_its_last_free_pages_is_in_order(void **context)
+{
+	struct state_check check;
+	struct mdb_image image;
+	struct state *state;
+	struct state_txn *txn;
+	char owner[32];
+
+	(void)context;
+	assert_int_equal(state_open(dir, SIZE, &state, &reason), STATUS_OK);
+	assert_int_equal(state_begin_write(state, &txn, &reason), STATUS_OK);
+	for (unsigned i = 0; i < MORE_NAMES; i++) {
+		snprintf(owner, sizeof(owner), "more%07u.live", i);
+		put(txn, owner, RRSET_A, "api", NAMES, false);
+	}
+	for (unsigned i = MORE_NAMES; i-- > 0;) {
+		snprintf(owner, sizeof(owner), "more%07u.live", i);
+		delete(txn, owner);
+	}
+	assert_int_equal(state_commit(txn, &reason), STATUS_OK);
+	state_close(state);
+	free(file);
+	read_file();
+	assert_int_equal(mdb_image_open(file, size, 0, &image, &reason), STATUS_OK);
+	assert_true(image.pages <= image.last_page);
+	if (state_check_directory(dir, &check, &reason) != STATUS_OK)
+		fail_msg("%s", reason.text);
+	assert_int_equal(state_open(dir, SIZE, &state, &reason), STATUS_OK);
+	state_close(state);
+}
+
 int
 main(void)
 {
@@ -347,6 +388,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_a_state_is_whole, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_a_file_that_grows_meanwhile_is_whole, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_a_state_without_its_last_free_pages_is_in_order, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_a_file_that_is_cut_is_damaged, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
