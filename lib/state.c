@@ -92,20 +92,16 @@ int
 state_begin_write(struct state *state, struct state_txn **out, struct reason *reason)
 {
 	struct state_txn *txn;
-	MDB_stat stat;
-	int code, status = begin(state, 0, &txn, reason);
+	int status = begin(state, 0, &txn, reason);
 
 	if (status != STATUS_OK)
 		return status;
-	code = mdb_stat(txn->txn, txn->dbi, &stat);
-	if (code != 0) {
+	status = state_begin_quota(txn, reason);
+	if (status == STATUS_OK)
+		*out = txn;
+	else
 		state_abort(txn);
-		return status_from_mdb_reason(code, "state", reason);
-	}
-	txn->quota_pages[0] = state->map_size / stat.ms_psize * STATE_QUOTA_PUT / 100;
-	txn->quota_pages[1] = state->map_size / stat.ms_psize * STATE_QUOTA_DELETE / 100;
-	*out = txn;
-	return STATUS_OK;
+	return status;
 }
 
 static int
@@ -227,7 +223,7 @@ state_walk_prefix(struct state_txn *txn, const uint8_t *prefix, size_t len,
 	return status;
 }
 
-/* --- values and quota --- */
+/* --- sealed values --- */
 
 void
 state_seal(const MDB_val *key, uint8_t *value, size_t len)
@@ -256,43 +252,6 @@ state_write_instance(const struct state_meta *meta, char out[STATE_INSTANCE_TEXT
 
 	for (i = 0; i < STATE_INSTANCE_SIZE; i++)
 		snprintf(out + 2 * i, 3, "%02x", meta->instance[i]);
-}
-
-static uint64_t
-pages_in_use(const MDB_stat *stat)
-{
-	return stat->ms_branch_pages + stat->ms_leaf_pages + stat->ms_overflow_pages;
-}
-
-int
-state_check_quota(struct state_txn *txn, bool is_delete, struct reason *reason)
-{
-	MDB_stat stat;
-	int code = mdb_stat(txn->txn, txn->dbi, &stat);
-
-	if (code != 0)
-		return status_from_mdb_reason(code, "state", reason);
-	if (pages_in_use(&stat) <= txn->quota_pages[is_delete])
-		return STATUS_OK;
-	return reason_set(reason, STATUS_FULL,
-		"%llu of the %llu MiB of store.size-limit are in use, above %d %% %s: delete "
-		"records or raise store.size-limit",
-		(unsigned long long)(pages_in_use(&stat) * stat.ms_psize >> 20),
-		(unsigned long long)(txn->state->map_size >> 20),
-		is_delete ? STATE_QUOTA_DELETE : STATE_QUOTA_PUT,
-		is_delete ? "nothing can be deleted" : "nothing can be added");
-}
-
-void
-state_usage(const struct state_txn *txn, uint64_t *out_used, uint64_t *out_size)
-{
-	MDB_stat stat;
-
-	*out_used = *out_size = 0;
-	if (mdb_stat(txn->txn, txn->dbi, &stat) == 0) {
-		*out_used = pages_in_use(&stat) * stat.ms_psize;
-		*out_size = txn->state->map_size;
-	}
 }
 
 /* --- the meta record --- */

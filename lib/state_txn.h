@@ -78,6 +78,13 @@ struct state {
 	uint64_t reopens;
 };
 
+/* In pages of LMDB. */
+struct state_quota {
+	uint64_t pages[2]; /* for puts, for deletes */
+	uint64_t kept;     /* freed, but still read at begin */
+	int keeper;        /* the process that has read longest, when there are any */
+};
+
 struct state_txn {
 	struct state *state;
 	MDB_txn *txn;
@@ -92,7 +99,7 @@ struct state_txn {
 	struct state_zone_counter *zone;
 	size_t source_count, zone_count;
 	size_t source_last, zone_last; /* the one used last */
-	uint64_t quota_pages[2];       /* for puts, for deletes */
+	struct state_quota quota;
 	uint8_t *scratch;              /* STATE_RRSET_VALUE_MAX bytes */
 };
 
@@ -153,6 +160,9 @@ int state_decode_log(const MDB_val *key, const MDB_val *value, struct state_log_
 /* Calls fn for an alarm as stored, which is checked. */
 int state_give_alarm(const MDB_val *key, const MDB_val *value, state_alarm_fn fn, void *context,
 	struct reason *reason);
+
+/* Of a new writing transaction. */
+int state_begin_quota(struct state_txn *txn, struct reason *reason);
 
 /* STATUS_FULL when the map is used above the quota of puts or deletes. */
 int state_check_quota(struct state_txn *txn, bool is_delete, struct reason *reason);

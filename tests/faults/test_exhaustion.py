@@ -369,7 +369,8 @@ def test_f41_map_full_by_data(faults):
 
 @pytest.mark.parametrize("store", cases(["serve", "state"], 1))
 def test_f41_map_full_by_a_pinned_reader(faults, store):
-    whole = faults.whole(cold=500, store={"size-limit": "4MiB"})
+    names = 20
+    whole = faults.whole(cold=500, store={"size-limit": "16MiB"})
     holder = subprocess.Popen(
         [compiled(HERE / "hold_reader.c", "-llmdb"), whole.daemon.config["store"][store]],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -377,21 +378,27 @@ def test_f41_map_full_by_a_pinned_reader(faults, store):
         assert holder.stdout.readline() == b"held\n"
         with faults.probing(whole) as watch:
             with watch.fault():
-                refused = 0
-                for number in range(600):
-                    # the same twenty names: it is the reader that keeps their old pages
-                    refused += put_big(whole.api, number % 20, str(number)).status == 507
-                    if refused:
+                refused = None
+                for number in range(2000):
+                    # the same names: it is the reader that keeps their old pages
+                    reply = put_big(whole.api, number % names, str(number))
+                    if reply.status == 507:
+                        refused = reply.json["detail"]
                         break
             # a serve that is full is made anew, and the reader keeps the old one
             assert bool(refused) == (store == "state")
             watch.seconds(faults.pick(0.5, 10))
+            for number in range(names):
+                whole.api.delete(f"big-{number}.{truth.ZONE}", "TXT")
+            if refused:
+                assert f"process {holder.pid}" in refused
+                assert put_big(whole.api, 0, "kept").status == 507
             holder.stdin.close()
             assert holder.wait(10) == 0
+            assert put_big(whole.api, 0, "free").status == 200
             watch.wait_live()
-            for number in range(20):
-                whole.api.delete(f"big-{number}.{truth.ZONE}", "TXT")
-        watch.must(note=f"{whole.api.status()['serve']['rebuilds']} rebuilds of serve")
+        watch.must(note=f"{whole.api.status()['serve']['rebuilds']} rebuilds of serve; "
+                        "every DELETE worked")
     finally:
         holder.kill()
         holder.wait()
