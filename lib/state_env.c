@@ -206,7 +206,6 @@ static struct state *
 state_new(const char *dir, uint64_t size_limit, int lock_fd)
 {
 	struct state *state = calloc(1, sizeof(*state));
-	pthread_condattr_t attributes;
 
 	if (!state) {
 		state_unlock(lock_fd);
@@ -214,10 +213,7 @@ state_new(const char *dir, uint64_t size_limit, int lock_fd)
 	}
 	state->lock_fd = lock_fd;
 	pthread_mutex_init(&state->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&state->idle, &attributes);
-	pthread_condattr_destroy(&attributes);
+	clock_init_condition(&state->idle);
 	state->map_size = (size_limit + MAP_UNIT - 1) / MAP_UNIT * MAP_UNIT;
 	state->dir = strdup(dir);
 	if (state->dir)
