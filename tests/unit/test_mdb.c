@@ -1,27 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
+#include "tests/unit/unit.h"
+
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <lmdb.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "lib/mdb.h"
 #include "lib/status.h"
 
-#define COUNT(rows) (sizeof(rows) / sizeof(*(rows)))
 #define PAGE 4096
 
 static char root[64], dir[80];
@@ -68,11 +62,8 @@ setup(void **state)
 static int
 teardown(void **state)
 {
-	char command[80];
-
 	(void)state;
-	snprintf(command, sizeof(command), "rm -r %s", root);
-	return system(command);
+	return unit_remove(root);
 }
 
 static void
@@ -127,7 +118,7 @@ codes_are_translated(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(rows); i++)
+	for (size_t i = 0; i < UNIT_COUNT(rows); i++)
 		assert_int_equal(status_from_mdb(rows[i].code), rows[i].status);
 	assert_int_equal(status_from_mdb_reason(MDB_MAP_FULL, "here", &reason), STATUS_FULL);
 	assert_says("here: MDB_MAP_FULL");
@@ -269,21 +260,28 @@ leave_free_pages_at_the_end(void)
 	assert_true((uint64_t)file.st_size < (info.me_last_pgno + 1) * PAGE);
 }
 
+static char copy[128]; /* the file that open_both makes */
+
+static void
+open_both(int mode, int *out_from, int *out_to)
+{
+	snprintf(copy, sizeof(copy), "%s/copy", root);
+	*out_from = open(path_of("data.mdb"), mode);
+	*out_to = open(copy, O_RDWR | O_CREAT | O_EXCL, 0600);
+}
+
 static void
 a_file_without_its_last_free_pages_is_in_order(void **state)
 {
 	struct mdb_commit commit;
 	uint64_t txn_id;
-	char copy[128];
 	int from, to;
 
 	(void)state;
 	leave_free_pages_at_the_end();
 	if (mdb_files_check(dir, &reason) != STATUS_OK)
 		fail_msg("%s", reason.text);
-	from = open(path_of("data.mdb"), O_RDWR);
-	snprintf(copy, sizeof(copy), "%s/copy", root);
-	to = open(copy, O_RDWR | O_CREAT | O_EXCL, 0600);
+	open_both(O_RDWR, &from, &to);
 	assert_int_equal(mdb_commit_newest(from, &txn_id, &reason), STATUS_OK);
 	assert_int_equal(mdb_commit_check(from, txn_id, &reason), STATUS_OK);
 	assert_int_equal(mdb_commit_read(from, txn_id, &commit, &reason), STATUS_OK);
@@ -322,7 +320,7 @@ what_lmdb_must_not_open_is_refused(void **state)
 	assert_int_equal(mdb_files_check(dir, &reason), STATUS_CORRUPT);
 	assert_says("page size 4095");
 	patch(40, "\0\x10\0\0", 4);
-	for (size_t i = COUNT(cuts); i-- > 0;) {
+	for (size_t i = UNIT_COUNT(cuts); i-- > 0;) {
 		assert_int_equal(truncate(path_of("data.mdb"), cuts[i].size), 0);
 		assert_int_equal(mdb_files_check(dir, &reason), STATUS_CORRUPT);
 		assert_says(cuts[i].says);
@@ -332,20 +330,17 @@ what_lmdb_must_not_open_is_refused(void **state)
 static void
 a_commit_can_be_copied_and_opened(void **state)
 {
-	int from = open(path_of("data.mdb"), O_RDONLY);
 	struct mdb_commit commit;
-	char copy[128];
 	uint64_t txn_id;
 	MDB_env *env;
 	MDB_txn *txn;
 	MDB_dbi dbi;
 	unsigned key = 1;
 	MDB_val wanted = { sizeof(key), &key }, value;
-	int to;
+	int from, to;
 
 	(void)state;
-	snprintf(copy, sizeof(copy), "%s/copy", root);
-	to = open(copy, O_RDWR | O_CREAT | O_EXCL, 0600);
+	open_both(O_RDONLY, &from, &to);
 	assert_int_equal(mdb_commit_newest(from, &txn_id, &reason), STATUS_OK);
 	assert_int_equal(txn_id, 2);
 	assert_int_equal(mdb_commit_check(from, txn_id, &reason), STATUS_OK);
@@ -371,13 +366,11 @@ a_commit_can_be_copied_and_opened(void **state)
 static void
 a_file_that_shrinks_is_no_copy(void **state)
 {
-	int from = open(path_of("data.mdb"), O_RDWR), to;
 	struct mdb_commit commit;
-	char copy[128];
+	int from, to;
 
 	(void)state;
-	snprintf(copy, sizeof(copy), "%s/copy", root);
-	to = open(copy, O_RDWR | O_CREAT | O_EXCL, 0600);
+	open_both(O_RDWR, &from, &to);
 	assert_int_equal(mdb_commit_read(from, 2, &commit, &reason), STATUS_OK);
 	assert_int_equal(ftruncate(from, 2 * PAGE), 0);
 	assert_int_equal(mdb_commit_write_meta(&commit, to, &reason), STATUS_OK);
@@ -396,13 +389,11 @@ yes(void)
 static void
 a_copy_can_be_given_up(void **state)
 {
-	int from = open(path_of("data.mdb"), O_RDONLY), to;
 	struct mdb_commit commit;
-	char copy[128];
+	int from, to;
 
 	(void)state;
-	snprintf(copy, sizeof(copy), "%s/copy", root);
-	to = open(copy, O_RDWR | O_CREAT | O_EXCL, 0600);
+	open_both(O_RDONLY, &from, &to);
 	assert_int_equal(mdb_commit_read(from, 2, &commit, &reason), STATUS_OK);
 	assert_int_equal(
 		mdb_commit_copy(&commit, from, to, &yes, &reason), STATUS_UNAVAILABLE);

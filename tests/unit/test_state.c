@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
-#include "tests/unit/unit.h"
+#include "tests/unit/record.h"
 
 #include <fcntl.h>
 #include <lmdb.h>
@@ -36,13 +36,10 @@ set_up(void **state)
 static int
 tear_down(void **state)
 {
-	char command[96];
-
 	(void)state;
 	state_close(truth);
 	truth = NULL;
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	return system(command);
+	return unit_remove(dir);
 }
 
 static struct state_txn *
@@ -74,22 +71,12 @@ struct row {
 static int
 put(struct state_txn *txn, const char *apex, const struct row *row)
 {
-	static const uint8_t rdata[] = { 0, 4, 10, 0, 0, 5 };
 	struct name_key zone = unit_key(apex);
-	struct state_record record = {
-		.rrset = { .owner = unit_key(row->owner),
-			.type = row->type,
-			.count = 1,
-			.ttl = 5,
-			.rdata_len = sizeof(rdata),
-			.rdata = rdata },
-		.revision = row->revision,
-		.expires_ms = row->expires_ms,
-		.lease_ms = row->expires_ms ? 1000 : 0,
-		.source_len = (uint8_t)strlen(row->source),
-		.source = row->source,
-	};
+	struct state_record record =
+		record_of(row->owner, row->type, row->source, row->revision);
 
+	record.expires_ms = row->expires_ms;
+	record.lease_ms = row->expires_ms ? 1000 : 0;
 	return state_put(txn, &zone, &record, &reason);
 }
 
@@ -906,7 +893,6 @@ static void
 leave_dead_reader(void)
 {
 	pid_t child = fork();
-	int status;
 
 	assert_true(child >= 0);
 	if (child == 0) {
@@ -916,8 +902,7 @@ leave_dead_reader(void)
 		_exit(mdb_env_create(&env) || mdb_env_open(env, dir, MDB_RDONLY, 0)
 			|| mdb_txn_begin(env, NULL, MDB_RDONLY, &txn));
 	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_int_equal(status, 0);
+	unit_wait_child(child);
 }
 
 static void
