@@ -146,6 +146,13 @@ last_root(const struct meta_page *page)
 	return last;
 }
 
+static bool
+is_whole(const struct meta_page *page, uint64_t page_size, uint64_t size)
+{
+	return last_root(page) <= page->last_page && last_root(page) < size / page_size
+		&& page->last_page < page->map_size / page_size;
+}
+
 /* A commit may come while we look. It writes its pages before its meta page, so the size is
  * asked for last. */
 static int
@@ -175,7 +182,7 @@ check_pages(int fd, const char *path, struct reason *reason)
 	i = page[1].magic == META_MAGIC && page[1].txn_id > page[0].txn_id;
 	if (fstat(fd, &data) != 0)
 		return reason_errno(reason, errno, path);
-	if (last_root(&page[i]) >= (uint64_t)data.st_size / page_size)
+	if (!is_whole(&page[i], page_size, (uint64_t)data.st_size))
 		return reason_set(reason, STATUS_CORRUPT,
 			"%s: %lld bytes, but page %llu of %llu bytes is in use", path,
 			(long long)data.st_size, (unsigned long long)last_root(&page[i]),
@@ -276,8 +283,8 @@ has_sound_roots(int fd, const struct mdb_commit *commit)
 	struct stat file;
 
 	memcpy(&page, commit->meta, sizeof(page));
-	return fstat(fd, &file) == 0 && last_root(&page) <= page.last_page
-		&& last_root(&page) < (uint64_t)file.st_size / commit->page_size;
+	return fstat(fd, &file) == 0
+		&& is_whole(&page, commit->page_size, (uint64_t)file.st_size);
 }
 
 /* More commits than can come between the begin of a transaction and the look at the pages. */

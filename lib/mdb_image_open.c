@@ -65,6 +65,7 @@ check_meta(const struct meta_page *page, unsigned number, struct reason *reason)
 	if (status != STATUS_OK)
 		return status;
 	if (page->map_size > MAP_MAX || page->last_page < 1
+		|| page->last_page >= page->map_size / page->tree[MDB_IMAGE_FREE].page_size
 		|| (page->tree[MDB_IMAGE_FREE].flags & (FLAG_DUPLICATES | FLAG_INTEGER))
 			!= FLAG_INTEGER
 		|| page->tree[MDB_IMAGE_MAIN].flags != 0)

@@ -3,7 +3,9 @@
 """Damage of serve that no look-up meets as such: in the meta pages, where LMDB finds everything."""
 
 import os
+import struct
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -41,3 +43,45 @@ def test_damaged_meta_pages_are_found_and_no_answer_is_wrong(livezone, livezoned
         return whole.api.status()["serve"]["rebuilds"] > before
 
     wait_until(is_rebuilt, 10, "serve is built anew")
+
+
+def is_shorter_than_said(store):
+    """Does the file end before the last page that its newest commit took?"""
+    data = (Path(store) / "data.mdb").read_bytes()
+    metas = [struct.unpack_from("=QQ", data, page * PAGE + 136) for page in (0, 1)]
+    last_page = max(metas, key=lambda meta: meta[1])[0]
+    return len(data) < (last_page + 1) * PAGE
+
+
+def replace_zone(whole, random):
+    """Other names for all: of many such changes one in thirty frees pages at the end."""
+    letter, length = random.choice("abc"), random.choice([4, 40, 200])
+    zone = "".join(f'{letter}{number:05d} 5 IN TXT "{number:0{length}d}"\n'
+                   for number in range(random.randrange(1, 3000)))
+    reply = whole.api.request("PUT", "/v1/zones/live.test", zone, {"Content-Type": "text/dns"})
+    assert reply.status == 200, reply
+    return f"{letter}00000.live.test"
+
+
+@pytest.mark.parametrize("store", ["state", "serve"])
+def test_free_pages_that_lmdb_did_not_write_are_no_damage(livezone, livezoned, store):
+    whole = livezone(daemon=livezoned(zones=["live.test"]))
+    directory, random = whole.daemon.config["store"][store], Random(1)
+    name = wait_until(
+        lambda: (name := replace_zone(whole, random)) and is_shorter_than_said(directory) and name,
+        60, f"{store} is shorter than it says")
+    status = whole.api.status()
+    report = Path(whole.daemon.serve) / f"unbound-{whole.unbound.process.pid}.report"
+    wait_until(lambda: f"snapshot_revision {status['state']['revision']}\n" in report.read_text(),
+               10, "the snapshot is made")
+    whole.unbound.stop()
+    whole.unbound.start()
+    answer = whole.query(name, "TXT")
+    assert answer.answer and not answer.options
+    assert is_shorter_than_said(directory)
+    whole.daemon.stop()
+    whole.daemon.start()
+    after = whole.api.status()
+    assert after["alarms"] == []
+    assert after["serve"]["rebuilds"] == 0
+    assert after["state"]["rrsets"] == status["state"]["rrsets"]
