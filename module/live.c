@@ -218,8 +218,8 @@ run_guarded(const struct live_order *order, struct store_reader *reader, guard_f
 	return trip;
 }
 
-/* A broken store costs its address space and two descriptors for ever, so that one which
- * breaks again and again must not be followed at its pace. */
+/* A store in which a fault was caught costs its address space and two descriptors for ever, so
+ * that one which breaks again and again must not be followed at its pace. */
 static void
 back_off(struct live *live)
 {
@@ -296,25 +296,23 @@ unpark(struct live *live, const struct live_order *order)
 	return false;
 }
 
-/* Puts the current store away; one that is not sound is abandoned as it is, because its
- * inner state is unknown. */
+/* Puts the current store away. One in which a fault was caught is abandoned as it is, because
+ * its inner state is unknown; and one that may not be read, when its files are still shared. */
 static void
 retire(struct live *live, bool is_parked)
 {
 	struct live_retired *last = &live->retired[LIVE_RETIRED_MAX - 1];
 	struct live_retired now = { .reader = live->current };
 
-	if (is_parked)
+	if (is_parked && live->is_sound)
 		now.parked_dir = live->dir;
 	else
 		free(live->dir);
-	if (live->is_sound) {
+	if (live->is_sound || (!is_parked && !store_reader_poisoned(live->current))) {
 		free(last->parked_dir);
 		memmove(&live->retired[1], &live->retired[0],
 			(LIVE_RETIRED_MAX - 1) * sizeof(*last));
 		live->retired[0] = now;
-	} else {
-		free(now.parked_dir);
 	}
 	live->current = NULL;
 	live->dir = NULL;

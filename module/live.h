@@ -35,7 +35,7 @@ struct live_retired {
 struct live {
 	struct store_reader *current;
 	char *dir;              /* of current */
-	bool is_sound;          /* current may be read, and freed when it was replaced */
+	bool is_sound;          /* current may be read */
 	bool was_switched;      /* by the last look */
 	bool has_news;          /* for livezoned, at once; the keeper clears it */
 	uint64_t damaged_inode; /* what livezoned is asked to build anew; 0: nothing */

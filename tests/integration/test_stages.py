@@ -108,6 +108,19 @@ def test_no_query_is_lost_while_serve_is(livezone, cleanup, upstream, measured, 
     measured(f"live again after {took:.2f} s, {sum(p.answers for p in probers)} answers")
 
 
+def test_a_store_that_was_withdrawn_in_time_is_given_back(livezone):
+    whole = fill(livezone(threads=2))
+    maps = Path(f"/proc/{whole.unbound.process.pid}/maps")
+    for broken in (1, 2):  # nobody asks meanwhile: no fault is met
+        os.truncate(data_of(whole), 0)
+        wait_until(
+            lambda: whole.unbound.process.output().count("is live, revision") > broken,
+            20,
+            "another one is live",
+        )
+    wait_until(lambda: "/data.mdb (deleted)" not in maps.read_text(), 10, "none is mapped")
+
+
 @pytest.mark.parametrize("size", [0, 4096])
 def test_the_snapshot_answers_every_name_and_says_so(livezone, upstream, size):
     upstream.add("www.foreign.example. 3600 IN A 192.0.2.1")
