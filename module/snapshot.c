@@ -72,11 +72,15 @@ snapshot_follow(struct snapshot *snapshot, const struct snapshot_order *order,
 	struct work work = { .order = order, .reason = reason, .copy = snapshot->current };
 	uint64_t now = clock_boot_ms(), used = clock_read_ms(CLOCK_THREAD_CPUTIME_ID);
 	int status = STATUS_OK;
+	enum guard_trip trip;
 
 	if (!may_follow(snapshot, order))
 		return STATUS_OK;
-	if (run(&work, &read_txn_id) != GUARD_NONE || work.status != STATUS_OK)
-		/* of anything else the keeper sees to it */
+	trip = run(&work, &read_txn_id);
+	if (trip != GUARD_NONE)
+		store_reader_poison(order->live, (int)trip);
+	/* of anything else the keeper sees to it */
+	if (trip != GUARD_NONE || work.status != STATUS_OK)
 		return work.status != STATUS_CORRUPT
 			? STATUS_OK
 			: reason_set(reason, STATUS_CORRUPT, "serve has no last commit");
