@@ -16,33 +16,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/mdb_meta.h"
 #include "lib/status.h"
 
-#define META_MAGIC 0xbeefc0deu /* mdb.c MDB_MAGIC */
 #define COPY_SIZE (UINT64_C(1) << 20) /* bytes in one go, which a signal does not end */
-#define NO_ROOT UINT64_MAX     /* mdb.c P_INVALID: an empty tree */
-#define META_VERSION 1         /* mdb.c MDB_DATA_VERSION of 0.9 */
 
 /* lock.mdb: MDB_txninfo without its readers, then one MDB_reader for each slot, all in
  * units of a cache line. */
 #define LOCK_HEAD 128
 #define LOCK_SLOT 64
-
-/* One meta page as 64-bit LMDB 0.9 writes it (mdb.c: MDB_page header, then MDB_meta). */
-struct meta_page {
-	uint8_t page_header[16];
-	uint32_t magic;
-	uint32_t version;
-	uint64_t address;
-	uint64_t map_size;
-	struct {
-		uint32_t page_size; /* md_pad of the free-list database */
-		uint16_t flags, depth;
-		uint64_t branch_pages, leaf_pages, overflow_pages, entries, root;
-	} db[2];
-	uint64_t last_page;
-	uint64_t txn_id;
-};
 
 int
 status_from_mdb(int code)
@@ -136,18 +118,18 @@ mdb_files_compare(const struct mdb_files *open, const struct mdb_files *now,
  * there. Those that a commit took at the end and freed again it does not write (doc/lmdb.md,
  * "short files"). */
 static uint64_t
-last_root(const struct meta_page *page)
+last_root(const struct mdb_meta *page)
 {
 	uint64_t last = 1; /* the other meta page */
 
 	for (int i = 0; i < 2; i++)
-		if (page->db[i].root != NO_ROOT && page->db[i].root > last)
-			last = page->db[i].root;
+		if (page->tree[i].root != MDB_META_NO_ROOT && page->tree[i].root > last)
+			last = page->tree[i].root;
 	return last;
 }
 
 static bool
-is_whole(const struct meta_page *page, uint64_t page_size, uint64_t size)
+is_whole(const struct mdb_meta *page, uint64_t page_size, uint64_t size)
 {
 	return last_root(page) <= page->last_page && last_root(page) < size / page_size
 		&& page->last_page < page->map_size / page_size;
@@ -158,20 +140,20 @@ is_whole(const struct meta_page *page, uint64_t page_size, uint64_t size)
 static int
 check_pages(int fd, const char *path, struct reason *reason)
 {
-	struct meta_page page[2];
+	struct mdb_meta page[2];
 	uint64_t page_size;
 	struct stat data;
 	int i;
 
 	if (pread(fd, &page[0], sizeof(page[0]), 0) != (ssize_t)sizeof(page[0]))
 		return reason_set(reason, STATUS_CORRUPT, "%s: shorter than a page", path);
-	if (page[0].magic != META_MAGIC)
+	if (page[0].magic != MDB_META_MAGIC)
 		return reason_set(reason, STATUS_CORRUPT, "%s: not an LMDB file", path);
-	if (page[0].version != META_VERSION)
+	if (page[0].version != MDB_META_VERSION)
 		return reason_set(reason, STATUS_FOREIGN,
 			"%s: LMDB data format %u, this liblmdb (%s) knows %u", path,
-			page[0].version, mdb_version(NULL, NULL, NULL), META_VERSION);
-	page_size = page[0].db[0].page_size;
+			page[0].version, mdb_version(NULL, NULL, NULL), MDB_META_VERSION);
+	page_size = page[0].tree[0].page_size;
 	if (page_size < 512 || page_size > 65536 || (page_size & (page_size - 1)) != 0)
 		return reason_set(reason, STATUS_CORRUPT, "%s: page size %llu", path,
 			(unsigned long long)page_size);
@@ -179,7 +161,7 @@ check_pages(int fd, const char *path, struct reason *reason)
 		!= (ssize_t)sizeof(page[1]))
 		return reason_set(reason, STATUS_CORRUPT, "%s: shorter than two pages",
 			path);
-	i = page[1].magic == META_MAGIC && page[1].txn_id > page[0].txn_id;
+	i = page[1].magic == MDB_META_MAGIC && page[1].txn_id > page[0].txn_id;
 	if (fstat(fd, &data) != 0)
 		return reason_errno(reason, errno, path);
 	if (!is_whole(&page[i], page_size, (uint64_t)data.st_size))
@@ -214,13 +196,13 @@ mdb_files_check(const char *dir, struct reason *reason)
 static int
 read_meta(int fd, off_t at, struct mdb_commit *out)
 {
-	struct meta_page page;
+	struct mdb_meta page;
 
 	if (pread(fd, out->meta, sizeof(out->meta), at) != (ssize_t)sizeof(out->meta))
 		return STATUS_CORRUPT;
 	memcpy(&page, out->meta, sizeof(page));
-	out->page_size = page.db[0].page_size;
-	if (page.magic != META_MAGIC || page.version != META_VERSION
+	out->page_size = page.tree[0].page_size;
+	if (page.magic != MDB_META_MAGIC || page.version != MDB_META_VERSION
 		|| out->page_size < sizeof(out->meta) || out->page_size > 65536
 		|| page.last_page > (UINT64_MAX >> 17))
 		return STATUS_CORRUPT;
@@ -231,7 +213,7 @@ read_meta(int fd, off_t at, struct mdb_commit *out)
 static uint64_t
 txn_id_of(const struct mdb_commit *commit)
 {
-	struct meta_page page;
+	struct mdb_meta page;
 
 	memcpy(&page, commit->meta, sizeof(page));
 	return page.txn_id;
@@ -279,7 +261,7 @@ mdb_commit_newest(int fd, uint64_t *out_txn_id, struct reason *reason)
 static bool
 has_sound_roots(int fd, const struct mdb_commit *commit)
 {
-	struct meta_page page;
+	struct mdb_meta page;
 	struct stat file;
 
 	memcpy(&page, commit->meta, sizeof(page));
@@ -336,7 +318,7 @@ mdb_commit_copy(
 	struct reason *reason)
 {
 	off_t at = 2 * (off_t)commit->page_size;
-	struct meta_page page;
+	struct mdb_meta page;
 
 	memcpy(&page, commit->meta, sizeof(page));
 	if (lseek(to, at, SEEK_SET) != at)

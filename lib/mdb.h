@@ -36,11 +36,10 @@ int mdb_files_compare(const struct mdb_files *open, const struct mdb_files *now,
 	struct reason *reason);
 
 /*
- * Reads both meta pages of data.mdb and refuses what LMDB would answer with a crash or by
- * starting afresh: an empty file or one that ends before the roots of its trees
- * (STATUS_CORRUPT), another format or page size (STATUS_FOREIGN). What is missing behind them is not
- * found here. Layout as in LMDB 0.9, page header 16 bytes, then MDB_meta (mdb.c,
- * "struct MDB_meta"). Only for an environment that this process has not open.
+ * Reads both meta pages of data.mdb (lib/mdb_meta.h) and refuses what LMDB would answer with a
+ * crash or by starting afresh: an empty file or one that ends before the roots of its trees
+ * (STATUS_CORRUPT), another format or page size (STATUS_FOREIGN). What is missing behind them
+ * is not found here. Only for an environment that this process has not open.
  */
 int mdb_files_check(const char *dir, struct reason *reason);
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/mdb_meta.h"
 #include "lib/status.h"
 
 #define PAGE_HEAD 16u
@@ -354,7 +355,7 @@ visit_tree(struct walk *walk)
 	const struct mdb_image_tree *tree = &walk->image->tree[walk->tree];
 	struct bounds all = { NULL, NULL };
 
-	if (tree->root == MDB_IMAGE_NO_PAGE)
+	if (tree->root == MDB_META_NO_ROOT)
 		return tree->depth == 0 && tree->entries == 0
 			? STATUS_OK
 			: corrupt(walk, walk->image->txn_id & 1, "a tree without root");

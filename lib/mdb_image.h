@@ -24,8 +24,7 @@
 
 enum { MDB_IMAGE_FREE, MDB_IMAGE_MAIN }; /* the trees: list of free pages, what is stored */
 
-#define MDB_IMAGE_NO_PAGE UINT64_MAX /* the root of an empty tree */
-#define MDB_IMAGE_PAGE_KINDS 0x6f    /* flags of a page that say what it is */
+#define MDB_IMAGE_PAGE_KINDS 0x6f /* flags of a page that say what it is */
 
 struct mdb_image_tree {
 	uint16_t flags, depth;

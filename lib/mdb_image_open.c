@@ -13,10 +13,9 @@
 
 #include "lib/mdb.h"
 #include "lib/mdb_image.h"
+#include "lib/mdb_meta.h"
 #include "lib/status.h"
 
-#define MAGIC 0xbeefc0deu
-#define VERSION 1u
 #define PAGE_META 0x08
 #define DEPTH_MAX 32 /* mdb.c CURSOR_STACK */
 #define MAP_MAX ((uint64_t)1 << 46) /* what a process can map; LMDB believes the meta page */
@@ -24,32 +23,17 @@
 #define FLAG_INTEGER 0x08    /* MDB_INTEGERKEY: only the list of free pages has it */
 #define READ_SIZE 65536
 
-/* As in mdb.c: header of the page, then MDB_meta. */
-struct meta_page {
-	uint64_t number;
-	uint16_t pad, flags;
-	uint32_t unused;
-	uint32_t magic, version;
-	uint64_t address, map_size;
-	struct {
-		uint32_t page_size;
-		uint16_t flags, depth;
-		uint64_t branch_pages, leaf_pages, overflow_pages, entries, root;
-	} tree[2];
-	uint64_t last_page, txn_id;
-};
-
 /* What LMDB wants of both. */
 static int
-check_header(const struct meta_page *page, unsigned number, struct reason *reason)
+check_header(const struct mdb_meta *page, unsigned number, struct reason *reason)
 {
 	uint32_t page_size = page->tree[MDB_IMAGE_FREE].page_size;
 
-	if (page->magic != MAGIC)
+	if (page->magic != MDB_META_MAGIC)
 		return reason_set(reason, STATUS_CORRUPT, "meta page %u: not of LMDB", number);
-	if (page->version != VERSION)
+	if (page->version != MDB_META_VERSION)
 		return reason_set(reason, STATUS_FOREIGN,
-			"LMDB data format %u: this program knows %u", page->version, VERSION);
+			"LMDB data format %u: this program knows %u", page->version, MDB_META_VERSION);
 	if (page->number != number || (page->flags & MDB_IMAGE_PAGE_KINDS) != PAGE_META
 		|| page_size < 512 || page_size > 65536 || (page_size & (page_size - 1)) != 0)
 		return reason_set(reason, STATUS_CORRUPT, "meta page %u: damaged", number);
@@ -57,7 +41,7 @@ check_header(const struct meta_page *page, unsigned number, struct reason *reaso
 }
 
 static int
-check_meta(const struct meta_page *page, unsigned number, struct reason *reason)
+check_meta(const struct mdb_meta *page, unsigned number, struct reason *reason)
 {
 	int status = check_header(page, number, reason);
 	unsigned i;
@@ -72,7 +56,7 @@ check_meta(const struct meta_page *page, unsigned number, struct reason *reason)
 		return reason_set(reason, STATUS_CORRUPT, "meta page %u: damaged", number);
 	for (i = 0; i < 2; i++)
 		if (page->tree[i].depth > DEPTH_MAX
-			|| (page->tree[i].root != MDB_IMAGE_NO_PAGE
+			|| (page->tree[i].root != MDB_META_NO_ROOT
 				&& page->tree[i].root > page->last_page))
 			return reason_set(reason, STATUS_CORRUPT, "meta page %u: damaged",
 				number);
@@ -83,7 +67,7 @@ check_meta(const struct meta_page *page, unsigned number, struct reason *reason)
  * rest of the older one is not looked at: a power loss may have come while it was written
  * over, in part, and the next commit writes it anew. */
 static int
-find_meta(const uint8_t *bytes, uint64_t size, struct meta_page page[2],
+find_meta(const uint8_t *bytes, uint64_t size, struct mdb_meta page[2],
 	struct reason *reason)
 {
 	uint32_t page_size;
@@ -106,7 +90,7 @@ find_meta(const uint8_t *bytes, uint64_t size, struct meta_page page[2],
 }
 
 static void
-fill(const void *bytes, uint64_t size, const struct meta_page *page, struct mdb_image *out)
+fill(const void *bytes, uint64_t size, const struct mdb_meta *page, struct mdb_image *out)
 {
 	unsigned i;
 
@@ -134,8 +118,8 @@ int
 mdb_image_open(const void *bytes, uint64_t size, uint64_t txn_id, struct mdb_image *out,
 	struct reason *reason)
 {
-	struct meta_page page[2];
-	const struct meta_page *found;
+	struct mdb_meta page[2];
+	const struct mdb_meta *found;
 	int status;
 
 	if (sizeof(void *) != 8)
@@ -157,7 +141,7 @@ mdb_image_open_damaged(
 	const void *bytes, uint64_t size, struct mdb_image *out, struct reason *reason)
 {
 	static const uint32_t sizes[] = { 4096, 8192, 16384, 32768, 65536 };
-	struct meta_page page, found = { .txn_id = 0 };
+	struct mdb_meta page, found = { .txn_id = 0 };
 	unsigned i, good = 0;
 
 	if (sizeof(void *) != 8)
