@@ -32,6 +32,7 @@ struct walk {
 	void *context;
 	struct reason *reason;
 	uint64_t *damaged;   /* NULL: the first is the end */
+	bool is_ended;       /* by fn, whatever its status says */
 	uint8_t *used;       /* a bit per page; NULL: not looked after */
 	uint64_t branch_pages, leaf_pages, overflow_pages, entries;
 };
@@ -225,9 +226,11 @@ visit_entry(struct walk *walk, const struct node *node)
 	int status = node->is_big ? read_big(walk, node, &value) : STATUS_OK;
 
 	walk->entries++;
-	return status == STATUS_OK && walk->fn
-		? walk->fn(walk->context, &node->key, &value, walk->reason)
-		: status;
+	if (status != STATUS_OK || !walk->fn)
+		return status;
+	status = walk->fn(walk->context, &node->key, &value, walk->reason);
+	walk->is_ended = status != STATUS_OK;
+	return status;
 }
 
 /* --- descent --- */
@@ -236,7 +239,7 @@ visit_entry(struct walk *walk, const struct node *node)
 static int
 forgive(struct walk *walk, int status)
 {
-	if (status != STATUS_CORRUPT || !walk->damaged)
+	if (status != STATUS_CORRUPT || walk->is_ended || !walk->damaged)
 		return status;
 	++*walk->damaged;
 	return STATUS_OK;

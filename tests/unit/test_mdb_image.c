@@ -226,6 +226,33 @@ test_what_is_left_of_a_damaged_file_is_walked(void **state)
 		mdb_image_walk(&image, 0, UINT8_MAX, see, &seen, NULL, &reason), STATUS_CORRUPT);
 }
 
+static int
+stop(void *context, const struct mdb_image_text *key, const struct mdb_image_text *value,
+	struct reason *why)
+{
+	unsigned *calls = context;
+
+	(void)key, (void)value;
+	++*calls;
+	return reason_set(why, STATUS_CORRUPT, "of another file");
+}
+
+static void
+test_a_walk_that_leaves_out_damage_ends_as_its_caller_says(void **state)
+{
+	struct mdb_image image;
+	uint64_t damaged;
+	unsigned calls = 0;
+
+	(void)state;
+	assert_int_equal(mdb_image_open(file, size, 0, &image, &reason), STATUS_OK);
+	assert_int_equal(mdb_image_walk(&image, 0, UINT8_MAX, stop, &calls, &damaged, &reason),
+		STATUS_CORRUPT);
+	assert_int_equal(calls, 1);
+	assert_int_equal(damaged, 0);
+	assert_string_equal(reason.text, "of another file");
+}
+
 /* Nothing is read outside of the bytes that are there, whatever they say: for sanitizers. */
 static void
 test_any_bytes_can_be_walked(void **state)
@@ -303,6 +330,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			test_a_meta_page_that_was_half_overwritten_does_not_hide_the_other_commit,
 			set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_a_walk_that_leaves_out_damage_ends_as_its_caller_says, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(test_any_bytes_can_be_walked, set_up, tear_down),
 	};
 
