@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /* Restores from files that were prepared: each test damages what set_up and itself wrote. */
+#include "tests/unit/damage.h"
 #include "tests/unit/record.h"
 
 #include <fcntl.h>
-#include <lmdb.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +22,6 @@
 #include "sidecar/restore.h"
 
 #define SIZE (16u << 20)
-#define PAGE 4096
 
 static char root[64], state_dir[80], serve_dir[80], backup_dir[80];
 static struct zone zone;
@@ -176,44 +175,15 @@ static void
 damage_last_meta(void)
 {
 	uint64_t txn_id[2];
-	uint8_t other[64];
 	char path[96];
 	int file, page;
 
 	snprintf(path, sizeof(path), "%s/data.mdb", state_dir);
 	file = open(path, O_RDWR);
 	for (page = 0; page < 2; page++)
-		assert_int_equal(pread(file, &txn_id[page], 8, page * PAGE + 144), 8);
-	memset(other, 0x55, sizeof(other));
-	assert_int_equal(pwrite(file, other, sizeof(other),
-				 (txn_id[1] > txn_id[0] ? PAGE : 0) + 16),
-		sizeof(other));
+		assert_int_equal(pread(file, &txn_id[page], 8, page * DAMAGE_PAGE + 144), 8);
 	close(file);
-}
-
-/* One value, while state is closed: another last byte. */
-static void
-damage_value(const void *name, size_t len)
-{
-	uint8_t bytes[512];
-	MDB_val key = { len, (void *)(uintptr_t)name }, value;
-	MDB_env *env;
-	MDB_txn *txn;
-	MDB_dbi dbi;
-
-	assert_int_equal(mdb_env_create(&env), 0);
-	assert_int_equal(mdb_env_set_mapsize(env, SIZE), 0);
-	assert_int_equal(mdb_env_open(env, state_dir, 0, 0600), 0);
-	assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
-	assert_int_equal(mdb_dbi_open(txn, NULL, 0, &dbi), 0);
-	assert_int_equal(mdb_get(txn, dbi, &key, &value), 0);
-	assert_in_range(value.mv_size, 1, sizeof(bytes));
-	memcpy(bytes, value.mv_data, value.mv_size);
-	bytes[value.mv_size - 1] ^= 0x20;
-	value.mv_data = bytes;
-	assert_int_equal(mdb_put(txn, dbi, &key, &value, 0), 0);
-	assert_int_equal(mdb_txn_commit(txn), 0);
-	mdb_env_close(env);
+	damage_meta(state_dir, txn_id[1] > txn_id[0]);
 }
 
 static void
@@ -283,7 +253,7 @@ the_revision_is_above_all_that_is_found(void **context)
 	make_backup();
 	put("b.live", 5000);
 	close_state();
-	damage_value("M", 1);
+	damage_value(state_dir, "M", 1);
 	restore();
 	assert_true(result.revision > 5000);
 	assert_true(has("a.live") && has("b.live"));
@@ -336,7 +306,7 @@ whole_records_are_better_than_an_older_serve(void **context)
 	drop("a.live", 3);
 	before = meta;
 	close_state();
-	damage_value(entry, sizeof(entry));
+	damage_value(state_dir, entry, sizeof(entry));
 	restore();
 	assert_false(has("a.live"));
 	assert_true(has("b.live"));
@@ -362,8 +332,8 @@ deletes_that_nobody_knows_of_are_said(void **context)
 	drop("a.live", 4);
 	drop("b.live", 5);
 	close_state();
-	damage_value(record, sizeof(record) - 1);
-	damage_value(entry, sizeof(entry));
+	damage_value(state_dir, record, sizeof(record) - 1);
+	damage_value(state_dir, entry, sizeof(entry));
 	restore();
 	assert_said("restored from serve", true);
 	assert_said("deleted RRsets may be back", true);
@@ -382,7 +352,7 @@ deletes_that_the_log_names_are_done(void **context)
 	make_serve(owners, 2);
 	drop("a.live", 3);
 	close_state();
-	damage_value(record, sizeof(record) - 1);
+	damage_value(state_dir, record, sizeof(record) - 1);
 	restore();
 	assert_said("restored from serve", true);
 	assert_said("may be back", false);
@@ -416,7 +386,7 @@ alarms_stand_on(void **context)
 		state_raise_alarm(txn, RESTORE_ALARM, "the last time", &reason), STATUS_OK);
 	assert_int_equal(state_commit(txn, &reason), STATUS_OK);
 	close_state();
-	damage_value("M", 1);
+	damage_value(state_dir, "M", 1);
 	restore();
 	assert_int_equal(state_begin_read(state, &txn, &reason), STATUS_OK);
 	assert_int_equal(state_walk_alarms(txn, take_alarm, found, &reason), STATUS_OK);
@@ -442,7 +412,7 @@ a_lease_that_is_over_stays_over(void **context)
 	end_lease("behind.live", 7);
 	drop("gone.live", 8);
 	close_state();
-	damage_value("M", 1);
+	damage_value(state_dir, "M", 1);
 	restore();
 	assert_int_equal(expires_of("before.live"), STATE_LEASE_OVER);
 	assert_int_equal(expires_of("behind.live"), STATE_LEASE_OVER);
@@ -485,7 +455,7 @@ a_shortage_chooses_no_poorer_source(void **context)
 	put("a.live", 3);
 	make_backup();
 	close_state();
-	damage_value("M", 1);
+	damage_value(state_dir, "M", 1);
 	make_serve_too_large(&before);
 	restored = restore_make(&config, "why", &result, &reason);
 	/* nor is a state that is missing a first start for that */
