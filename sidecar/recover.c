@@ -71,7 +71,7 @@ restore(const struct config *config, const char *why, bool must_quarantine,
 		status = state_file_adopt(dir, reason);
 	if (status != STATUS_OK) {
 		state_file_remove_new(dir);
-		return reason_prefix(reason, status, "%s; it cannot be restored", why);
+		return reason_prefix(reason, status, "%s: %s; it cannot be restored", dir, why);
 	}
 	if (must_quarantine)
 		log_line(LOG_LEVEL_ERROR, "state: the damaged file is kept as %s", quarantine);
@@ -95,7 +95,8 @@ recover_state(const struct config *config, struct recover_result *out, struct re
 
 		status = find_traces(config, &has_traces, reason);
 		if (status != STATUS_OK)
-			return reason_prefix(reason, status, "state is missing");
+			return reason_prefix(reason, status, "%s: state is missing",
+				config->store.state);
 		if (!has_traces)
 			return STATUS_OK; /* a first start */
 		snprintf(why, sizeof(why), "state was missing");

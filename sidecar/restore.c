@@ -165,7 +165,9 @@ choose(struct restore *restore, struct reason *reason)
 		restore->base_revision = restore->backup_verdict.revision;
 	} else {
 		return reason_set(reason, STATUS_CORRUPT,
-			"there is neither an intact serve nor a backup to restore from");
+			"there is neither an intact serve nor a backup in %s: copy one there, "
+			"or move data.mdb away to begin with nothing",
+			restore->config->backup.directory);
 	}
 	if (restore->has_serve)
 		note_revision(restore, served);
