@@ -22,7 +22,7 @@ _LIBRARY = (
     "mdb mdb_image mdb_image_open name presentation rdata rdata_check rdata_field reason reverse "
     "rrset rule state "
     "state_alarm state_check state_count state_env state_file state_log state_pointer "
-    "state_recount state_rrset tokens zones"
+    "state_quota state_recount state_rrset tokens zones"
 ).split()
 
 
