@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <lmdb.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/sendfile.h>
@@ -342,6 +343,20 @@ mdb_commit_copy(
 			return status_from_mdb_reason(errno, "copy of data.mdb", reason);
 	}
 	return STATUS_OK;
+}
+
+void
+mdb_commit_hide(int fd)
+{
+	const uint64_t none = MDB_META_NO_ROOT;
+	const off_t root = offsetof(struct mdb_meta, tree[1].root);
+	struct mdb_commit first, second;
+
+	if (sizeof(void *) != 8 || read_meta(fd, 0, &first) != STATUS_OK
+		|| read_meta(fd, (off_t)first.page_size, &second) != STATUS_OK
+		|| pwrite(fd, &none, sizeof(none), root) != (ssize_t)sizeof(none))
+		return;
+	(void)!pwrite(fd, &none, sizeof(none), (off_t)first.page_size + root);
 }
 
 int

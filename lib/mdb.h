@@ -72,6 +72,11 @@ int mdb_commit_write_meta(const struct mdb_commit *commit, int to, struct reason
 int mdb_commit_copy(const struct mdb_commit *commit, int from, int to, bool (*must_stop)(void),
 	struct reason *reason);
 
+/* Of files that were replaced: whoever has them open finds an empty tree from its next
+ * transaction on, whatever keeps it from noticing (one that was stopped, say); open transactions
+ * go on. Nobody writes to them any more. What is no environment is left alone. */
+void mdb_commit_hide(int fd);
+
 /*
  * Gives lock.mdb in `dir` its blocks, for `readers` slots, making it when it is missing. LMDB
  * itself leaves holes and maps them: on a full disk whoever touches one, livezoned or a

@@ -143,6 +143,20 @@ store_writer_open(const char *dir, uint64_t size_limit, struct store_writer **ou
 	return STATUS_OK;
 }
 
+/* An Unbound that was stopped has not seen that serve was replaced, and would answer from the
+ * old one when it goes on: it finds nothing there, and its snapshot answers. */
+static void
+hide(DIR *dir)
+{
+	int fd = openat(dirfd(dir), "data.mdb",
+		O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0)
+		return;
+	mdb_commit_hide(fd);
+	close(fd);
+}
+
 /* Removes a directory of ours: files, and empty directories that somebody put in their
  * place; no descent. An absent one is fine. */
 static int
@@ -153,6 +167,7 @@ remove_directory(const char *path, struct reason *reason)
 
 	if (!dir)
 		return errno == ENOENT ? STATUS_OK : reason_errno(reason, errno, path);
+	hide(dir);
 	while ((entry = readdir(dir)))
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
 			if (unlinkat(dirfd(dir), entry->d_name, 0) != 0)
@@ -253,21 +268,25 @@ store_writer_tidy(const char *dir)
 void
 store_writer_close(struct store_writer *writer)
 {
+	bool is_new, is_replaced;
+	mdb_filehandle_t fd;
+
 	if (!writer)
 		return;
+	is_new = strcmp(writer->path, writer->dir) != 0; /* nobody else can have it open yet */
+	is_replaced = !is_new && store_writer_check(writer, NULL) == STATUS_FOREIGN;
+	/* others may have moved its directory, which nobody removes then */
+	if (is_replaced && mdb_env_get_fd(writer->env, &fd) == 0)
+		mdb_commit_hide(fd);
 	/* closed only when replaced: new openers find other files, so nobody can adopt the
 	 * shared mutexes that some LMDB versions destroy here (doc/lmdb.md, "closing") */
-	if (strcmp(writer->path, writer->dir) != 0) {
-		/* nobody else can have it open yet */
-		close_env(writer);
-		remove_directory(writer->path, NULL);
-	} else if (store_writer_check(writer, NULL) == STATUS_FOREIGN
-		&& mdb_lock_check(&writer->lock, NULL) == STATUS_OK) {
-		close_env(writer);
-	} else {
+	if (!is_new && (!is_replaced || mdb_lock_check(&writer->lock, NULL) != STATUS_OK)) {
 		retire(writer);
 		return;
 	}
+	close_env(writer);
+	if (is_new)
+		remove_directory(writer->path, NULL);
 	free(writer);
 }
 

@@ -128,17 +128,18 @@ def test_a_long_reading_ends_for_a_state_that_is_opened_anew(livezone, cleanup):
     assert reply.status == 200
     pid = whole.daemon.process.pid
     data = Path(whole.daemon.config["store"]["state"]) / "data.mdb"
-    refused = set()
-    for path in ("/v1/backup", "/v1/zones/live.test"):
+
+    def is_refused(path):
+        """Was a reader of `path` at work when the state was opened anew?"""
         broken = Strace(pid, "fdatasync", "error=ENOSPC:when=1", paths=[data],
                         tid=thread(pid, "writer"))
         cleanup.callback(broken.close)
-        stop = threading.Event()
+        stop, refused = threading.Event(), threading.Event()
 
         def read():
             while not stop.is_set():
                 if whole.api.request("GET", path).status == 503:
-                    refused.add(path)
+                    refused.set()
                     return
 
         readers = [threading.Thread(target=read) for _ in range(3)]
@@ -152,7 +153,10 @@ def test_a_long_reading_ends_for_a_state_that_is_opened_anew(livezone, cleanup):
             broken.close()
             for reader in readers:
                 reader.join(60)
-    assert refused == {"/v1/backup", "/v1/zones/live.test"}
+        return refused.is_set()
+
+    for path in ("/v1/backup", "/v1/zones/live.test"):
+        wait_until(lambda: is_refused(path), 30, f"a reader of {path} is refused")
 
 
 def test_a_first_start_on_a_full_disk_says_so_and_leaves_nothing_in_the_way(

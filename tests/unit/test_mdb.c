@@ -380,6 +380,50 @@ a_file_that_shrinks_is_no_copy(void **state)
 	close(to);
 }
 
+/* As a reader that was stopped sees it when it goes on. */
+static void
+a_replaced_file_is_empty_for_the_next_transaction(void **state)
+{
+	unsigned wanted = 1;
+	MDB_val key = { sizeof(wanted), &wanted }, value;
+	MDB_txn *before, *after;
+	MDB_env *env;
+	MDB_dbi dbi;
+	int fd;
+
+	(void)state;
+	assert_int_equal(mdb_env_create(&env), 0);
+	assert_int_equal(mdb_env_open(env, dir, MDB_RDONLY | MDB_NOTLS, 0), 0);
+	assert_int_equal(mdb_txn_begin(env, NULL, MDB_RDONLY, &before), 0);
+	assert_int_equal(mdb_dbi_open(before, NULL, 0, &dbi), 0);
+	fd = open(path_of("data.mdb"), O_RDWR);
+	mdb_commit_hide(fd);
+	close(fd);
+	assert_int_equal(mdb_get(before, dbi, &key, &value), 0);
+	assert_int_equal(mdb_txn_begin(env, NULL, MDB_RDONLY, &after), 0);
+	assert_int_equal(mdb_get(after, dbi, &key, &value), MDB_NOTFOUND);
+	mdb_txn_abort(after);
+	mdb_txn_abort(before);
+	mdb_env_close(env);
+}
+
+static void
+what_is_no_environment_is_not_hidden(void **state)
+{
+	char bytes[2 * PAGE] = "no LMDB", seen[2 * PAGE];
+	int fd = open(path_of("data.mdb"), O_RDWR | O_TRUNC);
+
+	(void)state;
+	assert_int_equal(write(fd, bytes, sizeof(bytes)), sizeof(bytes));
+	mdb_commit_hide(fd);
+	assert_int_equal(pread(fd, seen, sizeof(seen), 0), sizeof(seen));
+	assert_memory_equal(seen, bytes, sizeof(bytes));
+	assert_int_equal(ftruncate(fd, 0), 0);
+	mdb_commit_hide(fd);
+	assert_int_equal(lseek(fd, 0, SEEK_END), 0);
+	close(fd);
+}
+
 static bool
 yes(void)
 {
@@ -415,6 +459,8 @@ main(void)
 		TEST(a_commit_can_be_copied_and_opened),
 		TEST(a_file_that_shrinks_is_no_copy),
 		TEST(a_copy_can_be_given_up),
+		TEST(a_replaced_file_is_empty_for_the_next_transaction),
+		TEST(what_is_no_environment_is_not_hidden),
 	};
 
 	return cmocka_run_group_tests_name("mdb", tests, NULL, NULL);
