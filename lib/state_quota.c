@@ -98,10 +98,11 @@ find_kept(struct state_txn *txn, struct state_quota *quota)
 	MDB_env *env = txn->state->env;
 	MDB_txn *reader;
 	MDB_envinfo info;
-	int code = mdb_env_info(env, &info);
+	int code = mdb_env_info(env, &info), dead;
 
 	if (code != 0 || info.me_last_pgno < quota->pages[false])
 		return code;
+	mdb_reader_check(env, &dead); /* a reader that was killed keeps nothing */
 	if (mdb_reader_list(env, &take_older, &oldest) < 0 || oldest.txn_id >= info.me_last_txnid)
 		return 0;
 	code = mdb_txn_begin(env, NULL, MDB_RDONLY, &reader);

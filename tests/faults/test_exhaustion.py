@@ -354,7 +354,7 @@ def test_f40_network_file_system(faults, livezoned, livezone, monkeypatch):
 
 
 def test_f41_map_full_by_data(faults):
-    whole = faults.whole(store={"size-limit": "8MiB"})
+    whole = faults.whole(store={"size-limit": faults.pick("8MiB", "32MiB")})
     with faults.probing(whole) as watch:
         with watch.fault():
             stored = put_until(whole.api, 507)

@@ -188,7 +188,8 @@ class Judge:
             if kind != "foreign":
                 verdict.unlive_ns.append(probe.sent_ns if probe.rcode == LOST else end_ns)
             return
-        verdict.latencies_us.append(probe.latency_us)
+        if not self._is_excused(probe, end_ns):
+            verdict.latencies_us.append(probe.latency_us)
         fault = self._fault_of(probe, kind, expected, name, end_ns)
         if fault and len(verdict.wrong) < 1000:
             verdict.wrong.append(
