@@ -145,8 +145,18 @@ class Soak:
             "serve MB": megabytes(livezone.serve / "data.mdb"),
             "state MB": megabytes(livezone.state / "data.mdb"),
             "slots": reader_slots(livezone.serve),
-            "fds": sum(len(os.listdir(f"/proc/{p.pid}/fd")) for p in (unbound, daemon)),
+            "fds": self.descriptors(),
         }
+
+    def descriptors(self):
+        """The clients have ended, but livezoned may see the end of their connections a moment
+        later: the least of a second."""
+        counts, end = [], time.monotonic() + 1
+        while not counts or time.monotonic() < end:
+            counts.append(sum(len(os.listdir(f"/proc/{process.pid}/fd"))
+                              for process in (self.livezone.process, self.livezone.daemon)))
+            time.sleep(0.1)
+        return min(counts)
 
     def run(self):
         pids = self.livezone.process.pid, self.livezone.daemon.pid

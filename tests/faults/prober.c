@@ -45,7 +45,7 @@ enum { RCODE_LOST = 255, EDE_NONE = 0xffff };
 enum {
 	FLAG_TRUNCATED = 1,
 	FLAG_BAD_TXT = 2,  /* not "number,crc" of this name */
-	FLAG_MALFORMED = 4 /* another question's answer, or not a DNS message */
+	FLAG_MALFORMED = 4 /* no DNS message */
 };
 
 /* As it lies in the log, little-endian. */
@@ -99,6 +99,7 @@ static bool send_to(int sock, const struct flight *flight);
 static const struct question *choose(void);
 static int encode_query(uint16_t id, const char *name, uint16_t type, uint8_t *out);
 static void receive(int sock);
+static bool is_answer_to(const struct flight *flight, const uint8_t *wire, size_t len);
 static void judge(struct flight *flight, const uint8_t *wire, size_t len);
 static void read_record(struct flight *flight, struct reader *reader, bool is_answer);
 static void read_text(struct flight *flight, struct reader text);
@@ -343,11 +344,20 @@ receive(int sock)
 			continue;
 		wire[len] = 0; /* ends a number */
 		flight = &flights[(wire[0] << 8 | wire[1]) % QUERIES];
-		if (!flight->is_open)
+		if (!flight->is_open || !is_answer_to(flight, wire, (size_t)len))
 			continue;
 		judge(flight, wire, (size_t)len);
 		finish(flight, now_ns());
 	}
+}
+
+/* Ids come again after 33 s: who was stopped for longer answers what nobody waits for. */
+static bool
+is_answer_to(const struct flight *flight, const uint8_t *wire, size_t len)
+{
+	size_t asked = (size_t)flight->query_len - 12 - 11;
+
+	return len >= 12 + asked && memcmp(wire + 12, flight->query + 12, asked) == 0;
 }
 
 static const uint8_t *
@@ -402,8 +412,7 @@ judge(struct flight *flight, const uint8_t *wire, size_t len)
 	flight->record.rcode = head[3] & 15;
 	if (head[2] & 2)
 		flight->record.flags |= FLAG_TRUNCATED;
-	if (!(head[2] & 0x80) || (head[4] << 8 | head[5]) != 1 || len < 12 + asked
-		|| memcmp(wire + 12, flight->query + 12, asked) != 0) {
+	if (!(head[2] & 0x80) || (head[4] << 8 | head[5]) != 1) {
 		flight->record.flags |= FLAG_MALFORMED;
 		return;
 	}
