@@ -73,7 +73,9 @@ def test_f23_serve_lost_while_unbound_is_down(faults, what):
                     truncate(faults.data_of(whole), "half")
             whole.unbound.start()
         watch.wait_live()
-    watch.must(fallback_ok=True, servfail=None, same_process=False, live_within=5.0)
+    # it may have opened the old serve just before that was replaced, and not have told
+    watch.must(stale_ok=True, fallback_ok=True, servfail=None, same_process=False,
+               live_within=5.0)
 
 
 @pytest.mark.parametrize("what", cases(["missing", "truncated"], 1))

@@ -136,23 +136,12 @@ LIVE = {"lock empty", "lock garbage"}
 STALE = {"lock not to be written", "lock a directory"}
 
 
-def other_user(faults, directory):
-    """nobody, when it may load the module and read its settings."""
-    user = pwd.getpwnam("nobody")
-    may = subprocess.run(["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}",
-                          "--clear-groups", "test", "-r", build.MODULE])
-    if may.returncode:
-        faults.skip(f"nobody may not read {build.MODULE}")
-    return user
-
-
 @pytest.mark.parametrize("store", cases(STORES, 3))
 def test_f15_started_with_an_unreadable_store(
     faults, store, memory_path, upstream, cleanup, watch_log
 ):
     """As a user of its own, because root may read everything."""
-    faults.need("setpriv")
-    user = other_user(faults, memory_path)
+    user = faults.other_user()
     memory_path.chmod(0o755)
     run = memory_path / "run"
     run.mkdir()
@@ -386,8 +375,7 @@ def fill_chroot(root):
 
 def test_f20_chroot_and_a_user_of_its_own(faults, memory_path, upstream, cleanup, watch_log):
     """The library, what it needs, its settings and serve are inside; there is no /proc."""
-    faults.need("setpriv")
-    user = other_user(faults, memory_path)
+    user = faults.other_user()
     memory_path.chmod(0o755)
     root = memory_path / "root"
     fill_chroot(root)

@@ -35,15 +35,17 @@ A row that has no probing calls faults.record(note=...) with what it has shown.
 import contextlib
 import json
 import os
+import pwd
 import re
 import shutil
+import subprocess
 import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from . import truth
+from . import build, truth
 from .load import Load, address, value_of_address
 from .prober import Prober
 from .resolver import records_of
@@ -290,6 +292,16 @@ class Faults:
                 pytest.skip(f"{tool} is not installed")
         if os.geteuid():
             pytest.skip("needs root")
+
+    def other_user(self):
+        """nobody, when it may load the module."""
+        self.need("setpriv")
+        user = pwd.getpwnam("nobody")
+        may = subprocess.run(["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}",
+                              "--clear-groups", "test", "-r", build.MODULE])
+        if may.returncode:
+            self.skip(f"nobody may not read {build.MODULE}")
+        return user
 
     def directory(self):
         self._watches += 1
