@@ -62,7 +62,7 @@ def test_f3_killed_at_every_call_of_a_write(faults, place, tmp_path):
             else:
                 kills[name] = break_at_some_calls(whole, operation, calls, random.Random(3), 14)
             assert kills[name] >= 5, calls
-    watch.must(note=f"kills: {kills}; state on {place}")
+    watch.must(note=f"kills: {kills}")
 
 
 class Rebuild(Batch):
