@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/clock.h"
-#include "lib/status.h"
+#include "lib/base/clock.h"
+#include "lib/base/status.h"
 
 #define PROGRESS_MS 200 /* between two looks of the progress line */
 

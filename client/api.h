@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "lib/reason.h"
+#include "lib/base/reason.h"
 
 struct api;
 

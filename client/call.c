@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "client/output.h"
-#include "lib/config.h"
-#include "lib/status.h"
+#include "lib/config/config.h"
+#include "lib/base/status.h"
 
 #define TOKEN_MAX 512 /* livezoned's own are 43 bytes; a whole file is a mistake */
 

@@ -10,7 +10,7 @@
 #include "client/call.h"
 #include "client/cmd.h"
 
-#define NAME_MAX_LEN 32 /* as lib/state.h has it; livezoned checks */
+#define NAME_MAX_LEN 32 /* as sidecar/state/state.h has it; livezoned checks */
 
 enum command_exit
 cmd_acknowledge(const struct command_line *line)

@@ -17,7 +17,7 @@
 #include "client/call.h"
 #include "client/cmd.h"
 #include "client/output.h"
-#include "lib/backup_line.h"
+#include "lib/base/backup_line.h"
 
 static FILE *open_partial(const char *path, char **out_partial);
 static enum command_exit fetch(const struct command_line *line, FILE *file);

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "client/cmd.h"
-#include "lib/config.h"
+#include "lib/config/config.h"
 
 enum command_exit
 cmd_check_config(const struct command_line *line)

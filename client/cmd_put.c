@@ -10,7 +10,7 @@
 #include "client/cmd.h"
 #include "client/output.h"
 #include "client/target.h"
-#include "lib/rrset.h"
+#include "lib/dns/rrset.h"
 
 static struct json_object *make_rrset(const struct command_line *line, uint64_t ttl);
 static void add_text(struct json_object *json, const char *key, const char *value);

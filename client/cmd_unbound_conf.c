@@ -10,8 +10,8 @@
 
 #include "client/cmd.h"
 #include "client/local_zones.h"
-#include "lib/config.h"
-#include "lib/presentation.h"
+#include "lib/config/config.h"
+#include "lib/dns/presentation.h"
 
 static void print_server(const struct zones *zones, const char *address);
 static void print_zone(const struct zone *zone);

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "lib/reason.h"
+#include "lib/base/reason.h"
 
 struct api;
 

@@ -11,10 +11,10 @@
 #include <string.h>
 
 #include "client/output.h"
-#include "lib/masterfile.h"
-#include "lib/presentation.h"
-#include "lib/rdata.h"
-#include "lib/status.h"
+#include "lib/dns/masterfile.h"
+#include "lib/dns/presentation.h"
+#include "lib/dns/rdata.h"
+#include "lib/base/status.h"
 
 /* Stands for "no TTL given": the API then takes the zone's, which we do not know here. */
 #define TTL_UNSET UINT32_MAX

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "lib/presentation.h"
+#include "lib/dns/presentation.h"
 
 /* Writes the name of the *inout_index-th one and counts on; false at the end. */
 bool local_zones_next(size_t *inout_index, char out[PRESENTATION_NAME_MAX]);

@@ -8,8 +8,8 @@
 #pragma once
 
 #include "client/command.h"
-#include "lib/name.h"
-#include "lib/presentation.h"
+#include "lib/dns/name.h"
+#include "lib/dns/presentation.h"
 
 #define TARGET_PATH_MAX (3 * PRESENTATION_NAME_MAX + 256)
 

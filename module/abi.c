@@ -11,7 +11,7 @@
 #include <malloc.h>
 #include <string.h>
 
-#include "lib/status.h"
+#include "lib/base/status.h"
 
 /* Allocators round sizes up: glibc to 16, others to the next of four classes per
  * doubling. */

@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-#include "lib/reason.h"
+#include "lib/base/reason.h"
 #include "module/host.h"
 
 /* At load, on the main thread. `own_init` is our init(). Returns 0, or STATUS_FOREIGN and

@@ -13,7 +13,7 @@
 
 struct visit {
 	struct breaker *breaker;
-	const struct side *own;
+	const struct identity *own;
 	uint64_t now_ms;
 };
 
@@ -22,7 +22,7 @@ static bool is_dead(const struct visit *visit, const struct report *report);
 static void add_crash(struct breaker *breaker, uint64_t at_ms);
 
 void
-breaker_begin(struct breaker *breaker, const char *dir, const struct side *own,
+breaker_begin(struct breaker *breaker, const char *dir, const struct identity *own,
 	uint64_t now_ms)
 {
 	struct visit visit = { .breaker = breaker, .own = own, .now_ms = now_ms };

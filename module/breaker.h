@@ -7,7 +7,7 @@
  * module answer, for BREAKER_PAUSE_MS. Then it is read again; a crash within the window
  * after that doubles the pause, up to BREAKER_PAUSE_MAX_MS.
  *
- * What is counted: a process that left a report without "ended" (lib/report.h): a signal,
+ * What is counted: a process that left a report without "ended" (lib/report/report.h): a signal,
  * an abort, SIGKILL, out of memory, exit(3) without deinit() once a query came. Not: SIGTERM,
  * unbound-control stop, reload, a start that fails, livezone-prestart. A clean end forgets what came before it, so that whoever starts Unbound anew
  * by hand has the store at once. Unbounds that share a serve directory are counted
@@ -25,7 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "lib/report.h"
+#include "lib/report/report.h"
 
 #define BREAKER_CRASHES REPORT_CRASHES
 #define BREAKER_WINDOW_MS 60000
@@ -46,7 +46,7 @@ struct breaker {
 
 /* Learns from the reports of dead processes in `dir`. Once in a process, before the store is
  * touched and before the first report of ours is written. */
-void breaker_begin(struct breaker *breaker, const char *dir, const struct side *own,
+void breaker_begin(struct breaker *breaker, const char *dir, const struct identity *own,
 	uint64_t now_ms);
 
 /* Removes the reports that breaker_begin took up; when ours is written, which has them in

@@ -14,14 +14,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lib/config.h"
-#include "lib/status.h"
-#include "lib/guard.h"
+#include "lib/config/config.h"
+#include "lib/base/status.h"
+#include "lib/serve/guard.h"
 #include "module/abi.h"
-#include "module/forget.h"
+#include "module/cache_purge.h"
 #include "module/host.h"
 #include "module/keeper.h"
-#include "module/loop.h"
+#include "module/cname_loop.h"
 #include "module/query.h"
 #include "module/worker.h"
 
@@ -82,7 +82,7 @@ init(struct module_env *env, int id)
 	}
 	if (!read_settings(env))
 		return 0;
-	if (!loop_init(env, id, &config->zones))
+	if (!cname_loop_init(env, id, &config->zones))
 		log_warn("livezone: the host refuses an EDNS option: circles of CNAMEs "
 			 "through public names end by time-out only");
 	if (getenv(TRIAL_ENVIRONMENT))
@@ -168,7 +168,7 @@ forget_new_zones(struct module_env *env, const struct config *before)
 		const struct zone *zone = &config->zones.zone[i];
 
 		if (!zones_find(&before->zones, &zone->key))
-			forget_zone(env, zone);
+			cache_purge_zone(env, zone);
 	}
 }
 
@@ -216,7 +216,7 @@ say(enum keeper_level level, const char *text)
 void
 deinit(struct module_env *env, int id)
 {
-	loop_done(env, id);
+	cname_loop_done(env, id);
 	if (keeper && !keeper_stop(keeper)) {
 		log_err("livezone: the keeper waits for another process and is left behind");
 		keeper = NULL;

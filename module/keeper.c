@@ -16,11 +16,11 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "lib/clock.h"
-#include "lib/guard.h"
-#include "lib/report.h"
-#include "lib/pace.h"
-#include "lib/status.h"
+#include "lib/base/clock.h"
+#include "lib/serve/guard.h"
+#include "lib/report/report.h"
+#include "lib/base/throttle.h"
+#include "lib/base/status.h"
 #include "module/breaker.h"
 #include "module/live.h"
 #include "module/snapshot.h"
@@ -66,7 +66,7 @@ static int start_thread(struct keeper *keeper, struct reason *reason);
 static void close_wake_fd(struct keeper *keeper);
 static bool wait_for(struct keeper *keeper, const bool *flag, unsigned limit_ms);
 static void tell(struct keeper *keeper, bool *flag);
-static void forget_parent(struct keeper *keeper);
+static void cache_purge_parent(struct keeper *keeper);
 static bool join(struct keeper *keeper);
 static void leave_behind(struct keeper *keeper);
 static void *run(void *argument);
@@ -128,7 +128,7 @@ start_thread(struct keeper *keeper, struct reason *reason)
 
 	keeper->pid = getpid();
 	keeper->report.pid = keeper->pid;
-	side_init(&keeper->report.side);
+	identity_init(&keeper->report.side);
 	keeper->has_tried = keeper->has_ended = false;
 	keeper->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (keeper->wake_fd < 0)
@@ -197,7 +197,7 @@ keeper_stop(struct keeper *keeper)
 	if (!keeper->is_running)
 		return true;
 	if (keeper->pid != getpid()) {
-		forget_parent(keeper);
+		cache_purge_parent(keeper);
 		return true;
 	}
 	atomic_store(&keeper->is_stopping, true);
@@ -220,9 +220,9 @@ keeper_stop(struct keeper *keeper)
 
 /* In a forked process: thread, store and report are the parent's. */
 static void
-forget_parent(struct keeper *keeper)
+cache_purge_parent(struct keeper *keeper)
 {
-	store_reader_follow_fork();
+	serve_reader_follow_fork();
 	live_forget(&keeper->live, keeper->settings.workers);
 	snapshot_forget(&keeper->snapshot, keeper->settings.workers);
 	close_wake_fd(keeper);
@@ -263,7 +263,7 @@ keeper_follow_fork(struct keeper *keeper)
 {
 	if (!keeper->is_running || keeper->pid == getpid())
 		return;
-	forget_parent(keeper);
+	cache_purge_parent(keeper);
 	(void)start_thread(keeper, NULL);
 }
 
@@ -272,7 +272,7 @@ run(void *argument)
 {
 	struct keeper *keeper = argument;
 
-	pace_begin(&keeper->is_stopping);
+	throttle_begin(&keeper->is_stopping);
 	begin(keeper);
 	while (go_round(keeper))
 		;
@@ -392,7 +392,7 @@ snapshot_order(struct keeper *keeper)
 		.workers = keeper->settings.workers,
 		.live = keeper->live.current,
 		.limit = keeper->snapshot_limit,
-		.slots = slots_wanted(keeper, STORE_READERS_MAX),
+		.slots = slots_wanted(keeper, SERVE_READERS_MAX),
 		.report = &keeper->report,
 		.is_over = &keeper->is_stopping,
 	};

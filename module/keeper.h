@@ -13,8 +13,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "lib/config.h"
-#include "lib/reason.h"
+#include "lib/config/config.h"
+#include "lib/base/reason.h"
 #include "module/worker.h"
 
 struct keeper;

@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/clock.h"
-#include "lib/filesystem.h"
-#include "lib/guard.h"
-#include "lib/status.h"
-#include "lib/store_walk.h"
+#include "lib/base/clock.h"
+#include "lib/base/filesystem.h"
+#include "lib/serve/guard.h"
+#include "lib/base/status.h"
+#include "lib/serve/walk.h"
 #include "module/stats.h"
 
 /* So many stores may break in a row without a pause before the next is tried; then the
@@ -32,19 +32,19 @@
 struct opening {
 	const char *dir;
 	size_t slots;
-	struct store_reader *reader;
+	struct serve_reader *reader;
 	struct reason *why;
 	int status;
 };
 
 struct claim {
-	struct store_reader *reader;
+	struct serve_reader *reader;
 	size_t slots;
 };
 
 struct reading {
-	struct store_reader *reader;
-	struct store_meta meta;
+	struct serve_reader *reader;
+	struct serve_meta meta;
 	struct reason why;
 	int status;
 };
@@ -54,17 +54,17 @@ static int
 open_store(struct live *live, const struct live_order *order, struct reason *why);
 static void open_guarded(void *context);
 static enum guard_trip run_guarded(const struct live_order *order,
-	struct store_reader *reader, guard_fn fn, void *context);
+	struct serve_reader *reader, guard_fn fn, void *context);
 static void back_off(struct live *live);
 static int switch_to(struct live *live, const struct live_order *order,
-	struct store_reader *reader, struct reason *why);
+	struct serve_reader *reader, struct reason *why);
 static bool is_outdated(struct live *live, int status, int status_of_new);
 static void withdraw(struct live *live, const struct live_order *order);
 static bool unpark(struct live *live, const struct live_order *order);
 static void retire(struct live *live, bool is_parked);
 static void free_retired(struct live *live, const struct live_order *order);
 static void free_guarded(void *context);
-static void offer(const struct live_order *order, struct store_reader *reader);
+static void offer(const struct live_order *order, struct serve_reader *reader);
 static void claim_guarded(void *context);
 static void set_store(struct live *live, const struct live_order *order, const char *store,
 	const char *why);
@@ -108,18 +108,18 @@ check_current(struct live *live, const struct live_order *order)
 {
 	struct reason why = { "" }, why_not = { "" };
 	struct claim claim = { .reader = live->current, .slots = order->slots };
-	int trip = store_reader_poisoned(live->current);
+	int trip = serve_reader_poisoned(live->current);
 	int status, status_of_new;
 
 	if (trip)
 		status = reason_set(&why, STATUS_CORRUPT, "%s while it was read",
 			guard_name((enum guard_trip)trip));
 	else
-		status = store_reader_check(live->current, &why);
+		status = serve_reader_check(live->current, &why);
 	if (status == 0) {
 		/* a reload may have raised the number of threads */
 		(void)run_guarded(order, live->current, &claim_guarded, &claim);
-		warning_check_slots(&live->warning, store_reader_slots(live->current),
+		warning_check_slots(&live->warning, serve_reader_slots(live->current),
 			order->slots, order->report, order->say);
 		offer(order, live->current);
 		live->replaced_ms = 0;
@@ -199,13 +199,13 @@ open_guarded(void *context)
 {
 	struct opening *opening = context;
 
-	opening->status = store_reader_open(
+	opening->status = serve_reader_open(
 		opening->dir, opening->slots, &opening->reader, opening->why);
 }
 
 /* Calls fn in the guard; a reader that tripped it is poisoned. */
 static enum guard_trip
-run_guarded(const struct live_order *order, struct store_reader *reader, guard_fn fn,
+run_guarded(const struct live_order *order, struct serve_reader *reader, guard_fn fn,
 	void *context)
 {
 	enum guard_trip trip = guard_run(fn, context);
@@ -214,7 +214,7 @@ run_guarded(const struct live_order *order, struct store_reader *reader, guard_f
 		return trip;
 	stats_add_trip(trip, order->report);
 	if (reader)
-		store_reader_poison(reader, (int)trip);
+		serve_reader_poison(reader, (int)trip);
 	return trip;
 }
 
@@ -238,20 +238,20 @@ back_off(struct live *live)
 /* A keeper that was given up while it waited must not come between its successor and the
  * workers. */
 static void
-offer(const struct live_order *order, struct store_reader *reader)
+offer(const struct live_order *order, struct serve_reader *reader)
 {
 	if (!atomic_load(order->is_over))
 		atomic_store(&order->workers->live, reader);
 }
 
 static int
-switch_to(struct live *live, const struct live_order *order, struct store_reader *reader,
+switch_to(struct live *live, const struct live_order *order, struct serve_reader *reader,
 	struct reason *why)
 {
 	char *dir = strdup(order->dir);
 
 	if (!dir) {
-		store_reader_close(reader);
+		serve_reader_close(reader);
 		return reason_set(why, STATUS_NO_MEMORY, "out of memory");
 	}
 	offer(order, reader);
@@ -308,7 +308,7 @@ retire(struct live *live, bool is_parked)
 		now.parked_dir = live->dir;
 	else
 		free(live->dir);
-	if (live->is_sound || (!is_parked && !store_reader_poisoned(live->current))) {
+	if (live->is_sound || (!is_parked && !serve_reader_poisoned(live->current))) {
 		free(last->parked_dir);
 		memmove(&live->retired[1], &live->retired[0],
 			(LIVE_RETIRED_MAX - 1) * sizeof(*last));
@@ -329,7 +329,7 @@ free_retired(struct live *live, const struct live_order *order)
 		if (!at->reader || at->parked_dir
 			|| workers_use(order->workers, at->reader))
 			continue;
-		if (!store_reader_poisoned(at->reader))
+		if (!serve_reader_poisoned(at->reader))
 			(void)run_guarded(order, NULL, &free_guarded, at->reader);
 		*at = (struct live_retired){ 0 };
 	}
@@ -338,7 +338,7 @@ free_retired(struct live *live, const struct live_order *order)
 static void
 free_guarded(void *context)
 {
-	store_reader_close(context);
+	serve_reader_close(context);
 }
 
 static void
@@ -346,7 +346,7 @@ claim_guarded(void *context)
 {
 	const struct claim *claim = context;
 
-	(void)store_reader_claim(claim->reader, claim->slots, NULL);
+	(void)serve_reader_claim(claim->reader, claim->slots, NULL);
 }
 
 /* Says a change once. */
@@ -367,7 +367,7 @@ set_store(struct live *live, const struct live_order *order, const char *store,
 	if (is_live)
 		snprintf(line, sizeof(line), "store %s is live, revision %llu",
 			live->dir,
-			(unsigned long long)store_reader_meta(live->current)->revision);
+			(unsigned long long)serve_reader_meta(live->current)->revision);
 	else
 		snprintf(line, sizeof(line), "store is %s: %s", store, why);
 	order->say(is_live ? KEEPER_INFO : KEEPER_WARNING, line);
@@ -382,14 +382,14 @@ live_check(struct live *live, const struct live_order *order)
 	char line[REASON_MAX + 64];
 
 	if (clock_boot_ms() < live->next_check_ms || !live_is_readable(live, order)
-		|| atomic_load(&order->workers->suspect) != store_reader_id(live->current))
+		|| atomic_load(&order->workers->suspect) != serve_reader_id(live->current))
 		return;
 	/* before the check: what fails from now on asks for another one */
 	atomic_store(&order->workers->suspect, 0);
 	/* a trip is told by the poison that it leaves */
 	if (run_guarded(order, live->current, &verify_guarded, &reading) == GUARD_NONE
 		&& reading.status == STATUS_CORRUPT) {
-		if (live->damaged_inode != store_reader_inode(live->current)) {
+		if (live->damaged_inode != serve_reader_inode(live->current)) {
 			snprintf(line, sizeof(line), "store is damaged: %s",
 				reading.why.text);
 			order->say(KEEPER_WARNING, line);
@@ -398,7 +398,7 @@ live_check(struct live *live, const struct live_order *order)
 	}
 	if (reading.status == STATUS_UNAVAILABLE) /* not read to its end: the question stands */
 		(void)atomic_compare_exchange_strong(&order->workers->suspect, &nothing,
-			store_reader_id(live->current));
+			serve_reader_id(live->current));
 	live->next_check_ms = clock_boot_ms() + CHECK_PAUSE_MS
 		+ CHECK_PAUSE_TIMES * (clock_read_ms(CLOCK_THREAD_CPUTIME_ID) - used);
 }
@@ -408,7 +408,7 @@ verify_guarded(void *context)
 {
 	struct reading *reading = context;
 
-	reading->status = store_walk_verify(reading->reader, &reading->meta, &reading->why);
+	reading->status = serve_walk_verify(reading->reader, &reading->meta, &reading->why);
 }
 
 bool
@@ -421,13 +421,13 @@ bool
 live_is_readable(const struct live *live, const struct live_order *order)
 {
 	return live->current && atomic_load(&order->workers->live)
-		&& !store_reader_poisoned(live->current);
+		&& !serve_reader_poisoned(live->current);
 }
 
 void
 live_note_damage(struct live *live)
 {
-	uint64_t inode = store_reader_inode(live->current);
+	uint64_t inode = serve_reader_inode(live->current);
 
 	if (live->damaged_inode != inode)
 		live->has_news = true;
@@ -442,7 +442,7 @@ live_report(struct live *live, const struct live_order *order, struct report *re
 	report->damaged_inode = live->damaged_inode;
 	if (!live_is_readable(live, order))
 		return;
-	report->serve_inode = store_reader_inode(live->current);
+	report->serve_inode = serve_reader_inode(live->current);
 	if (run_guarded(order, live->current, &read_meta_guarded, &reading) != GUARD_NONE
 		|| reading.status != STATUS_OK)
 		return;
@@ -455,12 +455,12 @@ static void
 read_meta_guarded(void *context)
 {
 	struct reading *reading = context;
-	struct store_txn *txn = store_reader_slot(reading->reader, 0);
+	struct serve_txn *txn = serve_reader_slot(reading->reader, 0);
 
-	if (store_reader_begin(txn))
+	if (serve_reader_begin(txn))
 		return;
-	reading->status = store_read_meta(txn, &reading->meta, NULL);
-	store_reader_end(txn);
+	reading->status = serve_read_meta(txn, &reading->meta, NULL);
+	serve_reader_end(txn);
 }
 
 void

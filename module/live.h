@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "lib/report.h"
+#include "lib/report/report.h"
 #include "module/keeper.h"
 #include "module/refusal.h"
 #include "module/warning.h"
@@ -27,13 +27,13 @@
  * reload turned away from it. Its files are still shared then, so that it must not be closed
  * (doc/lmdb.md, "closing") and is taken up again when a reload comes back. */
 struct live_retired {
-	struct store_reader *reader;
+	struct serve_reader *reader;
 	char *parked_dir;
 };
 
 /* Owned by the keeper's thread; starts zeroed. Times are of the boot clock. */
 struct live {
-	struct store_reader *current;
+	struct serve_reader *current;
 	char *dir;              /* of current */
 	bool is_sound;          /* current may be read */
 	bool was_switched;      /* by the last look */

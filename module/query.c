@@ -12,9 +12,9 @@
  */
 #include "module/query.h"
 
-#include "lib/clock.h"
-#include "module/forget.h"
-#include "module/loop.h"
+#include "lib/base/clock.h"
+#include "module/cache_purge.h"
+#include "module/cname_loop.h"
 #include "module/reply.h"
 
 /* A chain whose end changed while we looked for it is followed anew; this often, because
@@ -54,7 +54,7 @@ query_operate(const struct query_context *context, struct module_qstate *q,
 	struct name_key key;
 
 	if (event == module_event_moddone && !q->minfo[id]) {
-		forget_targets(q, context->zones);
+		cache_purge_targets(q, context->zones);
 		q->ext_state[id] = module_finished;
 		return;
 	}
@@ -166,7 +166,7 @@ pass_on(struct module_qstate *q, int id)
 		wait->is_passed_on = true;
 		q->ext_state[id] = module_wait_module;
 	} else { /* the next module has answered, and that stands */
-		forget_answer(q);
+		cache_purge_answer(q);
 	}
 	return REPORT_NEXT;
 }
@@ -225,7 +225,7 @@ static bool
 attach(struct module_qstate *q, struct query_info *target)
 {
 	uint16_t flags = (uint16_t)(BIT_RD | (q->query_flags & BIT_CD));
-	unsigned turn = loop_turn(q);
+	unsigned turn = cname_loop_turn(q);
 	bool is_new;
 
 	if (turn >= 2 || !host_attach_sub(q, target, flags, &is_new))

@@ -12,7 +12,7 @@
  */
 #pragma once
 
-#include "lib/zones.h"
+#include "lib/dns/zones.h"
 #include "module/host.h"
 #include "module/worker.h"
 

@@ -5,8 +5,8 @@
  */
 #include "module/refusal.h"
 
-#include "lib/clock.h"
-#include "lib/status.h"
+#include "lib/base/clock.h"
+#include "lib/base/status.h"
 
 void
 refusal_note(struct refusal *refusal, const char *dir, int status, const struct reason *why)

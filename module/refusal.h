@@ -10,8 +10,8 @@
 
 #include <stdint.h>
 
-#include "lib/mdb.h"
-#include "lib/reason.h"
+#include "lib/serve/mdb.h"
+#include "lib/base/reason.h"
 
 /* Starts zeroed. */
 struct refusal {

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "lib/answer.h"
+#include "lib/lookup/answer.h"
 #include "module/host.h"
 
 /* Makes q->return_msg from an answer (not ANSWER_FAILED). `rest`, or NULL, is what the

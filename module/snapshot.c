@@ -8,11 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/clock.h"
-#include "lib/guard.h"
-#include "lib/status.h"
-#include "lib/store_copy.h"
-#include "lib/store_walk.h"
+#include "lib/base/clock.h"
+#include "lib/serve/guard.h"
+#include "lib/base/status.h"
+#include "lib/serve/copy.h"
+#include "lib/serve/walk.h"
 #include "module/stats.h"
 
 /* With the keeper's looks in between: at least once a second while the store changes. */
@@ -25,10 +25,10 @@
 struct work {
 	const struct snapshot_order *order;
 	const char *dir; /* without a reader */
-	struct store_reader *copy; /* that the call is about */
-	struct store_copy made;
+	struct serve_reader *copy; /* that the call is about */
+	struct serve_copy made;
 	uint64_t txn_id;
-	struct store_meta meta;
+	struct serve_meta meta;
 	int status;
 	struct reason *reason;
 };
@@ -46,7 +46,7 @@ static void verify(void *context);
 static void claim(void *context);
 static void free_copy(void *context);
 static void replace(struct snapshot *snapshot, const struct snapshot_order *order,
-	struct store_reader *copy);
+	struct serve_reader *copy);
 static void free_retired(struct snapshot *snapshot, const struct snapshot_order *order);
 
 void
@@ -60,8 +60,8 @@ snapshot_claim(struct snapshot *snapshot, const struct snapshot_order *order)
 		snprintf(snapshot->dir, sizeof(snapshot->dir), "%s", order->dir);
 	}
 	work.copy = snapshot->current;
-	if (snapshot->current && !store_reader_poisoned(snapshot->current)
-		&& store_reader_slots(snapshot->current) < order->slots)
+	if (snapshot->current && !serve_reader_poisoned(snapshot->current)
+		&& serve_reader_slots(snapshot->current) < order->slots)
 		(void)run(&work, &claim);
 }
 
@@ -78,13 +78,13 @@ snapshot_follow(struct snapshot *snapshot, const struct snapshot_order *order,
 		return STATUS_OK;
 	trip = run(&work, &read_txn_id);
 	if (trip != GUARD_NONE)
-		store_reader_poison(order->live, (int)trip);
+		serve_reader_poison(order->live, (int)trip);
 	/* of anything else the keeper sees to it */
 	if (trip != GUARD_NONE || work.status != STATUS_OK)
 		return work.status != STATUS_CORRUPT
 			? STATUS_OK
 			: reason_set(reason, STATUS_CORRUPT, "serve has no last commit");
-	if (snapshot->source == store_reader_id(order->live)
+	if (snapshot->source == serve_reader_id(order->live)
 		&& snapshot->txn_id == work.txn_id) {
 		if (!snapshot->is_equal)
 			return STATUS_OK;
@@ -114,7 +114,7 @@ snapshot_follow_unlocked(struct snapshot *snapshot, const char *dir,
 
 	if (!may_follow(snapshot, order) || now < snapshot->next_ms || snapshot->retired)
 		return STATUS_OK;
-	status = store_copy_newest(dir, &work.txn_id, &inode, reason);
+	status = serve_copy_newest(dir, &work.txn_id, &inode, reason);
 	if (status != STATUS_OK)
 		return status;
 	if (snapshot->source == 0 && snapshot->is_equal && snapshot->inode == inode
@@ -139,7 +139,7 @@ static bool
 may_follow(struct snapshot *snapshot, const struct snapshot_order *order)
 {
 	free_retired(snapshot, order);
-	if (order->limit == 0 || (snapshot->current && store_reader_poisoned(snapshot->current)))
+	if (order->limit == 0 || (snapshot->current && serve_reader_poisoned(snapshot->current)))
 		replace(snapshot, order, NULL);
 	return order->limit > 0;
 }
@@ -149,11 +149,11 @@ may_follow(struct snapshot *snapshot, const struct snapshot_order *order)
 static int
 compare(struct snapshot *snapshot, const struct snapshot_order *order, struct reason *reason)
 {
-	if (store_copy_is_like(order->live, snapshot->current, snapshot->size)) {
+	if (serve_copy_is_like(order->live, snapshot->current, snapshot->size)) {
 		snapshot->unlike = 0;
 		return STATUS_OK;
 	}
-	atomic_store(&order->workers->suspect, store_reader_id(order->live));
+	atomic_store(&order->workers->suspect, serve_reader_id(order->live));
 	return ++snapshot->unlike < UNLIKE_MAX
 		? STATUS_OK
 		: reason_set(reason, STATUS_CORRUPT, "serve is not what was copied");
@@ -165,13 +165,13 @@ renew(struct snapshot *snapshot, struct work *work)
 	const struct snapshot_order *order = work->order;
 	enum guard_trip trip;
 
-	snapshot->source = store_reader_id(order->live);
+	snapshot->source = serve_reader_id(order->live);
 	snapshot->txn_id = work->txn_id;
 	snapshot->is_equal = false;
 	snapshot->unlike = 0;
 	trip = run(work, &make);
 	if (trip != GUARD_NONE) {
-		store_reader_poison(order->live, (int)trip);
+		serve_reader_poison(order->live, (int)trip);
 		return reason_set(work->reason, STATUS_CORRUPT, "%s while it was copied",
 			guard_name(trip));
 	}
@@ -224,13 +224,13 @@ static void
 read_txn_id(void *context)
 {
 	struct work *work = context;
-	struct store_txn *txn = store_reader_slot(work->order->live, 0);
+	struct serve_txn *txn = serve_reader_slot(work->order->live, 0);
 
-	work->status = store_reader_begin(txn);
+	work->status = serve_reader_begin(txn);
 	if (work->status != STATUS_OK)
 		return;
-	work->txn_id = store_txn_id(txn);
-	store_reader_end(txn);
+	work->txn_id = serve_txn_id(txn);
+	serve_reader_end(txn);
 }
 
 static void
@@ -238,7 +238,7 @@ make(void *context)
 {
 	struct work *work = context;
 
-	work->status = store_copy_make(work->order->live, work->order->limit,
+	work->status = serve_copy_make(work->order->live, work->order->limit,
 		work->order->slots, &work->made, work->reason);
 }
 
@@ -247,7 +247,7 @@ make_unlocked(void *context)
 {
 	struct work *work = context;
 
-	work->status = store_copy_make_unlocked(work->dir, work->order->limit,
+	work->status = serve_copy_make_unlocked(work->dir, work->order->limit,
 		work->order->slots, &work->made, &work->txn_id, work->reason);
 }
 
@@ -256,7 +256,7 @@ verify(void *context)
 {
 	struct work *work = context;
 
-	work->status = store_walk_verify(work->copy, &work->meta, work->reason);
+	work->status = serve_walk_verify(work->copy, &work->meta, work->reason);
 }
 
 static void
@@ -264,7 +264,7 @@ claim(void *context)
 {
 	const struct work *work = context;
 
-	(void)store_reader_claim(work->copy, work->order->slots, NULL);
+	(void)serve_reader_claim(work->copy, work->order->slots, NULL);
 }
 
 static void
@@ -272,12 +272,12 @@ free_copy(void *context)
 {
 	const struct work *work = context;
 
-	store_reader_close(work->copy);
+	serve_reader_close(work->copy);
 }
 
 static void
 replace(struct snapshot *snapshot, const struct snapshot_order *order,
-	struct store_reader *copy)
+	struct serve_reader *copy)
 {
 	if (snapshot->current && snapshot->retired)
 		return; /* a worker is still in the last but one; next time */

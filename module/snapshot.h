@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * The stale snapshot: a verified copy of serve in memory (lib/store_copy.h), from which
+ * The stale snapshot: a verified copy of serve in memory (lib/serve/copy.h), from which
  * the workers answer when the store itself cannot be read. The keeper's thread makes a
  * new one when the store has changed, hands it to the workers as it hands them a store,
  * and frees the one before when they have left it; so there are two for a moment.
@@ -14,16 +14,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "lib/reason.h"
-#include "lib/report.h"
+#include "lib/base/reason.h"
+#include "lib/report/report.h"
 #include "module/worker.h"
 
 /* Owned by the keeper's thread; starts zeroed. */
 struct snapshot {
 	char dir[PATH_MAX]; /* that it is of */
-	struct store_reader *current; /* what workers->snapshot says */
-	struct store_reader *retired;
-	uint64_t source, txn_id;      /* store_reader_id and commit that it was tried of */
+	struct serve_reader *current; /* what workers->snapshot says */
+	struct serve_reader *retired;
+	uint64_t source, txn_id;      /* serve_reader_id and commit that it was tried of */
 	uint64_t inode;               /* the source, where there is no reader; source is 0 */
 	bool is_equal;                /* current is a copy of that commit */
 	unsigned unlike;              /* times in a row that the store differed from it */
@@ -34,7 +34,7 @@ struct snapshot {
 struct snapshot_order {
 	const char *dir;           /* of the store; a reload may name another */
 	struct workers *workers;
-	struct store_reader *live; /* sound, and open in this process; or NULL */
+	struct serve_reader *live; /* sound, and open in this process; or NULL */
 	uint64_t limit;            /* bytes of one; 0: none */
 	size_t slots;
 	struct report *report;     /* trips of the guard are counted here */

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/presentation.h"
-#include "lib/status.h"
+#include "lib/dns/presentation.h"
+#include "lib/base/status.h"
 
 static void set_zone_name(struct report_zone *out, const struct zone *zone);
 static const struct report_zone *find_zone(const struct report *report, const char *name);

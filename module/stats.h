@@ -11,10 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "lib/answer.h"
-#include "lib/guard.h"
-#include "lib/report.h"
-#include "lib/zones.h"
+#include "lib/lookup/answer.h"
+#include "lib/serve/guard.h"
+#include "lib/report/report.h"
+#include "lib/dns/zones.h"
 
 struct stats_zone {
 	_Atomic uint64_t answers[REPORT_STAGES];

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/side.h"
-#include "lib/status.h"
+#include "lib/serve/identity.h"
+#include "lib/base/status.h"
 
 static void set(struct reason *at, const struct reason *now, keeper_say_fn say);
 static void show(const struct warning *warning, struct report *report);
@@ -19,12 +19,12 @@ warning_check_side(struct warning *warning, const char *dir, struct report *repo
 	keeper_say_fn say, struct reason *why)
 {
 	struct reason reason = { "" };
-	struct side other;
+	struct identity other;
 
 	/* missing or not readable: of another version, and says nothing */
-	if (side_read(dir, &other, NULL))
+	if (identity_read(dir, &other, NULL))
 		return STATUS_OK;
-	if (side_compare(&report->side, &other, &reason) == SIDE_DIFFERS)
+	if (identity_compare(&report->side, &other, &reason) == IDENTITY_DIFFERS)
 		return reason_set(why, STATUS_FOREIGN, "livezoned: %s", reason.text);
 	/* one pid twice: livezoned has no reader slot that ours could be taken for, but
 	 * one that we leave by a crash is never cleared */

@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-#include "lib/report.h"
+#include "lib/report/report.h"
 #include "module/keeper.h"
 
 struct warning {

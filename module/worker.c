@@ -10,15 +10,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/guard.h"
-#include "lib/status.h"
+#include "lib/serve/guard.h"
+#include "lib/base/status.h"
 
 #define STALE_TTL_MAX 30 /* seconds: RFC 8767 section 5 */
 
 /* One read, for guard_run. */
 struct read {
 	struct worker_state *state;
-	struct store_reader *reader;
+	struct serve_reader *reader;
 	const struct zones *zones;
 	const struct zone *zone;
 	const struct name_key *key;
@@ -33,13 +33,13 @@ static void wake_keeper(struct workers *workers);
 static void
 read_stale(struct workers *workers, struct read *read, struct lookup_query *query);
 static void
-read_from(_Atomic(struct store_reader *) *from, struct workers *workers, struct read *read);
+read_from(_Atomic(struct serve_reader *) *from, struct workers *workers, struct read *read);
 static uint64_t snapshot_age(const struct workers *workers, uint64_t now_ms);
 static void cap_ttls(struct answer *answer);
 static void read_store(void *context);
 static void trip(struct workers *workers, struct read *read, enum guard_trip why);
-static struct store_reader *
-enter(_Atomic(struct store_reader *) *from, struct worker_state *state);
+static struct serve_reader *
+enter(_Atomic(struct serve_reader *) *from, struct worker_state *state);
 static void leave(struct worker_state *state);
 static void worker_free(struct worker_state *state);
 
@@ -136,14 +136,14 @@ read_stale(struct workers *workers, struct read *read, struct lookup_query *quer
 
 /* Looks up in the store that *from says; ANSWER_FAILED when there is none. */
 static void
-read_from(_Atomic(struct store_reader *) *from, struct workers *workers, struct read *read)
+read_from(_Atomic(struct serve_reader *) *from, struct workers *workers, struct read *read)
 {
 	enum guard_trip why;
 
 	answer_reset(&read->state->answer);
 	read->is_damaged = false;
 	read->reader = enter(from, read->state);
-	if (read->reader && !store_reader_poisoned(read->reader)) {
+	if (read->reader && !serve_reader_poisoned(read->reader)) {
 		why = guard_run(&read_store, read);
 		if (why != GUARD_NONE)
 			trip(workers, read, why);
@@ -174,21 +174,21 @@ read_store(void *context)
 {
 	struct read *read = context;
 	struct worker_state *state = read->state;
-	struct store_txn *txn = store_reader_slot(read->reader, state->slot);
+	struct serve_txn *txn = serve_reader_slot(read->reader, state->slot);
 	/* no slot: more threads than the keeper was told of, and it claims more soon */
-	int status = txn ? store_reader_begin(txn) : STATUS_UNAVAILABLE;
+	int status = txn ? serve_reader_begin(txn) : STATUS_UNAVAILABLE;
 
-	read->reader_id = store_reader_id(read->reader);
+	read->reader_id = serve_reader_id(read->reader);
 	read->is_damaged = status == STATUS_CORRUPT;
 	if (status != STATUS_OK)
 		return;
-	if (state->memory_of != store_reader_id(read->reader)) {
+	if (state->memory_of != serve_reader_id(read->reader)) {
 		memset(state->memory, 0, read->zones->count * sizeof(*state->memory));
-		state->memory_of = store_reader_id(read->reader);
+		state->memory_of = serve_reader_id(read->reader);
 	}
 	lookup_answer(read->zones, read->zone, read->key, read->query, txn,
 		&state->answer);
-	store_reader_end(txn);
+	serve_reader_end(txn);
 	/* a value, or what links them; not the end of our memory or of the answer's room */
 	read->is_damaged = state->answer.kind == ANSWER_FAILED
 			   && state->answer.failure == STATUS_CORRUPT;
@@ -198,19 +198,19 @@ read_store(void *context)
 static void
 trip(struct workers *workers, struct read *read, enum guard_trip why)
 {
-	store_reader_poison(read->reader, (int)why);
+	serve_reader_poison(read->reader, (int)why);
 	stats_count(&read->state->stats.trips[why]);
 	answer_reset(&read->state->answer);
 	wake_keeper(workers);
 }
 
-static struct store_reader *
-enter(_Atomic(struct store_reader *) *from, struct worker_state *state)
+static struct serve_reader *
+enter(_Atomic(struct serve_reader *) *from, struct worker_state *state)
 {
-	struct store_reader *reader = atomic_load(from);
+	struct serve_reader *reader = atomic_load(from);
 
 	for (;;) {
-		struct store_reader *now;
+		struct serve_reader *now;
 
 		atomic_store(&state->inside, reader);
 		now = atomic_load(from);
@@ -258,7 +258,7 @@ worker_free(struct worker_state *state)
 }
 
 bool
-workers_use(const struct workers *workers, const struct store_reader *reader)
+workers_use(const struct workers *workers, const struct serve_reader *reader)
 {
 	size_t count = workers_count(workers);
 

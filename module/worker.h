@@ -26,20 +26,20 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "lib/answer.h"
-#include "lib/lookup.h"
-#include "lib/store_reader.h"
-#include "lib/zones.h"
+#include "lib/lookup/answer.h"
+#include "lib/lookup/lookup.h"
+#include "lib/serve/reader.h"
+#include "lib/dns/zones.h"
 #include "module/stats.h"
 
 /* Half of the reader slots of the lock file, so that another resolver can share it. Threads
- * beyond answer from the snapshot, those beyond STORE_READERS_MAX from fallback records. */
-#define WORKERS_LIVE_MAX (STORE_READERS_MAX / 2)
+ * beyond answer from the snapshot, those beyond SERVE_READERS_MAX from fallback records. */
+#define WORKERS_LIVE_MAX (SERVE_READERS_MAX / 2)
 #define WORKERS_MAX 1024 /* each may have ANSWER_BUFFER_SIZE; a thread beyond answers nothing */
 
 struct worker_state {
 	size_t slot; /* of every store: 0 is the keeper's own, worker n has n + 1 */
-	_Atomic(struct store_reader *) inside;
+	_Atomic(struct serve_reader *) inside;
 	struct answer answer; /* of the query in hand */
 	struct lookup_memory *memory; /* one for each zone, of the store `memory_of` */
 	uint64_t memory_of;
@@ -50,10 +50,10 @@ struct worker_state {
 
 /* The worker threads of this process. Static memory: lives over reloads. */
 struct workers {
-	_Atomic(struct store_reader *) live; /* NULL: no readable store */
-	_Atomic(struct store_reader *) snapshot; /* a copy in memory, or NULL */
+	_Atomic(struct serve_reader *) live; /* NULL: no readable store */
+	_Atomic(struct serve_reader *) snapshot; /* a copy in memory, or NULL */
 	_Atomic uint64_t snapshot_ms; /* boot clock: when it last was equal to live */
-	_Atomic uint64_t suspect; /* store_reader_id of a store that shall be checked; 0: none */
+	_Atomic uint64_t suspect; /* serve_reader_id of a store that shall be checked; 0: none */
 	atomic_int wake_fd; /* eventfd of the keeper, when there is a store to read */
 	atomic_size_t count; /* may pass WORKERS_MAX: those get no state */
 	_Atomic(struct worker_state *) state[WORKERS_MAX];
@@ -79,7 +79,7 @@ void workers_reset(struct workers *workers);
 void workers_leave(struct workers *workers);
 
 /* Is a worker inside this store? For the keeper, when it is no longer `live`. */
-bool workers_use(const struct workers *workers, const struct store_reader *reader);
+bool workers_use(const struct workers *workers, const struct serve_reader *reader);
 
 /* Bytes allocated for the workers. */
 size_t workers_memory(const struct workers *workers);

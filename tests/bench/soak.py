@@ -33,7 +33,7 @@ P99_TIMES = 1.5       # of the first minute's
 GROWTH = 1.05         # and
 GROWTH_MB = 1.0       # from one half of the run to the other count as flat
 SETTLE = 5            # minutes: until then the change log fills (100,000 revisions)
-LOCK_HEAD, LOCK_SLOT = 128, 64  # lock.mdb of LMDB 0.9, see lib/mdb.c
+LOCK_HEAD, LOCK_SLOT = 128, 64  # lock.mdb of LMDB 0.9, see lib/serve/mdb.c
 
 # What must be flat, in the order of the table.
 LEVELS = {

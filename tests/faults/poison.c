@@ -100,7 +100,7 @@ main(int argc, char **argv)
 	} else {
 		return 2;
 	}
-	/* link u32, crc u32, the rest: lib/store.h, lib/node.h */
+	/* link u32, crc u32, the rest: lib/serve/layout.h, lib/serve/node.h */
 	if (!strcmp(argv[3], "version") || !strcmp(argv[3], "malformed")) {
 		crc = crc32c(0xffffffffu, key_bytes + 1, key.mv_size - 1);
 		crc = ~crc32c(crc, bytes + 8, value.mv_size - 8);

@@ -30,10 +30,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/mdb_image.h"
-#include "lib/state.h"
-#include "lib/state_check.h"
-#include "lib/status.h"
+#include "lib/serve/mdb_image.h"
+#include "sidecar/state/state.h"
+#include "sidecar/state/state_check.h"
+#include "lib/base/status.h"
 #include "tests/faults/record.h"
 
 #define PAGE 4096u

@@ -18,20 +18,13 @@ from support.wait import wait_until
 _RECORD = struct.Struct("=IIQQQ")  # struct record of record.h
 _ACK = 6
 _FAULTS = build.SOURCE / "tests" / "faults"
-_LIBRARY = (
-    "mdb mdb_image mdb_image_open name presentation rdata rdata_check rdata_field reason reverse "
-    "rrset rule state "
-    "state_alarm state_check state_count state_env state_file state_log state_pointer "
-    "state_quota state_recount state_rrset tokens zones"
-).split()
-
 
 def recorder():
     return compiled(_FAULTS / "record.c", "-shared", "-fPIC", "-ldl", name="record.so")
 
 
 def replayer():
-    sources = [build.SOURCE / "lib" / f"{name}.c" for name in _LIBRARY]
+    sources = [*build.SOURCE.glob("lib/*/*.c"), *build.SOURCE.glob("sidecar/state/*.c")]
     # what is not called is dropped, with what it would need
     return compiled(_FAULTS / "replay.c", *map(str, sources), "-D_GNU_SOURCE", f"-I{build.SOURCE}",
                     "-ffunction-sections", "-Wl,--gc-sections",

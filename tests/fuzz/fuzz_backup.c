@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * Lines of a backup (sidecar/backup_lines.h), divided by newlines. A line that does not end in
+ * Lines of a backup (sidecar/journal/backup_lines.h), divided by newlines. A line that does not end in
  * a seal gets the right one, so that what stands behind it is read; one that does is taken as
  * it is.
  */
-#include "lib/backup_line.h"
+#include "lib/base/backup_line.h"
 
-#include "lib/status.h"
-#include "sidecar/backup_lines.h"
-#include "sidecar/json.h"
+#include "lib/base/status.h"
+#include "sidecar/journal/backup_lines.h"
+#include "sidecar/json/json.h"
 #include "tests/fuzz/fuzz.h"
 
 static int

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * Bodies of the API (sidecar/json.h, rrset_json.h, change.h): octet 0 says what kind of body
+ * Bodies of the API (sidecar/json/json.h, rrset_json.h, change.h): octet 0 says what kind of body
  * the rest is. A change that is taken keeps every rule, and each of its RRsets comes back
  * from the JSON that the API makes of it.
  */
 #include <unistd.h>
 
-#include "lib/presentation.h"
-#include "lib/status.h"
-#include "sidecar/buffer.h"
-#include "sidecar/change.h"
-#include "sidecar/emit.h"
-#include "sidecar/json.h"
-#include "sidecar/rrset_json.h"
+#include "lib/dns/presentation.h"
+#include "lib/base/status.h"
+#include "sidecar/json/buffer.h"
+#include "sidecar/write/change.h"
+#include "sidecar/json/json_writer.h"
+#include "sidecar/json/json.h"
+#include "sidecar/json/rrset_json.h"
 #include "tests/fuzz/fuzz.h"
 
 #define CHECKED_MAX 50 /* items read again, of one change */
@@ -112,7 +112,7 @@ check_again(const struct change_item *item)
 	struct change_item *again = fuzz_must(change_add(change));
 	struct json_object *object = NULL;
 	struct buffer buffer;
-	struct emit emit = { .out = &buffer };
+	struct json_writer emit = { .out = &buffer };
 	const char *text;
 	size_t len;
 

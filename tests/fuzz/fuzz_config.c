@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * livezone.yaml (lib/config.h): what is taken is within its limits, what is refused leaves
+ * livezone.yaml (lib/config/config.h): what is taken is within its limits, what is refused leaves
  * nothing but a reason.
  */
-#include "lib/config.h"
+#include "lib/config/config.h"
 
-#include "lib/rule.h"
-#include "lib/status.h"
+#include "lib/dns/rule.h"
+#include "lib/base/status.h"
 #include "tests/fuzz/fuzz_file.h"
 
 static void

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * The token file (lib/credentials.h).
+ * The token file (lib/config/credentials.h).
  */
-#include "lib/credentials.h"
+#include "lib/config/credentials.h"
 
-#include "lib/status.h"
+#include "lib/base/status.h"
 #include "tests/fuzz/fuzz_file.h"
 
 int

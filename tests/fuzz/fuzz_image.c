@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * The bytes of an LMDB file (lib/mdb_image.h). The input changes a good one, which was written
+ * The bytes of an LMDB file (lib/serve/mdb_image.h). The input changes a good one, which was written
  * by LMDB for this process: { page u8, offset u16, length u8, bytes }, and cuts it at the end
  * where the input says so (a page number of 255).
  */
-#include "lib/mdb_image.h"
+#include "lib/serve/mdb_image.h"
 
 #include <lmdb.h>
 
-#include "lib/status.h"
+#include "lib/base/status.h"
 #include "tests/fuzz/fuzz_file.h"
 
 #define MAP_SIZE (1u << 20)

@@ -1,29 +1,29 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * A serve whose values have right checksums and any content (lib/store.h, lib/lookup.h), in a
+ * A serve whose values have right checksums and any content (lib/serve/layout.h, lib/lookup/lookup.h), in a
  * real environment whose transaction is never committed. The input: type and name of the
  * query, then entries { key length u8, value length u16, key, value }. An entry whose key is
- * longer than a name's is the meta record. The links of the chain (store_chain.h) are made
+ * longer than a name's is the meta record. The links of the chain (serve_chain.h) are made
  * right; with bit 15 of the length set, the value is put as it is, with a link of its own.
  */
 #include <lmdb.h>
 #include <unistd.h>
 
-#include "lib/answer.h"
-#include "lib/checksum.h"
-#include "lib/lookup.h"
-#include "lib/status.h"
-#include "lib/store_chain.h"
-#include "lib/store_txn.h"
-#include "lib/store_writer.h"
+#include "lib/lookup/answer.h"
+#include "lib/base/checksum.h"
+#include "lib/lookup/lookup.h"
+#include "lib/base/status.h"
+#include "lib/serve/chain.h"
+#include "lib/serve/txn.h"
+#include "lib/serve/writer.h"
 #include "tests/fuzz/fuzz_file.h"
 
 #define MAP_SIZE (16u << 20)
 #define ENTRIES_MAX 32
 #define AS_IT_IS 0x8000u
 
-static struct store_writer *writer;
+static struct serve_writer *writer;
 static struct answer answer;
 static struct zones zones;
 static struct lookup_memory memory[2];
@@ -47,7 +47,7 @@ open_store(void)
 	struct reason reason;
 
 	/* made beside the directory and never published, so that closing removes it */
-	if (store_writer_create(directory, MAP_SIZE, &writer, &reason) != STATUS_OK
+	if (serve_writer_create(directory, MAP_SIZE, &writer, &reason) != STATUS_OK
 		|| answer_init(&answer) != STATUS_OK)
 		abort();
 	rmdir(directory);
@@ -63,7 +63,7 @@ open_store(void)
 static void
 close_store(void)
 {
-	store_writer_close(writer);
+	serve_writer_close(writer);
 	answer_done(&answer);
 	zones_done(&zones);
 }
@@ -79,16 +79,16 @@ seal(const uint8_t *key, size_t key_len, uint8_t *value, size_t len)
 
 /* A write beside the functions that keep the chain: what they remember may have moved. */
 static void
-put_beside(struct store_txn *txn, MDB_val *key, MDB_val *content)
+put_beside(struct serve_txn *txn, MDB_val *key, MDB_val *content)
 {
 	txn->tail->link = NULL;
 	FUZZ_CHECK(mdb_put(txn->txn, txn->dbi, key, content, 0) == 0);
 }
 
 static void
-put_meta(struct store_txn *txn, uint8_t *value, size_t len)
+put_meta(struct serve_txn *txn, uint8_t *value, size_t len)
 {
-	MDB_val key = { 1, STORE_META_KEY }, content = { len, value };
+	MDB_val key = { 1, SERVE_META_KEY }, content = { len, value };
 
 	if (len >= 4)
 		seal(NULL, 0, value, len);
@@ -96,28 +96,28 @@ put_meta(struct store_txn *txn, uint8_t *value, size_t len)
 }
 
 static void
-put_node(struct store_txn *txn, const struct name_key *owner, uint8_t *value, size_t len)
+put_node(struct serve_txn *txn, const struct name_key *owner, uint8_t *value, size_t len)
 {
 	uint8_t *out;
 
 	if (len >= 4)
 		seal(owner->bytes, owner->len, value, len);
 	/* what was put raw may have broken the chain */
-	if (store_writer_reserve(txn, owner, len, &out, NULL) == STATUS_OK && len > 0)
+	if (serve_writer_reserve(txn, owner, len, &out, NULL) == STATUS_OK && len > 0)
 		memcpy(out, value, len);
 }
 
 static void
-put_raw(struct store_txn *txn, const struct name_key *owner, uint8_t *value, size_t len)
+put_raw(struct serve_txn *txn, const struct name_key *owner, uint8_t *value, size_t len)
 {
-	uint8_t bytes[STORE_KEY_MAX];
-	MDB_val key = { store_node_key(owner, bytes), bytes }, content = { len, value };
+	uint8_t bytes[SERVE_KEY_MAX];
+	MDB_val key = { serve_node_key(owner, bytes), bytes }, content = { len, value };
 
 	put_beside(txn, &key, &content);
 }
 
 static void
-put_entry(struct store_txn *txn, const uint8_t *key, size_t key_len, const uint8_t *data,
+put_entry(struct serve_txn *txn, const uint8_t *key, size_t key_len, const uint8_t *data,
 	size_t len, bool is_raw)
 {
 	uint8_t *value = (uint8_t *)fuzz_text(data, len);
@@ -133,7 +133,7 @@ put_entry(struct store_txn *txn, const uint8_t *key, size_t key_len, const uint8
 }
 
 static void
-fill(struct store_txn *txn, const uint8_t *data, size_t size)
+fill(struct serve_txn *txn, const uint8_t *data, size_t size)
 {
 	for (size_t i = 0; size > 3 && i < ENTRIES_MAX; i++) {
 		size_t key_len = fuzz_take_u8(&data, &size);
@@ -173,7 +173,7 @@ check_answer(void)
 }
 
 static void
-ask(struct store_txn *txn, const struct name *name, uint16_t type, uint64_t age_ms)
+ask(struct serve_txn *txn, const struct name *name, uint16_t type, uint64_t age_ms)
 {
 	static struct lookup_trace trace;
 	struct lookup_query query = { .name = name->wire, .type = type,
@@ -199,8 +199,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint16_t type = fuzz_take_u16(&data, &size);
 	struct reason reason = { "" };
-	struct store_txn *txn;
-	struct store_meta meta;
+	struct serve_txn *txn;
+	struct serve_meta meta;
 	struct name name;
 
 	if (!writer) {
@@ -209,14 +209,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (name_from_wire(data, size, &name) != STATUS_OK)
 		return 0;
-	if (store_writer_begin(writer, &txn, NULL) != STATUS_OK)
+	if (serve_writer_begin(writer, &txn, NULL) != STATUS_OK)
 		abort();
 	fill(txn, data + name.len, size - name.len);
-	if (store_read_meta(txn, &meta, &reason) != STATUS_OK)
+	if (serve_read_meta(txn, &meta, &reason) != STATUS_OK)
 		FUZZ_CHECK(reason.text[0] != '\0');
 	ask(txn, &name, type, 0);
 	ask(txn, &name, type, 500);
 	ask(txn, &name, RRSET_ANY, 0);
-	store_writer_abort(txn);
+	serve_writer_abort(txn);
 	return 0;
 }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * A master file (lib/masterfile.h, lib/tokens.h): every record that is taken is taken again
+ * A master file (lib/dns/masterfile.h, lib/dns/tokens.h): every record that is taken is taken again
  * as a line of its own.
  */
-#include "lib/masterfile.h"
+#include "lib/dns/masterfile.h"
 
-#include "lib/presentation.h"
-#include "lib/rdata.h"
-#include "lib/status.h"
+#include "lib/dns/presentation.h"
+#include "lib/dns/rdata.h"
+#include "lib/base/status.h"
 #include "tests/fuzz/fuzz.h"
 
 #define RECORDS_MAX 200 /* looked at again, of one file */

@@ -3,10 +3,10 @@
 /*
  * Names, types, TTLs and times: octet 0 says what the rest is read as.
  */
-#include "lib/duration.h"
-#include "lib/name.h"
-#include "lib/presentation.h"
-#include "lib/status.h"
+#include "lib/base/duration.h"
+#include "lib/dns/name.h"
+#include "lib/dns/presentation.h"
+#include "lib/base/status.h"
 #include "tests/fuzz/fuzz.h"
 
 /* Wire to key and back; text and back. */

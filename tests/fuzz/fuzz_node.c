@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * The serve value (lib/node.h): octet 0 says whether the checksum is made right (1) or left
+ * The serve value (lib/serve/node.h): octet 0 says whether the checksum is made right (1) or left
  * as it is, then the length of the key, the key, and the value.
  */
-#include "lib/node.h"
+#include "lib/serve/node.h"
 
-#include "lib/checksum.h"
-#include "lib/status.h"
+#include "lib/base/checksum.h"
+#include "lib/base/status.h"
 #include "tests/fuzz/fuzz.h"
 
 static void

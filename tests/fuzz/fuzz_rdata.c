@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * The data of a record (lib/rdata.h): octet 0 says whether it is text or wire, then its type
+ * The data of a record (lib/dns/rdata.h): octet 0 says whether it is text or wire, then its type
  * in two octets.
  */
-#include "lib/rdata.h"
+#include "lib/dns/rdata.h"
 
-#include "lib/rrset.h"
-#include "lib/status.h"
+#include "lib/dns/rrset.h"
+#include "lib/base/status.h"
 #include "tests/fuzz/fuzz.h"
 
 /* The form in which the API gives a record is one that the API takes, and the same data. */

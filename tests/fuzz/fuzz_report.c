@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * A report file of the module (lib/report.h): what is read is written again and read as the
+ * A report file of the module (lib/report/report.h): what is read is written again and read as the
  * same.
  */
-#include "lib/report.h"
+#include "lib/report/report.h"
 
-#include "lib/status.h"
+#include "lib/base/status.h"
 #include "tests/fuzz/fuzz_file.h"
 
 #define TEXT_MAX 4096

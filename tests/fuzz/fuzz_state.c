@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * The values of state (lib/state.h), in a real environment whose transaction is never
+ * The values of state (sidecar/state/state.h), in a real environment whose transaction is never
  * committed. The input is a list of entries { key length u8, value length u16, key, value };
  * with bit 7 of the length set, the key is used without it and the value's checksum is left
  * as it is, otherwise it is made right: what is behind a checksum must not be trusted, either.
@@ -9,11 +9,11 @@
 #include <lmdb.h>
 #include <unistd.h>
 
-#include "lib/presentation.h"
-#include "lib/state.h"
-#include "lib/state_txn.h"
-#include "lib/status.h"
-#include "lib/zones.h"
+#include "lib/dns/presentation.h"
+#include "sidecar/state/state.h"
+#include "sidecar/state/state_txn.h"
+#include "lib/base/status.h"
+#include "lib/dns/zones.h"
 #include "tests/fuzz/fuzz_file.h"
 
 #define MAP_SIZE (16u << 20)

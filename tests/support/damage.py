@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026, the livezone authors
-"""Which page of an LMDB file is what, and random damage to one of a kind. Layout: lib/mdb_image.h."""
+"""Which page of an LMDB file is what, and random damage to one of a kind. Layout: lib/serve/mdb_image.h."""
 
 import os
 import struct

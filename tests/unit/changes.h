@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "sidecar/change.h"
+#include "sidecar/write/change.h"
 #include "tests/unit/unit.h"
 
 /* `source` may be NULL, and outlives the change. */

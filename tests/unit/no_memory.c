@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "lib/status.h"
+#include "lib/base/status.h"
 #include "tests/unit/unit.h"
 
 #define FRAMES_MAX 16

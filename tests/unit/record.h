@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "lib/state.h"
+#include "sidecar/state/state.h"
 #include "tests/unit/unit.h"
 
 /* One address, without a lease. `source` outlives the record. */

@@ -8,9 +8,9 @@
 
 #include <stdatomic.h>
 
-#include "lib/store_writer.h"
-#include "sidecar/backup_make.h"
-#include "sidecar/restore.h"
+#include "lib/serve/writer.h"
+#include "sidecar/journal/backup_make.h"
+#include "sidecar/journal/restore.h"
 #include "tests/unit/state_dir.h"
 
 #define RESTORABLE_SIZE (16u << 20)
@@ -98,20 +98,20 @@ restorable_back_up(struct restorable *all)
 static inline void
 restorable_serve(struct restorable *all, uint64_t revision)
 {
-	const struct store_meta meta = { .revision = revision,
+	const struct serve_meta meta = { .revision = revision,
 		.instance = "instance-of-test" };
-	struct store_writer *writer;
-	struct store_txn *txn;
+	struct serve_writer *writer;
+	struct serve_txn *txn;
 	struct reason reason;
 
 	assert_int_equal(
-		store_writer_create(all->serve_dir, RESTORABLE_SIZE, &writer, &reason),
+		serve_writer_create(all->serve_dir, RESTORABLE_SIZE, &writer, &reason),
 		0);
-	assert_int_equal(store_writer_begin(writer, &txn, &reason), STATUS_OK);
-	assert_int_equal(store_writer_put_meta(txn, &meta, &reason), STATUS_OK);
-	assert_int_equal(store_writer_commit(txn, &reason), STATUS_OK);
-	assert_int_equal(store_writer_publish(writer, &reason), STATUS_OK);
-	store_writer_close(writer);
+	assert_int_equal(serve_writer_begin(writer, &txn, &reason), STATUS_OK);
+	assert_int_equal(serve_writer_put_meta(txn, &meta, &reason), STATUS_OK);
+	assert_int_equal(serve_writer_commit(txn, &reason), STATUS_OK);
+	assert_int_equal(serve_writer_publish(writer, &reason), STATUS_OK);
+	serve_writer_close(writer);
 }
 
 static inline bool

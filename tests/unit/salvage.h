@@ -7,8 +7,8 @@
 
 #include <stdbool.h>
 
-#include "lib/state_salvage.h"
-#include "lib/status.h"
+#include "sidecar/state/state_salvage.h"
+#include "lib/base/status.h"
 #include "tests/unit/damage.h"
 #include "tests/unit/record.h"
 

@@ -2,7 +2,7 @@
  * Copyright (c) 2026, the livezone authors */
 /*
  * A serve environment in a directory of its own for tests of store and look-up: written
- * through store_writer, looked into inside its transaction (as explain does), removed at
+ * through serve_writer, looked into inside its transaction (as explain does), removed at
  * the end.
  */
 #pragma once
@@ -11,15 +11,15 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "lib/status.h"
-#include "lib/store_writer.h"
+#include "lib/base/status.h"
+#include "lib/serve/writer.h"
 #include "tests/unit/unit.h"
 
 struct serve {
 	char root[64];
 	char dir[80];
-	struct store_writer *writer;
-	struct store_txn *txn;
+	struct serve_writer *writer;
+	struct serve_txn *txn;
 };
 
 /* Nothing but a root for it. */
@@ -34,14 +34,14 @@ serve_place(struct serve *serve)
 static inline void
 serve_init(struct serve *serve)
 {
-	struct store_meta meta = { .revision = 1, .instance = "instance-of-test" };
+	struct serve_meta meta = { .revision = 1, .instance = "instance-of-test" };
 	struct reason reason;
 
 	serve_place(serve);
 	assert_int_equal(
-		store_writer_create(serve->dir, 1 << 24, &serve->writer, &reason), STATUS_OK);
-	assert_int_equal(store_writer_begin(serve->writer, &serve->txn, &reason), STATUS_OK);
-	assert_int_equal(store_writer_put_meta(serve->txn, &meta, &reason), STATUS_OK);
+		serve_writer_create(serve->dir, 1 << 24, &serve->writer, &reason), STATUS_OK);
+	assert_int_equal(serve_writer_begin(serve->writer, &serve->txn, &reason), STATUS_OK);
+	assert_int_equal(serve_writer_put_meta(serve->txn, &meta, &reason), STATUS_OK);
 }
 
 static inline void
@@ -52,7 +52,7 @@ serve_put_flagged(struct serve *serve, const char *owner, uint32_t flags,
 	struct reason reason;
 	uint8_t *value;
 
-	assert_int_equal(store_writer_reserve(serve->txn, &key,
+	assert_int_equal(serve_writer_reserve(serve->txn, &key,
 				 node_size(rrsets, count), &value, &reason),
 		STATUS_OK);
 	node_encode(&key, 7, flags, rrsets, count, value);
@@ -71,16 +71,16 @@ serve_publish(struct serve *serve)
 {
 	struct reason reason;
 
-	assert_int_equal(store_writer_commit(serve->txn, &reason), STATUS_OK);
+	assert_int_equal(serve_writer_commit(serve->txn, &reason), STATUS_OK);
 	serve->txn = NULL;
-	assert_int_equal(store_writer_publish(serve->writer, &reason), STATUS_OK);
+	assert_int_equal(serve_writer_publish(serve->writer, &reason), STATUS_OK);
 }
 
 static inline void
 serve_done(struct serve *serve)
 {
 	if (serve->txn)
-		store_writer_abort(serve->txn);
+		serve_writer_abort(serve->txn);
 	assert_int_equal(unit_remove(serve->root), 0);
-	store_writer_close(serve->writer);
+	serve_writer_close(serve->writer);
 }

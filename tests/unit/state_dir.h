@@ -15,9 +15,9 @@
 #include <signal.h>
 #include <sys/stat.h>
 
-#include "lib/clock.h"
-#include "lib/status.h"
-#include "sidecar/examine.h"
+#include "lib/base/clock.h"
+#include "lib/base/status.h"
+#include "sidecar/journal/examine.h"
 #include "tests/unit/record.h"
 
 #define STATE_DIR_LOG_MAX 16384

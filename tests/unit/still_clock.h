@@ -11,7 +11,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
-#include "lib/clock.h"
+#include "lib/base/clock.h"
 #include "tests/unit/unit.h"
 
 #define STILL_CLOCK_TURN_S 1

@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-#include "lib/name.h"
+#include "lib/dns/name.h"
 
 #define UNIT_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * The shared part of the API's handlers.
+ */
+#include "sidecar/api/api.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/duration.h"
+#include "lib/dns/presentation.h"
+#include "lib/base/status.h"
+#include "sidecar/json/json_writer.h"
+#include "sidecar/http/http_uri.h"
+#include "lib/base/log.h"
+
+static bool authorise_change(struct api_call *call, const struct change *change);
+static bool authorise_items(struct api_call *call, const struct change *change);
+static int
+authorise_record(void *context, const struct state_record *record, struct reason *reason);
+static void write_audit(struct api_call *call, const struct change *change,
+	const struct change_result *result);
+static bool is_done(struct api_call *call, const struct change_result *result);
+static bool answer_refusal(struct api_call *call, const struct change *change,
+	const struct api_places *places, struct change_result *result);
+static const char *outcome_name(enum change_outcome outcome);
+static void forbid(struct api_call *call, const struct reason *reason);
+static bool read_revision(const char *text, uint64_t *out);
+
+void
+api_write_place(const struct api_places *places, size_t item, const char *field,
+	char out[CHANGE_PATH_MAX])
+{
+	out[0] = '\0';
+	if (item == CHANGE_WHOLE)
+		snprintf(out, CHANGE_PATH_MAX, "%s", field ? field : "");
+	else if (places->lines)
+		snprintf(out, CHANGE_PATH_MAX, "line %" PRIu32, places->lines[item]);
+	else if (!places->list)
+		snprintf(out, CHANGE_PATH_MAX, "%s", field ? field : "");
+	else
+		snprintf(out, CHANGE_PATH_MAX, "%s[%zu]%s%s", places->list, item,
+			field ? "." : "", field ? field : "");
+}
+
+bool
+api_authorise(struct api_call *call, enum credentials_verb verb,
+	const struct name_key *name, uint16_t type)
+{
+	struct reason reason = { "" };
+
+	if (auth_may(&call->identity, verb, name, type, &reason))
+		return true;
+	forbid(call, &reason);
+	return false;
+}
+
+/* What authorise_record works with. */
+struct source_rights {
+	struct api_call *call;
+	enum credentials_verb verb;
+};
+
+bool
+api_authorise_source(
+	struct api_call *call, enum credentials_verb verb, const char *source)
+{
+	struct source_rights rights = { call, verb };
+	struct reason reason = { "" };
+	int status;
+
+	if (!call->identity.token)
+		return true;
+	status = state_walk_source(
+		call->txn, source, strlen(source), authorise_record, &rights, &reason);
+	if (status == STATUS_CONFLICT) {
+		forbid(call, &reason);
+		return false;
+	}
+	return status == 0 || api_fail(call, status, &reason, NULL);
+}
+
+bool
+api_begin_read(struct api_call *call, struct state_meta *out_meta)
+{
+	struct reason reason = { "" };
+	int status = state_begin_read(call->api->state, &call->txn, &reason);
+
+	if (!status)
+		status = state_read_meta(call->txn, out_meta, &reason);
+	return status == 0 || api_fail(call, status, &reason, NULL);
+}
+
+int
+api_check_waiting(const struct api_call *call, struct reason *reason)
+{
+	return state_is_waiting(call->api->state)
+		       ? reason_set(reason, STATUS_UNAVAILABLE,
+				 "state is to be opened anew after a failed write")
+		       : STATUS_OK;
+}
+
+bool
+api_has_no_room(struct api_call *call)
+{
+	const int status = call->reply->body.status;
+
+	if (status == STATUS_FULL || status == STATUS_IO)
+		problem_set(call->reply, PROBLEM_STORE_FULL, NULL,
+			"no disk space for the reply");
+	else if (status)
+		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL,
+			"out of memory or descriptors");
+	return status != 0;
+}
+
+bool
+api_fail(struct api_call *call, int status, const struct reason *reason, const char *path)
+{
+	const enum problem_kind kind = problem_from_status(status);
+
+	if (status == STATUS_CORRUPT)
+		state_suspect(call->api->state);
+	if (api_has_no_room(call))
+		return false;
+	problem_set(call->reply, kind, path, "%s", reason->text);
+	if (kind == PROBLEM_INTERNAL)
+		log_line(LOG_LEVEL_ERROR, "%s: %s", call->request->path, reason->text);
+	return false;
+}
+
+bool
+api_read_name(
+	struct api_call *call, const char *text, const char *path, struct name_key *out)
+{
+	struct reason reason = { "" };
+	struct name name;
+	int status = presentation_read_name(text, &name, &reason);
+
+	if (status)
+		return api_fail(call, status, &reason, path);
+	name_to_key(name.wire, out);
+	return true;
+}
+
+bool
+api_read_type(struct api_call *call, const char *text, const char *path, uint16_t *out)
+{
+	struct reason reason = { "" };
+	int status = presentation_read_type(text, out, &reason);
+
+	return status == 0 || api_fail(call, status, &reason, path);
+}
+
+bool
+api_is_source(const char *text)
+{
+	static const char first[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789";
+	static const char rest[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				   "0123456789._-";
+	const size_t len = strlen(text);
+
+	return len >= 1 && len <= STATE_SOURCE_MAX && strchr(first, text[0])
+	       && strspn(text, rest) == len;
+}
+
+bool
+api_check_source(struct api_call *call, const char *text, const char *path)
+{
+	if (api_is_source(text))
+		return true;
+	problem_set(call->reply, PROBLEM_INVALID, path,
+		"\"%.80s\" is no source name: letters, digits, '.', '_' and '-', at most "
+		"%d, a "
+		"letter or digit first",
+		text, STATE_SOURCE_MAX);
+	return false;
+}
+
+bool
+api_read_duration(struct api_call *call, const char *key, uint64_t min_ms,
+	uint64_t max_ms, uint64_t *out)
+{
+	const char *text = http_uri_parameter(call->request, key);
+	char path[64];
+	struct reason reason = { "" };
+	uint64_t value;
+
+	if (!text)
+		return true;
+	snprintf(path, sizeof(path), "?%s", key);
+	if (duration_read(text, &value, &reason) != 0) {
+		problem_set(call->reply, PROBLEM_BAD_REQUEST, path, "%s", reason.text);
+		return false;
+	}
+	if (value < min_ms || value > max_ms) {
+		problem_set(call->reply, PROBLEM_INVALID, path,
+			"%s is not between %" PRIu64 "s and %" PRIu64 "s", text,
+			min_ms / 1000, max_ms / 1000);
+		return false;
+	}
+	*out = value;
+	return true;
+}
+
+bool
+api_read_flag(struct api_call *call, const char *key, bool *out)
+{
+	const char *text = http_uri_parameter(call->request, key);
+	char path[64];
+
+	if (!text)
+		return true;
+	if (strcmp(text, "true") == 0 || strcmp(text, "false") == 0) {
+		*out = text[0] == 't';
+		return true;
+	}
+	snprintf(path, sizeof(path), "?%s", key);
+	problem_set(call->reply, PROBLEM_BAD_REQUEST, path,
+		"\"%.40s\" is neither true nor false", text);
+	return false;
+}
+
+bool
+api_read_conditions(struct api_call *call, struct api_conditions *out)
+{
+	const char *match = http_header(call->request, "If-Match");
+	const char *none = http_header(call->request, "If-None-Match");
+
+	*out = (struct api_conditions){ 0 };
+	if (match && strcmp(match, "*") == 0) {
+		out->present = true;
+	} else if (match) {
+		out->has_revision = read_revision(match, &out->revision);
+		if (!out->has_revision) {
+			problem_set(call->reply, PROBLEM_BAD_REQUEST, "If-Match",
+				"a revision in double quotes or * is needed");
+			return false;
+		}
+	}
+	out->absent = none && strcmp(none, "*") == 0;
+	if (none && !out->absent) {
+		problem_set(call->reply, PROBLEM_BAD_REQUEST, "If-None-Match",
+			"only * is known here");
+		return false;
+	}
+	return true;
+}
+
+bool
+api_submit(struct api_call *call, struct change *change, const struct api_places *places,
+	struct change_result *out)
+{
+	*out = (struct change_result){ .item = CHANGE_WHOLE };
+	if (!authorise_change(call, change))
+		return false;
+	/* a writer that opens state anew waits for its readers: none of them waits for it */
+	state_abort(call->txn);
+	call->txn = NULL;
+	if (change_check(change, call->zones, out) == 0)
+		writer_submit(call->api->writer, change, out);
+	write_audit(call, change, out);
+	return is_done(call, out) || answer_refusal(call, change, places, out);
+}
+
+bool
+api_answer_outcome(struct api_call *call, struct change_result *result)
+{
+	static const struct change none = { .kind = CHANGE_ALARM };
+	static const struct api_places whole = { 0 };
+
+	return is_done(call, result) || answer_refusal(call, &none, &whole, result);
+}
+
+void
+api_begin_written(
+	struct api_call *call, const struct change_result *result, struct json_writer *emit)
+{
+	const bool is_served = result->outcome != CHANGE_DONE_UNSERVED;
+
+	*emit = (struct json_writer){ .out = &call->reply->body };
+	json_writer_begin(emit, '{');
+	json_writer_member_number(emit, "revision", result->revision);
+	json_writer_member_bool(emit, "served", is_served);
+	if (!is_served)
+		json_writer_member(emit, "reason", result->reason.text);
+}
+
+void
+api_write_counts(struct json_writer *emit, const struct change_result *result)
+{
+	json_writer_member_number(emit, "added", result->added);
+	json_writer_member_number(emit, "changed", result->changed);
+	json_writer_member_number(emit, "deleted", result->removed);
+	json_writer_member_number(emit, "unchanged", result->unchanged);
+}
+
+void
+api_set_etag(struct http_reply *reply, uint64_t revision)
+{
+	snprintf(reply->etag, sizeof(reply->etag), "\"%" PRIu64 "\"", revision);
+}
+
+void
+api_emit_name(struct json_writer *emit, const char *key, const struct name_key *name)
+{
+	char text[PRESENTATION_NAME_MAX] = "?";
+	struct name wire;
+
+	if (name_from_key(name->bytes, name->len, &wire) == 0)
+		presentation_write_name(&wire, text);
+	json_writer_member(emit, key, text);
+}
+
+void
+api_emit_type(struct json_writer *emit, uint16_t type)
+{
+	char text[16];
+
+	presentation_write_type(type, text);
+	json_writer_member(emit, "type", text);
+}
+
+/* Everything that the change may touch, by the names as they will be stored. */
+static bool
+authorise_change(struct api_call *call, const struct change *change)
+{
+	struct state_meta meta;
+	struct reason reason = { "" };
+
+	if (!call->identity.token)
+		return true;
+	switch (change->kind) {
+	case CHANGE_ITEMS:
+		return authorise_items(call, change);
+	case CHANGE_SOURCE:
+	case CHANGE_HEARTBEAT:
+		if (!call->txn && !api_begin_read(call, &meta))
+			return false;
+		return authorise_items(call, change)
+		       && api_authorise_source(call, CREDENTIALS_WRITE, change->source);
+	case CHANGE_ZONE:
+		return api_authorise(call, CREDENTIALS_WRITE, &change->zone, 0)
+		       && authorise_items(call, change);
+	case CHANGE_RESTORE:
+	case CHANGE_EXPIRE:
+	case CHANGE_ALARM:
+		break;
+	}
+	if (auth_may_all(&call->identity, CREDENTIALS_ADMIN, call->zones, &reason))
+		return true;
+	forbid(call, &reason);
+	return false;
+}
+
+static bool
+authorise_items(struct api_call *call, const struct change *change)
+{
+	for (size_t i = 0; i < change->count; i++)
+		if (!api_authorise(call, CREDENTIALS_WRITE, &change->items[i].rrset.owner,
+			    change->items[i].rrset.type))
+			return false;
+	return true;
+}
+
+static int
+authorise_record(void *context, const struct state_record *record, struct reason *reason)
+{
+	const struct source_rights *rights = context;
+
+	return auth_may(&rights->call->identity, rights->verb, &record->rrset.owner,
+		       record->rrset.type, reason)
+		       ? 0
+		       : STATUS_CONFLICT;
+}
+
+static void
+write_audit(struct api_call *call, const struct change *change,
+	const struct change_result *result)
+{
+	char who[AUTH_NAME_MAX], name[PRESENTATION_NAME_MAX] = "", type[16] = "";
+	const struct change_item *item = change->count == 1 ? &change->items[0] : NULL;
+	struct name wire;
+
+	auth_write_name(&call->identity, who);
+	if (item && change->kind == CHANGE_ITEMS
+		&& name_from_key(item->rrset.owner.bytes, item->rrset.owner.len, &wire)
+			   == 0) {
+		presentation_write_name(&wire, name);
+		presentation_write_type(item->rrset.type, type);
+		log_line(LOG_LEVEL_INFO,
+			"audit: %s %s %.300s %s revision %" PRIu64 " -> %" PRIu64 " %s",
+			who, item->is_delete ? "delete" : "put", name, type,
+			result->old_revision, result->rrset_revision,
+			outcome_name(result->outcome));
+		return;
+	}
+	log_line(LOG_LEVEL_INFO,
+		"audit: %s %s %.300s items %zu added %zu changed %zu deleted %zu "
+		"revision %" PRIu64 " %s",
+		who, call->request->method == HTTP_POST ? "post" : "put",
+		call->request->path, change->count, result->added, result->changed,
+		result->removed, result->revision, outcome_name(result->outcome));
+}
+
+static bool
+is_done(struct api_call *call, const struct change_result *result)
+{
+	switch (result->outcome) {
+	case CHANGE_DONE:
+	case CHANGE_UNCHANGED:
+		call->reply->status = 200;
+		return true;
+	case CHANGE_DONE_UNSERVED:
+		call->reply->status = 202;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool
+answer_refusal(struct api_call *call, const struct change *change,
+	const struct api_places *places, struct change_result *result)
+{
+	static const enum problem_kind kinds[] = {
+		[CHANGE_NOT_FOUND] = PROBLEM_NOT_FOUND,
+		[CHANGE_INVALID] = PROBLEM_INVALID,
+		[CHANGE_STALE] = PROBLEM_PRECONDITION_FAILED,
+		[CHANGE_CONFLICT] = PROBLEM_OWNED,
+		[CHANGE_FULL] = PROBLEM_STORE_FULL,
+		[CHANGE_BUSY] = PROBLEM_UNAVAILABLE,
+		[CHANGE_FAILED] = PROBLEM_INTERNAL,
+	};
+	struct problem problem = {
+		.kind = kinds[result->outcome],
+		.detail = result->reason.text,
+		.path = result->path,
+		.owner = result->owner,
+	};
+
+	api_write_place(places, result->item, result->field, result->path);
+	if (result->outcome == CHANGE_CONFLICT && !result->owner[0])
+		problem.kind = PROBLEM_MAX_DELETE;
+	if (result->outcome == CHANGE_STALE) {
+		problem.has_revision = true;
+		problem.revision = change->kind == CHANGE_ITEMS ? result->old_revision
+								: result->revision;
+	}
+	problem_write(&problem, call->reply);
+	return false;
+}
+
+static const char *
+outcome_name(enum change_outcome outcome)
+{
+	static const char *const names[] = {
+		[CHANGE_DONE] = "done",
+		[CHANGE_DONE_UNSERVED] = "done, not served",
+		[CHANGE_UNCHANGED] = "unchanged",
+		[CHANGE_NOT_FOUND] = "not found",
+		[CHANGE_INVALID] = "invalid",
+		[CHANGE_STALE] = "stale",
+		[CHANGE_CONFLICT] = "conflict",
+		[CHANGE_FULL] = "full",
+		[CHANGE_BUSY] = "busy",
+		[CHANGE_FAILED] = "failed",
+	};
+
+	return names[outcome];
+}
+
+static void
+forbid(struct api_call *call, const struct reason *reason)
+{
+	problem_set(call->reply, PROBLEM_FORBIDDEN, NULL, "%s", reason->text);
+}
+
+/* "4711" with its quotes. */
+static bool
+read_revision(const char *text, uint64_t *out)
+{
+	const size_t len = strlen(text);
+
+	if (len < 3 || len > 21 || text[0] != '"' || text[len - 1] != '"'
+		|| strspn(text + 1, "0123456789") != len - 2)
+		return false;
+	*out = strtoull(text + 1, NULL, 10);
+	return true;
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * The whole state as lines of JSON (backup_lines.h), out and in.
+ */
+#include "sidecar/api/api_backup.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/status.h"
+#include "sidecar/api/api_body.h"
+#include "sidecar/journal/backup_lines.h"
+#include "sidecar/json/buffer.h"
+#include "sidecar/json/json_writer.h"
+
+/* Where a restore is in its lines. */
+struct restore {
+	struct api_call *call;
+	struct rrset_json_reader reader;
+	struct backup_lines lines;
+};
+
+static int
+add_text(void *context, const char *text, size_t len, struct reason *reason);
+static bool read_lines(struct restore *restore, const char *text, size_t len);
+static int
+add_item(void *context, struct json_object *object, struct reason *reason);
+static bool refuse(struct restore *restore, const char *text);
+static uint32_t *number_lines(size_t count);
+
+void
+api_backup_get(struct api_call *call)
+{
+	struct state_meta meta;
+	struct reason reason = { "" };
+	int status;
+
+	if (!auth_may_all(&call->identity, CREDENTIALS_ADMIN, call->zones, &reason)) {
+		problem_set(call->reply, PROBLEM_FORBIDDEN, NULL, "%s", reason.text);
+		return;
+	}
+	if (!api_begin_read(call, &meta))
+		return;
+	call->reply->type = "application/x-ndjson";
+	status = backup_lines_write(call->txn, add_text, call, &reason);
+	if (status)
+		api_fail(call, status, &reason, NULL);
+}
+
+void
+api_backup_restore(struct api_call *call)
+{
+	struct change *change = change_new(CHANGE_RESTORE);
+	struct restore restore = { .call = call };
+	struct api_places places = { 0 };
+	struct change_result result;
+	uint32_t *lines = NULL;
+	struct json_writer emit;
+	const char *text;
+	size_t len;
+
+	if (!change) {
+		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
+		return;
+	}
+	api_body_init(call, change, &restore.reader);
+	restore.lines.record = add_item;
+	restore.lines.context = &restore;
+	if (api_body_view(call, &text, &len) && read_lines(&restore, text, len)) {
+		change->base_revision = restore.lines.revision;
+		lines = number_lines(change->count);
+	}
+	if (lines) {
+		places.lines = lines;
+		if (api_submit(call, change, &places, &result)) {
+			api_begin_written(call, &result, &emit);
+			api_write_counts(&emit, &result);
+			json_writer_end(&emit, '}');
+		}
+	}
+	free(lines);
+	change_free(change);
+}
+
+static int
+add_text(void *context, const char *text, size_t len, struct reason *reason)
+{
+	const struct api_call *call = context;
+	struct buffer *body = &call->reply->body;
+	int status = api_check_waiting(call, reason);
+
+	if (status)
+		return status;
+	buffer_add(body, text, len);
+	return body->status ? reason_set(reason, body->status, "no room for the backup") : 0;
+}
+
+static bool
+read_lines(struct restore *restore, const char *text, size_t len)
+{
+	const char *const end = text + len;
+	struct reason reason = { "" };
+	int status;
+
+	while (text < end) {
+		const char *newline = memchr(text, '\n', (size_t)(end - text));
+		const char *next = newline ? newline + 1 : end;
+
+		restore->reader.fault = (struct rrset_json_fault){ PROBLEM_INVALID, "" };
+		status = backup_lines_take(&restore->lines, text,
+			(size_t)((newline ? newline : end) - text), &reason);
+		if (status == STATUS_NO_MEMORY)
+			restore->reader.fault.kind = PROBLEM_UNAVAILABLE;
+		if (status)
+			return refuse(restore, reason.text);
+		text = next;
+	}
+	restore->reader.fault = (struct rrset_json_fault){ PROBLEM_INVALID, "" };
+	return backup_lines_end(&restore->lines, &reason) == 0
+		|| refuse(restore, reason.text);
+}
+
+static int
+add_item(void *context, struct json_object *object, struct reason *reason)
+{
+	struct restore *restore = context;
+	struct change_item *item = change_add(restore->reader.change);
+
+	if (item)
+		return rrset_json_read(
+			&restore->reader, object, RRSET_JSON_BACKUP, item, reason);
+	if (restore->reader.change->count < CHANGE_ITEMS_MAX)
+		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+	restore->reader.fault.kind = PROBLEM_TOO_LARGE;
+	return reason_set(reason, STATUS_TOO_LARGE,
+		"more RRsets than one change may have");
+}
+
+/* "line 17", and behind it where in the RRset. */
+static bool
+refuse(struct restore *restore, const char *text)
+{
+	const struct rrset_json_fault *fault = &restore->reader.fault;
+	const uint64_t line = restore->lines.line ? restore->lines.line : 1;
+	char path[CHANGE_PATH_MAX];
+
+	snprintf(path, sizeof(path), "line %llu", (unsigned long long)line);
+	problem_set(restore->call->reply, fault->kind, path, "%s%s%.440s", fault->path,
+		fault->path[0] ? ": " : "", text);
+	return false;
+}
+
+/* Item i stood in line i + 2. */
+static uint32_t *
+number_lines(size_t count)
+{
+	uint32_t *lines = calloc(count + 1, sizeof(*lines));
+
+	for (size_t i = 0; lines && i < count; i++)
+		lines[i] = (uint32_t)i + 2;
+	return lines;
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * One RRset by name and type.
+ */
+#include "sidecar/api/api_rrsets.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/status.h"
+#include "sidecar/api/api_body.h"
+#include "sidecar/json/json_writer.h"
+#include "sidecar/http/http_uri.h"
+
+static bool read_place(struct api_call *call, struct rrset *out);
+static bool read_body(struct api_call *call, struct change *change);
+static bool read_text_parameters(
+	struct api_call *call, struct rrset_json_reader *reader, struct rrset *rrset);
+static bool refuse_parameters(struct api_call *call);
+static void submit(struct api_call *call, struct change *change);
+static void answer_absent(struct api_call *call);
+static int
+emit_record(void *context, const struct state_record *record, struct reason *reason);
+
+void
+api_rrsets_get(struct api_call *call)
+{
+	struct json_writer emit = { .out = &call->reply->body };
+	struct rrset place;
+	struct state_record record;
+	struct state_meta meta;
+	struct reason reason = { "" };
+	int status;
+
+	if (!read_place(call, &place)
+		|| !api_authorise(call, CREDENTIALS_READ, &place.owner, 0)
+		|| !api_begin_read(call, &meta))
+		return;
+	status = state_get(call->txn, &place.owner, place.type, &record, &reason);
+	if (status == STATUS_NOT_FOUND) {
+		answer_absent(call);
+	} else if (status) {
+		api_fail(call, status, &reason, NULL);
+	} else {
+		rrset_json_write(&emit, &record, writer_lease_clock(call->api->writer));
+		api_set_etag(call->reply, record.revision);
+	}
+}
+
+void
+api_rrsets_put(struct api_call *call)
+{
+	struct change *change = change_new(CHANGE_ITEMS);
+	struct change_item *item = change ? change_add(change) : NULL;
+	struct api_conditions conditions;
+
+	if (!item) {
+		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
+	} else if (read_place(call, &item->rrset)
+		   && api_read_conditions(call, &conditions)
+		   && api_authorise(
+			   call, CREDENTIALS_WRITE, &item->rrset.owner, item->rrset.type)
+		   && read_body(call, change)) {
+		item->has_if_revision = conditions.has_revision;
+		item->if_revision = conditions.revision;
+		item->if_present = conditions.present;
+		item->if_absent = conditions.absent;
+		submit(call, change);
+	}
+	change_free(change);
+}
+
+void
+api_rrsets_delete(struct api_call *call)
+{
+	struct change *change = change_new(CHANGE_ITEMS);
+	struct change_item *item = change ? change_add(change) : NULL;
+	struct api_conditions conditions;
+
+	if (!item) {
+		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
+	} else if (read_place(call, &item->rrset)
+		   && api_read_conditions(call, &conditions)) {
+		item->is_delete = true;
+		item->has_if_revision = conditions.has_revision;
+		item->if_revision = conditions.revision;
+		item->if_present = conditions.present;
+		submit(call, change);
+	}
+	change_free(change);
+}
+
+/* What emit_record works with. */
+struct find {
+	struct json_writer emit;
+	uint64_t now_ms;
+	uint16_t type; /* 0: all */
+};
+
+void
+api_rrsets_find(struct api_call *call)
+{
+	const char *name = http_uri_parameter(call->request, "name");
+	const char *type = http_uri_parameter(call->request, "type");
+	struct find find = { .emit = { .out = &call->reply->body },
+		.now_ms = writer_lease_clock(call->api->writer) };
+	struct name_key key;
+	struct state_meta meta;
+	struct reason reason = { "" };
+	int status;
+
+	if (!name) {
+		problem_set(
+			call->reply, PROBLEM_BAD_REQUEST, "?name", "the name is missing");
+		return;
+	}
+	if (!api_read_name(call, name, "?name", &key)
+		|| (type && !api_read_type(call, type, "?type", &find.type))
+		|| !api_authorise(call, CREDENTIALS_READ, &key, 0))
+		return;
+	if (!zones_match(call->zones, &key)) {
+		problem_set(call->reply, PROBLEM_INVALID, "?name",
+			"the name is in no live zone");
+		return;
+	}
+	if (!api_begin_read(call, &meta))
+		return;
+	json_writer_begin(&find.emit, '{');
+	json_writer_member_number(&find.emit, "revision", meta.revision);
+	json_writer_member_begin(&find.emit, "rrsets", '[');
+	status = state_walk_name(call->txn, &key, emit_record, &find, &reason);
+	json_writer_end(&find.emit, ']');
+	json_writer_end(&find.emit, '}');
+	if (status)
+		api_fail(call, status, &reason, NULL);
+}
+
+/* Name and type of the path. */
+static bool
+read_place(struct api_call *call, struct rrset *out)
+{
+	return api_read_name(call, call->variable[0], "name", &out->owner)
+	       && api_read_type(call, call->variable[1], "type", &out->type);
+}
+
+static bool
+read_body(struct api_call *call, struct change *change)
+{
+	struct rrset_json_reader reader;
+
+	api_body_init(call, change, &reader);
+	if (call->media == API_JSON)
+		return refuse_parameters(call)
+		       && api_body_read_one(call, &reader, change->items);
+	return read_text_parameters(call, &reader, &change->items->rrset)
+	       && api_body_read_text(call, &reader, change->items);
+}
+
+/* With text/plain the rest of the RRset is in the query. */
+static bool
+read_text_parameters(
+	struct api_call *call, struct rrset_json_reader *reader, struct rrset *rrset)
+{
+	const char *ttl = http_uri_parameter(call->request, "ttl");
+	const char *source = http_uri_parameter(call->request, "source");
+	struct change_item *item = reader->change->items;
+	struct reason reason = { "" };
+	uint64_t lease_ms = 0;
+
+	if (ttl) {
+		const unsigned long value = strtoul(ttl, NULL, 10);
+
+		if (!*ttl || strspn(ttl, "0123456789") != strlen(ttl)) {
+			problem_set(call->reply, PROBLEM_BAD_REQUEST, "?ttl",
+				"a whole number of seconds is needed");
+			return false;
+		}
+		if (strlen(ttl) > 9 || value > RRSET_TTL_MAX) {
+			problem_set(call->reply, PROBLEM_INVALID, "?ttl",
+				"a TTL is between 0 and %d", RRSET_TTL_MAX);
+			return false;
+		}
+		rrset->ttl = (uint32_t)value;
+	} else if (rrset_json_default_ttl(reader, rrset, &reason) != 0) {
+		problem_set(call->reply, PROBLEM_INVALID, "name", "%s", reason.text);
+		return false;
+	}
+	if (source && !api_check_source(call, source, "?source"))
+		return false;
+	if (!api_read_duration(call, "lease", RRSET_JSON_LEASE_MIN_MS,
+		    RRSET_JSON_LEASE_MAX_MS, &lease_ms))
+		return false;
+	item->source = source ? source : reader->source;
+	item->source_len = (uint8_t)strlen(item->source);
+	item->lease_ms = (uint32_t)lease_ms;
+	return true;
+}
+
+/* JSON has them in the body: two places would be one too many. */
+static bool
+refuse_parameters(struct api_call *call)
+{
+	static const char *const names[] = { "ttl", "source", "lease" };
+	char path[16];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (!http_uri_parameter(call->request, names[i]))
+			continue;
+		snprintf(path, sizeof(path), "?%s", names[i]);
+		problem_set(call->reply, PROBLEM_BAD_REQUEST, path,
+			"with JSON this goes into the body");
+		return false;
+	}
+	return true;
+}
+
+static void
+submit(struct api_call *call, struct change *change)
+{
+	const struct api_places places = { 0 };
+	struct change_result result;
+	struct json_writer emit;
+
+	if (!api_submit(call, change, &places, &result)) {
+		if (result.outcome == CHANGE_NOT_FOUND)
+			answer_absent(call);
+		return;
+	}
+	api_begin_written(call, &result, &emit);
+	json_writer_end(&emit, '}');
+	if (result.rrset_revision)
+		api_set_etag(call->reply, result.rrset_revision);
+}
+
+static void
+answer_absent(struct api_call *call)
+{
+	problem_set(call->reply, PROBLEM_NOT_FOUND, NULL, "there is no %s at %s",
+		call->variable[1], call->variable[0]);
+}
+
+static int
+emit_record(void *context, const struct state_record *record, struct reason *reason)
+{
+	struct find *find = context;
+
+	(void)reason;
+	if (!find->type || find->type == record->rrset.type)
+		rrset_json_write(&find->emit, record, find->now_ms);
+	return 0;
+}

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * Sources: each RRset belongs to one.
+ */
+#include "sidecar/api/api_sources.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/duration.h"
+#include "lib/base/status.h"
+#include "sidecar/api/api_body.h"
+#include "sidecar/json/json_writer.h"
+#include "sidecar/http/http_uri.h"
+#include "sidecar/json/json.h"
+
+#define LEASE_NOT_GIVEN UINT32_MAX
+
+static int emit_source(void *context, const char *source, size_t source_len,
+	const struct state_source *record, struct reason *reason);
+static void write_source(struct json_writer *emit, const char *source, size_t source_len,
+	const struct state_source *record);
+static bool read_source(struct api_call *call, struct state_source *out);
+static bool read_change(struct api_call *call, struct change *change);
+static bool read_options(struct api_call *call, struct change *change);
+static bool
+read_lease(struct api_call *call, const struct json_object *rest, uint32_t *out_ms);
+static bool finish_items(struct api_call *call, struct change *change, uint32_t lease_ms);
+static void set_etag(struct api_call *call, const struct change_result *result);
+static void emit_difference(struct json_writer *emit, const struct change *change,
+	const struct change_result *result);
+static void
+emit_line(struct json_writer *emit, const struct change *change, const struct change_diff *diff);
+static void emit_lease(struct json_writer *emit, uint32_t lease_ms);
+
+void
+api_sources_list(struct api_call *call)
+{
+	struct json_writer emit = { .out = &call->reply->body };
+	struct state_meta meta;
+	struct reason reason = { "" };
+	int status;
+
+	/* the names of all writers: not for a token of one zone */
+	if (!auth_may_all(&call->identity, CREDENTIALS_READ, call->zones, &reason)) {
+		problem_set(call->reply, PROBLEM_FORBIDDEN, NULL, "%s", reason.text);
+		return;
+	}
+	if (!api_begin_read(call, &meta))
+		return;
+	json_writer_begin(&emit, '{');
+	json_writer_member_number(&emit, "revision", meta.revision);
+	json_writer_member_begin(&emit, "sources", '[');
+	status = state_walk_sources(call->txn, emit_source, &emit, &reason);
+	json_writer_end(&emit, ']');
+	json_writer_end(&emit, '}');
+	if (status)
+		api_fail(call, status, &reason, NULL);
+}
+
+void
+api_sources_get(struct api_call *call)
+{
+	struct json_writer emit = { .out = &call->reply->body };
+	const char *name = call->variable[0];
+	struct state_source source;
+	struct state_meta meta;
+
+	if (!api_begin_read(call, &meta) || !read_source(call, &source)
+		|| !api_authorise_source(call, CREDENTIALS_READ, name))
+		return;
+	write_source(&emit, name, strlen(name), &source);
+	api_set_etag(call->reply, source.revision);
+}
+
+void
+api_sources_put(struct api_call *call)
+{
+	const struct api_places places = { .list = "rrsets" };
+	struct change *change = change_new(CHANGE_SOURCE);
+	struct change_result result;
+	struct json_writer emit;
+
+	if (!change) {
+		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
+		return;
+	}
+	if (read_change(call, change) && api_submit(call, change, &places, &result)) {
+		api_begin_written(call, &result, &emit);
+		json_writer_member_bool(&emit, "dry-run", change->dry_run);
+		api_write_counts(&emit, &result);
+		emit_difference(&emit, change, &result);
+		json_writer_end(&emit, '}');
+		set_etag(call, &result);
+	}
+	change_free(change);
+}
+
+void
+api_sources_heartbeat(struct api_call *call)
+{
+	const struct api_places places = { 0 };
+	struct change *change = change_new(CHANGE_HEARTBEAT);
+	struct change_result result;
+	struct state_source source;
+	struct state_meta meta;
+	struct json_writer emit;
+
+	if (!change) {
+		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
+		return;
+	}
+	change->source = call->variable[0];
+	change->source_len = strlen(change->source);
+	if (api_begin_read(call, &meta) && read_source(call, &source)
+		&& api_submit(call, change, &places, &result)) {
+		api_begin_written(call, &result, &emit);
+		json_writer_member_number(&emit, "renewed", result.renewed);
+		json_writer_end(&emit, '}');
+	}
+	change_free(change);
+}
+
+static int
+emit_source(void *context, const char *source, size_t source_len,
+	const struct state_source *record, struct reason *reason)
+{
+	(void)reason;
+	if (record->rrsets > 0)
+		write_source(context, source, source_len, record);
+	return 0;
+}
+
+static void
+write_source(struct json_writer *emit, const char *source, size_t source_len,
+	const struct state_source *record)
+{
+	char text[DURATION_TEXT_MAX];
+
+	json_writer_begin(emit, '{');
+	json_writer_key(emit, "name");
+	json_writer_string_n(emit, source, source_len);
+	json_writer_member_number(emit, "rrsets", record->rrsets);
+	json_writer_member_number(emit, "revision", record->revision);
+	duration_write_time(record->written_ms, text);
+	json_writer_member(emit, "written", text);
+	if (record->heartbeat_ms) {
+		duration_write_time(record->heartbeat_ms, text);
+		json_writer_member(emit, "heartbeat", text);
+	}
+	json_writer_end(emit, '}');
+}
+
+/* The source of the path; 404 when it has nothing. */
+static bool
+read_source(struct api_call *call, struct state_source *out)
+{
+	const char *name = call->variable[0];
+	struct reason reason = { "" };
+	int status;
+
+	if (!api_check_source(call, name, "source"))
+		return false;
+	status = state_get_source(call->txn, name, strlen(name), out, &reason);
+	if (status == 0 && out->rrsets > 0)
+		return true;
+	if (status && status != STATUS_NOT_FOUND)
+		return api_fail(call, status, &reason, NULL);
+	problem_set(call->reply, PROBLEM_NOT_FOUND, NULL,
+		"no RRset belongs to source \"%s\"", name);
+	return false;
+}
+
+static bool
+read_change(struct api_call *call, struct change *change)
+{
+	static const char *const allowed[] = { "lease", NULL };
+	struct rrset_json_reader reader;
+	struct json_object *rest;
+	uint32_t lease_ms = 0;
+	bool is_good;
+
+	change->source = call->variable[0];
+	change->source_len = strlen(change->source);
+	if (!api_check_source(call, change->source, "source")
+		|| !read_options(call, change))
+		return false;
+	api_body_init(call, change, &reader);
+	reader.source = change->source;
+	reader.lease_ms = LEASE_NOT_GIVEN;
+	if (!api_body_read_list(call, &reader, "rrsets", allowed, &rest))
+		return false;
+	is_good = read_lease(call, rest, &lease_ms);
+	json_free(rest);
+	return is_good && finish_items(call, change, lease_ms);
+}
+
+static bool
+read_options(struct api_call *call, struct change *change)
+{
+	const char *max_delete = http_uri_parameter(call->request, "max-delete");
+	struct api_conditions conditions;
+
+	if (!api_read_conditions(call, &conditions)
+		|| !api_read_flag(call, "dry-run", &change->dry_run)
+		|| !api_read_flag(call, "force", &change->force))
+		return false;
+	change->has_if_revision = conditions.has_revision;
+	change->if_revision = conditions.revision;
+	change->if_present = conditions.present;
+	change->if_absent = conditions.absent;
+	change->max_delete_percent = 50;
+	if (!max_delete)
+		return true;
+	change->max_delete_percent = (uint32_t)strtoul(max_delete, NULL, 10);
+	if (*max_delete && strlen(max_delete) <= 3
+		&& strspn(max_delete, "0123456789") == strlen(max_delete)
+		&& change->max_delete_percent <= 100)
+		return true;
+	problem_set(call->reply, PROBLEM_BAD_REQUEST, "?max-delete",
+		"a whole number from 0 to 100 is needed");
+	return false;
+}
+
+/* The lease for RRsets that give none. */
+static bool
+read_lease(struct api_call *call, const struct json_object *rest, uint32_t *out_ms)
+{
+	const char *text = json_get_text(rest, "lease");
+	struct reason reason = { "" };
+	uint64_t lease_ms;
+
+	if (!text && !json_has(rest, "lease"))
+		return true;
+	if (!text || duration_read(text, &lease_ms, &reason) != 0) {
+		problem_set(call->reply, PROBLEM_BAD_REQUEST, "lease", "%s",
+			text ? reason.text : "a duration is a string, like \"30s\"");
+		return false;
+	}
+	if (lease_ms < RRSET_JSON_LEASE_MIN_MS || lease_ms > RRSET_JSON_LEASE_MAX_MS) {
+		problem_set(call->reply, PROBLEM_INVALID, "lease",
+			"a lease is between 1s and 7d");
+		return false;
+	}
+	*out_ms = (uint32_t)lease_ms;
+	return true;
+}
+
+static bool
+finish_items(struct api_call *call, struct change *change, uint32_t lease_ms)
+{
+	const struct api_places places = { .list = "rrsets" };
+	char path[CHANGE_PATH_MAX];
+
+	for (size_t i = 0; i < change->count; i++) {
+		struct change_item *item = &change->items[i];
+
+		if (item->lease_ms == LEASE_NOT_GIVEN)
+			item->lease_ms = lease_ms;
+		if (item->source_len == change->source_len
+			&& memcmp(item->source, change->source, item->source_len) == 0)
+			continue;
+		api_write_place(&places, i, "source", path);
+		problem_set(call->reply, PROBLEM_INVALID, path,
+			"the source is not that of the path");
+		return false;
+	}
+	return true;
+}
+
+/* A dry run or an unchanged source has an older revision than the store; 0 when there is
+ * no such source. */
+static void
+set_etag(struct api_call *call, const struct change_result *result)
+{
+	const char *name = call->variable[0];
+	struct state_source source;
+	struct state_meta meta;
+
+	if (result->outcome != CHANGE_UNCHANGED)
+		api_set_etag(call->reply, result->revision);
+	else if ((call->txn || api_begin_read(call, &meta))
+		 && state_get_source(call->txn, name, strlen(name), &source, NULL) == 0)
+		api_set_etag(call->reply, source.revision);
+	else
+		api_set_etag(call->reply, 0);
+}
+
+static void
+emit_difference(struct json_writer *emit, const struct change *change,
+	const struct change_result *result)
+{
+	json_writer_member_begin(emit, "difference", '[');
+	for (size_t i = 0; i < result->diff_count; i++)
+		emit_line(emit, change, &result->diff[i]);
+	json_writer_end(emit, ']');
+}
+
+static void
+emit_line(struct json_writer *emit, const struct change *change, const struct change_diff *diff)
+{
+	const struct change_item *after =
+		diff->item == CHANGE_WHOLE ? NULL : &change->items[diff->item];
+
+	json_writer_begin(emit, '{');
+	json_writer_member(emit, "op",
+		diff->sign == '+'   ? "add"
+		: diff->sign == '-' ? "delete"
+				    : "change");
+	api_emit_name(emit, "name", &diff->before.owner);
+	api_emit_type(emit, diff->before.type);
+	if (diff->sign != '+') {
+		json_writer_member_begin(emit, "before", '{');
+		rrset_json_write_data(emit, &diff->before);
+		if (strcmp(diff->before_source, change->source) != 0)
+			json_writer_member(emit, "source", diff->before_source);
+		emit_lease(emit, diff->before_lease_ms);
+		json_writer_end(emit, '}');
+	}
+	if (after) {
+		json_writer_member_begin(emit, "after", '{');
+		rrset_json_write_data(emit, &after->rrset);
+		emit_lease(emit, after->lease_ms);
+		json_writer_end(emit, '}');
+	}
+	json_writer_end(emit, '}');
+}
+
+static void
+emit_lease(struct json_writer *emit, uint32_t lease_ms)
+{
+	char text[DURATION_TEXT_MAX];
+
+	if (!lease_ms)
+		return;
+	duration_write(lease_ms, text);
+	json_writer_member(emit, "lease", text);
+}

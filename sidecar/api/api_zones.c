@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * Zones come from the configuration; their content is read and replaced here.
+ */
+#include "sidecar/api/api_zones.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "lib/base/duration.h"
+#include "lib/dns/presentation.h"
+#include "lib/dns/rdata.h"
+#include "lib/base/status.h"
+#include "sidecar/api/api_body.h"
+#include "sidecar/json/json_writer.h"
+#include "sidecar/http/http_uri.h"
+
+static const char *const on_miss_names[] = {
+	[ZONE_MISS_NXDOMAIN] = "nxdomain",
+	[ZONE_MISS_RECURSE] = "recurse",
+	[ZONE_MISS_REFUSE] = "refuse",
+};
+
+static const char *const on_failure_names[] = {
+	[ZONE_FAILURE_SERVFAIL] = "servfail",
+	[ZONE_FAILURE_RECURSE] = "recurse",
+};
+
+static const char *const on_expiry_names[] = {
+	[ZONE_EXPIRY_FALLBACK] = "fallback",
+	[ZONE_EXPIRY_REMOVE] = "remove",
+};
+
+static const char *const delegation_names[] = {
+	[ZONE_DELEGATION_REFER] = "refer",
+	[ZONE_DELEGATION_RECURSE] = "recurse",
+};
+
+static const char *const soa_serial_names[] = {
+	[ZONE_SERIAL_AUTO] = "auto",
+	[ZONE_SERIAL_STORED] = "stored",
+};
+
+static const char *const any_names[] = {
+	[ZONE_ANY_MINIMAL] = "minimal",
+	[ZONE_ANY_FULL] = "full",
+};
+
+/* A zone on its way out. */
+struct content {
+	const struct api_call *call;
+	const struct zones *zones;
+	const struct zone *zone;
+	struct json_writer emit;
+	uint64_t now_ms;
+};
+
+static const struct zone *find_zone(struct api_call *call);
+static void set_etag(struct api_call *call, const struct zone *zone,
+	const struct change_result *result);
+static bool
+read_state(struct api_call *call, const struct zone *zone, struct state_zone *out);
+static bool make_soa(struct api_call *call, const struct zone *zone, uint64_t revision,
+	struct rrset *out, uint8_t block[ZONE_SOA_MAX]);
+static uint32_t soa_serial(const struct rrset *soa);
+static bool emit_facts(struct api_call *call, struct json_writer *emit, const struct zone *zone,
+	const struct state_zone *facts);
+static void emit_policy(struct json_writer *emit, const struct zone *zone);
+static void emit_wire_name(struct json_writer *emit, const struct name *name);
+static int
+emit_record(void *context, const struct state_record *record, struct reason *reason);
+static void
+write_master_file(struct api_call *call, const struct zone *zone, uint64_t revision);
+static int
+write_record(void *context, const struct state_record *record, struct reason *reason);
+static void write_lines(struct buffer *out, const struct rrset *rrset);
+static bool is_soa(const struct zone *zone, const struct rrset *rrset);
+static bool wants_master_file(const struct api_call *call);
+static bool read_change(struct api_call *call, struct change *change,
+	const struct zone *zone, uint32_t **out_lines);
+
+void
+api_zones_list(struct api_call *call)
+{
+	struct json_writer emit = { .out = &call->reply->body };
+	struct state_meta meta;
+
+	if (!api_begin_read(call, &meta))
+		return;
+	json_writer_begin(&emit, '{');
+	json_writer_member_number(&emit, "revision", meta.revision);
+	json_writer_member_begin(&emit, "zones", '[');
+	for (size_t i = 0; i < call->zones->count; i++) {
+		const struct zone *zone = &call->zones->zone[i];
+		struct state_zone facts;
+
+		if (!auth_may(&call->identity, CREDENTIALS_READ, &zone->key, 0, NULL))
+			continue;
+		if (!read_state(call, zone, &facts))
+			return;
+		json_writer_begin(&emit, '{');
+		if (!emit_facts(call, &emit, zone, &facts))
+			return;
+		json_writer_end(&emit, '}');
+	}
+	json_writer_end(&emit, ']');
+	json_writer_end(&emit, '}');
+}
+
+void
+api_zones_get(struct api_call *call)
+{
+	const struct zone *zone = find_zone(call);
+	struct content content = { .call = call,
+		.zones = call->zones,
+		.zone = zone,
+		.emit = { .out = &call->reply->body },
+		.now_ms = writer_lease_clock(call->api->writer) };
+	struct json_writer *emit = &content.emit;
+	struct state_zone facts;
+	struct state_meta meta;
+	struct reason reason = { "" };
+	int status;
+
+	if (!zone || !api_authorise(call, CREDENTIALS_READ, &zone->key, 0)
+		|| !api_begin_read(call, &meta) || !read_state(call, zone, &facts))
+		return;
+	api_set_etag(call->reply, facts.revision);
+	if (wants_master_file(call)) {
+		write_master_file(call, zone, facts.revision);
+		return;
+	}
+	json_writer_begin(emit, '{');
+	if (!emit_facts(call, emit, zone, &facts))
+		return;
+	json_writer_member_begin(emit, "rrsets", '[');
+	status = state_walk_below(call->txn, &zone->key, emit_record, &content, &reason);
+	json_writer_end(emit, ']');
+	json_writer_end(emit, '}');
+	if (status)
+		api_fail(call, status, &reason, NULL);
+}
+
+void
+api_zones_put(struct api_call *call)
+{
+	const struct zone *zone = find_zone(call);
+	struct api_places places = { .list = "rrsets" };
+	struct change_result result;
+	struct change *change;
+	uint32_t *lines = NULL;
+	struct json_writer emit;
+
+	if (!zone || !api_authorise(call, CREDENTIALS_WRITE, &zone->key, 0))
+		return;
+	change = change_new(CHANGE_ZONE);
+	if (!change) {
+		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
+		return;
+	}
+	if (read_change(call, change, zone, &lines)) {
+		places.lines = lines;
+		if (api_submit(call, change, &places, &result)) {
+			api_begin_written(call, &result, &emit);
+			api_write_counts(&emit, &result);
+			json_writer_end(&emit, '}');
+			set_etag(call, zone, &result);
+		}
+	}
+	free(lines);
+	change_free(change);
+}
+
+const char *
+api_zones_on_miss(enum zone_on_miss policy)
+{
+	return on_miss_names[policy];
+}
+
+const char *
+api_zones_on_failure(enum zone_on_failure policy)
+{
+	return on_failure_names[policy];
+}
+
+const char *
+api_zones_on_expiry(enum zone_on_expiry policy)
+{
+	return on_expiry_names[policy];
+}
+
+const char *
+api_zones_delegation(enum zone_delegation policy)
+{
+	return delegation_names[policy];
+}
+
+/* The configured zone of the path, or a 404. */
+static const struct zone *
+find_zone(struct api_call *call)
+{
+	const struct zone *zone;
+	struct name_key key;
+
+	if (!api_read_name(call, call->variable[0], "zone", &key))
+		return NULL;
+	zone = zones_find(call->zones, &key);
+	if (!zone)
+		problem_set(call->reply, PROBLEM_NOT_FOUND, NULL,
+			"%s is no zone of the configuration", call->variable[0]);
+	return zone;
+}
+
+/* A zone that is as it was has an older revision than the store. */
+static void
+set_etag(struct api_call *call, const struct zone *zone,
+	const struct change_result *result)
+{
+	struct state_zone facts = { 0 };
+	struct state_meta meta;
+
+	if (result->outcome != CHANGE_UNCHANGED)
+		api_set_etag(call->reply, result->revision);
+	else if ((call->txn || api_begin_read(call, &meta))
+		 && read_state(call, zone, &facts))
+		api_set_etag(call->reply, facts.revision);
+}
+
+/* A zone that nothing was written to has no record: all zero. */
+static bool
+read_state(struct api_call *call, const struct zone *zone, struct state_zone *out)
+{
+	struct reason reason = { "" };
+	int status = state_get_zone(call->txn, &zone->key, out, &reason);
+
+	if (status == STATUS_NOT_FOUND)
+		*out = (struct state_zone){ 0 };
+	else if (status)
+		return api_fail(call, status, &reason, NULL);
+	return true;
+}
+
+/* The SOA as it is served: the stored one or one made from the policy, with the serial
+ * that the policy wants. */
+static bool
+make_soa(struct api_call *call, const struct zone *zone, uint64_t revision,
+	struct rrset *out, uint8_t block[ZONE_SOA_MAX])
+{
+	const uint32_t serial = (uint32_t)revision;
+	struct state_record record;
+	struct reason reason = { "" };
+	int status = state_get(call->txn, &zone->key, RRSET_SOA, &record, &reason);
+
+	*out = (struct rrset){ .owner = zone->key,
+		.type = RRSET_SOA,
+		.count = 1,
+		.ttl = zone->negative_ttl,
+		.rdata = block };
+	if (status == STATUS_NOT_FOUND) {
+		out->rdata_len = (uint32_t)zone_make_soa(zone, serial, block);
+		return true;
+	}
+	if (status)
+		return api_fail(call, status, &reason, NULL);
+	if (record.rrset.rdata_len < 22 || record.rrset.rdata_len > ZONE_SOA_MAX) {
+		reason_set(&reason, STATUS_CORRUPT, "the stored SOA is damaged");
+		return api_fail(call, STATUS_CORRUPT, &reason, NULL);
+	}
+	memcpy(block, record.rrset.rdata, record.rrset.rdata_len);
+	out->ttl = record.rrset.ttl;
+	out->rdata_len = record.rrset.rdata_len;
+	if (zone->soa_serial == ZONE_SERIAL_AUTO)
+		for (int i = 0; i < 4; i++)
+			block[out->rdata_len - 20 + (uint32_t)i] =
+				(uint8_t)(serial >> (24 - 8 * i));
+	return true;
+}
+
+/* The five numbers are the last 20 bytes (RFC 1035 section 3.3.13). */
+static uint32_t
+soa_serial(const struct rrset *soa)
+{
+	const uint8_t *at = soa->rdata + soa->rdata_len - 20;
+
+	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8
+	       | at[3];
+}
+
+static bool
+emit_facts(struct api_call *call, struct json_writer *emit, const struct zone *zone,
+	const struct state_zone *facts)
+{
+	uint8_t block[ZONE_SOA_MAX];
+	struct rrset soa;
+
+	if (!make_soa(call, zone, facts->revision, &soa, block))
+		return false;
+	api_emit_name(emit, "name", &zone->key);
+	json_writer_member_number(emit, "count", facts->rrsets);
+	json_writer_member_number(emit, "revision", facts->revision);
+	json_writer_member_number(emit, "serial", soa_serial(&soa));
+	if (zone->auto_ptr) {
+		json_writer_member_number(emit, "auto-ptr", facts->pointers);
+		json_writer_member_number(emit, "auto-ptr-skipped", facts->pointless);
+	}
+	emit_policy(emit, zone);
+	return true;
+}
+
+static void
+emit_policy(struct json_writer *emit, const struct zone *zone)
+{
+	struct name contact = zone->contact;
+	char text[DURATION_TEXT_MAX];
+
+	if (contact.len == 0 && 11 + zone->name.len <= NAME_WIRE_MAX) {
+		memcpy(contact.wire, "\012hostmaster", 11);
+		memcpy(contact.wire + 11, zone->name.wire, zone->name.len);
+		contact.len = (uint8_t)(11 + zone->name.len);
+	}
+	json_writer_member_begin(emit, "policy", '{');
+	json_writer_member_number(emit, "ttl", zone->ttl);
+	json_writer_member_number(emit, "negative-ttl", zone->negative_ttl);
+	json_writer_member(emit, "on-miss", on_miss_names[zone->on_miss]);
+	json_writer_member(emit, "on-failure", on_failure_names[zone->on_failure]);
+	json_writer_member(emit, "on-expiry", on_expiry_names[zone->on_expiry]);
+	duration_write_seconds(zone->stale_ms, text);
+	json_writer_member(emit, "stale", text);
+	json_writer_member(emit, "delegation", delegation_names[zone->delegation]);
+	json_writer_member(emit, "soa-serial", soa_serial_names[zone->soa_serial]);
+	json_writer_member(emit, "any", any_names[zone->any]);
+	json_writer_member_bool(emit, "auto-ptr", zone->auto_ptr);
+	json_writer_member_begin(emit, "ns", '[');
+	for (size_t i = 0; i < zone->ns_count; i++)
+		emit_wire_name(emit, &zone->ns[i]);
+	json_writer_end(emit, ']');
+	json_writer_key(emit, "contact");
+	emit_wire_name(emit, contact.len ? &contact : &zone->name);
+	json_writer_member_number(emit, "fallback", zone->fallback_count);
+	json_writer_member_number(emit, "rules", zone->rule_count);
+	json_writer_end(emit, '}');
+}
+
+static void
+emit_wire_name(struct json_writer *emit, const struct name *name)
+{
+	char text[PRESENTATION_NAME_MAX];
+
+	presentation_write_name(name, text);
+	json_writer_string(emit, text);
+}
+
+static int
+emit_record(void *context, const struct state_record *record, struct reason *reason)
+{
+	struct content *content = context;
+	int status = api_check_waiting(content->call, reason);
+
+	if (status)
+		return status;
+	if (zones_match(content->zones, &record->rrset.owner) == content->zone)
+		rrset_json_write(&content->emit, record, content->now_ms);
+	return content->emit.out->status;
+}
+
+static void
+write_master_file(struct api_call *call, const struct zone *zone, uint64_t revision)
+{
+	struct content content = {
+		.call = call, .zones = call->zones, .zone = zone, .emit = { .out = &call->reply->body }
+	};
+	uint8_t block[ZONE_SOA_MAX];
+	struct reason reason = { "" };
+	struct rrset soa;
+	int status;
+
+	if (!make_soa(call, zone, revision, &soa, block))
+		return;
+	call->reply->type = "text/dns";
+	write_lines(&call->reply->body, &soa);
+	status = state_walk_below(call->txn, &zone->key, write_record, &content, &reason);
+	if (status)
+		api_fail(call, status, &reason, NULL);
+}
+
+static int
+write_record(void *context, const struct state_record *record, struct reason *reason)
+{
+	struct content *content = context;
+	int status = api_check_waiting(content->call, reason);
+
+	if (status)
+		return status;
+	if (!is_soa(content->zone, &record->rrset) && record->expires_ms != STATE_LEASE_OVER
+		&& zones_match(content->zones, &record->rrset.owner) == content->zone)
+		write_lines(content->emit.out, &record->rrset);
+	return content->emit.out->status;
+}
+
+static void
+write_lines(struct buffer *out, const struct rrset *rrset)
+{
+	char owner[PRESENTATION_NAME_MAX] = "?", type[16];
+	const uint8_t *at = rrset->rdata;
+	struct name name;
+
+	if (name_from_key(rrset->owner.bytes, rrset->owner.len, &name) == 0)
+		presentation_write_name(&name, owner);
+	presentation_write_type(rrset->type, type);
+	for (unsigned i = 0; i < rrset->count; i++) {
+		const size_t len = (size_t)(at[0] << 8 | at[1]);
+		char *text = rdata_write(rrset->type, at + 2, len);
+
+		buffer_add_text(out, owner);
+		buffer_printf(out, "\t%u\tIN\t%s\t", (unsigned)rrset->ttl, type);
+		if (text)
+			buffer_add_text(out, text);
+		else
+			buffer_fail(out, STATUS_NO_MEMORY);
+		buffer_add(out, "\n", 1);
+		free(text);
+		at += 2 + len;
+	}
+}
+
+static bool
+is_soa(const struct zone *zone, const struct rrset *rrset)
+{
+	return rrset->type == RRSET_SOA && rrset->owner.len == zone->key.len;
+}
+
+/* The client names text/dns and not JSON before it. */
+static bool
+wants_master_file(const struct api_call *call)
+{
+	const char *accept = http_header(call->request, "Accept");
+	const char *dns = accept ? strcasestr(accept, "text/dns") : NULL;
+	const char *json = accept ? strcasestr(accept, "application/json") : NULL;
+
+	return dns && (!json || dns < json);
+}
+
+static bool
+read_change(struct api_call *call, struct change *change, const struct zone *zone,
+	uint32_t **out_lines)
+{
+	const char *source = http_uri_parameter(call->request, "source");
+	struct rrset_json_reader reader;
+	struct api_conditions conditions;
+
+	if ((source && !api_check_source(call, source, "?source"))
+		|| !api_read_conditions(call, &conditions))
+		return false;
+	change->zone = zone->key;
+	change->has_if_revision = conditions.has_revision;
+	change->if_revision = conditions.revision;
+	change->if_present = conditions.present;
+	change->if_absent = conditions.absent;
+	api_body_init(call, change, &reader);
+	if (source)
+		reader.source = source;
+	if (call->media == API_DNS)
+		return api_body_read_zone(call, &reader, zone, out_lines);
+	return api_body_read_list(call, &reader, "rrsets", NULL, NULL);
+}

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * The server on libmicrohttpd. One thread of ours accepts and reaps; the library gets
+ * each connection by MHD_add_connection and gives it a thread, in which its requests run
+ * (http_exchange.c). What the library leaves open (two Content-Lengths, decoded paths, slow
+ * bodies) is closed there and in http_peers.c.
+ */
+#include "sidecar/http/http.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/status.h"
+#include "sidecar/http/http_exchange.h"
+#include "sidecar/http/http_listen.h"
+#include "sidecar/http/http_server.h"
+
+#define REAP_MS 250
+#define REST_MS 20 /* when no descriptor is to be had at all */
+#define STACK_SIZE (1024 * 1024) /* frames hold an rdata block and some names */
+
+static const char busy_reply[] =
+	"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n"
+	"Content-Type: application/problem+json\r\nContent-Length: 127\r\n\r\n"
+	"{\"type\":\"urn:livezone:unavailable\",\"title\":\"Unavailable\",\"status\":503,"
+	"\"detail\":\"too many connections are open; try again soon\"}";
+
+static int open_listeners(struct http_server *server,
+	const struct http_settings *settings, struct reason *reason);
+static int start_daemon(struct http_server *server, struct reason *reason);
+static void quiesce(struct http_server *server);
+static void free_server(struct http_server *server);
+static void *run(void *context);
+static bool accept_all(struct http_server *server, int listener, bool is_local);
+static bool accept_in_reserve(struct http_server *server, int listener);
+static void turn_away(int fd);
+static void on_connection(void *context, struct MHD_Connection *mhd,
+	void **inout_connection, enum MHD_ConnectionNotificationCode code);
+
+int
+http_start(const struct http_settings *settings, const struct http_handler *handler,
+	struct http_server **out, struct reason *reason)
+{
+	struct http_server *server = calloc(1, sizeof(*server));
+	int status;
+
+	if (!server)
+		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+	server->handler = handler;
+	server->unix_fd = server->tcp_fd = -1;
+	server->spool_dir = strdup(settings->spool_dir);
+	server->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	server->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	http_peers_init(&server->peers);
+	pthread_mutex_init(&server->bulk_lock, NULL);
+	clock_init_condition(&server->bulk_free);
+	if (!server->spool_dir || server->reserve_fd < 0 || server->wake_fd < 0)
+		status = reason_set(
+			reason, STATUS_NO_MEMORY, "out of memory or descriptors");
+	else
+		status = open_listeners(server, settings, reason);
+	if (!status)
+		status = start_daemon(server, reason);
+	if (!status && pthread_create(&server->thread, NULL, run, server) != 0)
+		status = reason_set(reason, STATUS_NO_MEMORY, "cannot start a thread");
+	if (status) {
+		free_server(server);
+		return status;
+	}
+	*out = server;
+	return 0;
+}
+
+void
+http_stop(struct http_server *server)
+{
+	const uint64_t until_ms = clock_read_ms(CLOCK_MONOTONIC) + HTTP_STOP_MS;
+
+	if (!server)
+		return;
+	quiesce(server);
+	/* the library would cut the connections at work off from their replies */
+	while (http_peers_busy(&server->peers) > 0
+		&& clock_read_ms(CLOCK_MONOTONIC) < until_ms)
+		poll(NULL, 0, 5);
+	atomic_store(&server->is_done, true);
+	pthread_join(server->thread, NULL);
+	free_server(server);
+}
+
+unsigned
+http_tcp_port(const struct http_server *server)
+{
+	struct sockaddr_storage address = { 0 };
+	socklen_t len = sizeof(address);
+
+	if (server->tcp_fd < 0
+		|| getsockname(server->tcp_fd, (struct sockaddr *)&address, &len) != 0)
+		return 0;
+	/* the port of both families is at the same place */
+	return ntohs(((const struct sockaddr_in *)&address)->sin_port);
+}
+
+size_t
+http_connections(struct http_server *server)
+{
+	size_t count;
+
+	pthread_mutex_lock(&server->peers.lock);
+	count = server->peers.count;
+	pthread_mutex_unlock(&server->peers.lock);
+	return count;
+}
+
+static int
+open_listeners(struct http_server *server, const struct http_settings *settings,
+	struct reason *reason)
+{
+	if (settings->unix_path) {
+		server->unix_fd = http_listen_unix(settings->unix_path, reason);
+		if (server->unix_fd < 0)
+			return server->unix_fd;
+		server->unix_path = strdup(settings->unix_path);
+		if (!server->unix_path
+			|| lstat(server->unix_path, &server->unix_stat) != 0)
+			return reason_set(reason, STATUS_IO, "%s: %s",
+				settings->unix_path, strerror(errno));
+	}
+	if (settings->tcp) {
+		server->tcp_fd = http_listen_tcp(settings->tcp, reason);
+		if (server->tcp_fd < 0)
+			return server->tcp_fd;
+	}
+	return 0;
+}
+
+static int
+start_daemon(struct http_server *server, struct reason *reason)
+{
+	server->daemon = MHD_start_daemon(
+		MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION
+			| MHD_USE_POLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC,
+		0, NULL, NULL, http_exchange_advance, server, MHD_OPTION_NOTIFY_CONNECTION,
+		on_connection, server, MHD_OPTION_URI_LOG_CALLBACK, http_exchange_new, server,
+		MHD_OPTION_NOTIFY_COMPLETED, http_exchange_free, server,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_MAX,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_HEADER_MEMORY,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_IDLE_S,
+		MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_SIZE,
+		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+		MHD_OPTION_END);
+	if (!server->daemon)
+		return reason_set(reason, STATUS_IO,
+			"the HTTP library does not start: %s", strerror(errno));
+	return 0;
+}
+
+/* From now on a request is answered with 503, and a long poll ends. */
+static void
+quiesce(struct http_server *server)
+{
+	pthread_mutex_lock(&server->bulk_lock);
+	atomic_store(&server->is_stopping, true);
+	pthread_cond_broadcast(&server->bulk_free);
+	pthread_mutex_unlock(&server->bulk_lock);
+	if (eventfd_write(server->wake_fd, 1) != 0)
+		return; /* the counter is full: it is awake already */
+}
+
+/* The thread, if there was one, has ended. */
+static void
+free_server(struct http_server *server)
+{
+	struct stat now;
+
+	if (server->daemon)
+		MHD_stop_daemon(server->daemon);
+	if (server->unix_fd >= 0)
+		close(server->unix_fd);
+	if (server->tcp_fd >= 0)
+		close(server->tcp_fd);
+	if (server->reserve_fd >= 0)
+		close(server->reserve_fd);
+	if (server->wake_fd >= 0)
+		close(server->wake_fd);
+	if (server->unix_path && lstat(server->unix_path, &now) == 0
+		&& now.st_ino == server->unix_stat.st_ino
+		&& now.st_dev == server->unix_stat.st_dev)
+		unlink(server->unix_path);
+	pthread_cond_destroy(&server->bulk_free);
+	pthread_mutex_destroy(&server->bulk_lock);
+	http_peers_done(&server->peers);
+	free(server->unix_path);
+	free(server->spool_dir);
+	free(server);
+}
+
+/* Accepts and reaps. While stopping it only reaps, until http_stop joins it. */
+static void *
+run(void *context)
+{
+	struct http_server *server = context;
+
+	while (!atomic_load(&server->is_done)) {
+		const bool is_stopping = atomic_load(&server->is_stopping);
+		bool can_accept = true;
+		struct pollfd ready[3] = {
+			{ .fd = is_stopping ? -1 : server->unix_fd, .events = POLLIN },
+			{ .fd = is_stopping ? -1 : server->tcp_fd, .events = POLLIN },
+			{ .fd = is_stopping ? -1 : server->wake_fd, .events = POLLIN },
+		};
+
+		poll(ready, 3, is_stopping ? 10 : REAP_MS);
+		if (ready[0].revents)
+			can_accept = accept_all(server, server->unix_fd, true);
+		if (ready[1].revents)
+			can_accept = accept_all(server, server->tcp_fd, false) && can_accept;
+		/* who waits in the queue would wake poll at once */
+		if (!can_accept)
+			poll(NULL, 0, REST_MS);
+		http_peers_reap(
+			&server->peers, clock_read_ms(CLOCK_MONOTONIC), is_stopping);
+	}
+	return NULL;
+}
+
+/* False when it failed for want of something that will not be there at once. */
+static bool
+accept_all(struct http_server *server, int listener, bool is_local)
+{
+	for (;;) {
+		struct sockaddr_storage address = { 0 };
+		socklen_t address_len = sizeof(address), credentials_len;
+		struct http_peer peer = { .is_local = is_local };
+		struct http_connection *connection;
+		struct ucred credentials = { 0 };
+		int fd = accept4(listener, (struct sockaddr *)&address, &address_len,
+			SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
+			continue;
+		if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+			return accept_in_reserve(server, listener);
+		if (fd < 0)
+			return errno == EAGAIN;
+		credentials_len = sizeof(credentials);
+		if (is_local
+			&& getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials,
+				   &credentials_len)
+				   != 0) {
+			close(fd);
+			continue;
+		}
+		peer.uid = credentials.uid;
+		peer.pid = credentials.pid;
+		connection = http_peers_add(&server->peers, fd, &peer);
+		if (!connection) {
+			turn_away(fd);
+			continue;
+		}
+		/* closes the descriptor when it fails */
+		if (MHD_add_connection(server->daemon, fd,
+			    (const struct sockaddr *)&address, address_len)
+				!= MHD_YES
+			&& http_peers_find(&server->peers, fd) == connection)
+			http_peers_remove(&server->peers, connection);
+	}
+}
+
+/* No descriptor is left: the reserve takes one client after the other off the queue,
+ * which would keep poll awake for ever, and tells it. */
+static bool
+accept_in_reserve(struct http_server *server, int listener)
+{
+	int fd;
+
+	if (server->reserve_fd >= 0)
+		close(server->reserve_fd);
+	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd >= 0)
+		turn_away(fd);
+	server->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	return fd >= 0;
+}
+
+static void
+turn_away(int fd)
+{
+	send(fd, busy_reply, sizeof(busy_reply) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	shutdown(fd, SHUT_WR);
+	close(fd);
+}
+
+static void
+on_connection(void *context, struct MHD_Connection *mhd, void **inout_connection,
+	enum MHD_ConnectionNotificationCode code)
+{
+	struct http_server *server = context;
+	const union MHD_ConnectionInfo *info;
+
+	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+		if (*inout_connection)
+			http_peers_remove(&server->peers, *inout_connection);
+		*inout_connection = NULL;
+		return;
+	}
+	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+	*inout_connection = http_peers_find(&server->peers, info->connect_fd);
+}

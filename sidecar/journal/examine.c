@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * Both ends of the check: the child, and livezoned, which waits for it.
+ */
+#include "sidecar/journal/examine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "sidecar/state/state_check.h"
+#include "lib/base/status.h"
+#include "sidecar/main/pulse.h"
+
+/* A million RRsets take half a second of CPU; a disk that reads 10 MB/s is a bad one. */
+#define TIME_LEAST_S 30
+#define BYTES_PER_S (10 * 1024 * 1024)
+#define LOOK_MS 200
+#define BACKGROUND_NICE 10
+#define IOPRIO_IDLE (3 << 13) /* linux/ioprio.h: class 3 */
+#define IOPRIO_WHO_PROCESS 1
+
+extern char **environ;
+
+enum {
+	EXIT_WHOLE = 0,
+	EXIT_DAMAGED = 1, /* 2 is for a wrong command line */
+	EXIT_FOREIGN = 3,
+	EXIT_UNKNOWN = 4,
+	EXIT_COUNTS_WRONG = 5,
+};
+
+/* --- the child --- */
+
+unsigned
+examine_limit_s(const char *dir)
+{
+	char path[PATH_MAX];
+	struct stat file = { 0 };
+
+	snprintf(path, sizeof(path), "%s/data.mdb", dir);
+	if (stat(path, &file) != 0)
+		return TIME_LEAST_S;
+	return TIME_LEAST_S + (unsigned)(file.st_size / BYTES_PER_S);
+}
+
+static int
+exit_status(int status, const struct state_check *check)
+{
+	switch (status) {
+	case STATUS_OK:
+		return check->must_recount ? EXIT_COUNTS_WRONG : EXIT_WHOLE;
+	case STATUS_CORRUPT:
+		return EXIT_DAMAGED;
+	case STATUS_FOREIGN:
+	case STATUS_NOT_FOUND:
+		return EXIT_FOREIGN;
+	default:
+		return EXIT_UNKNOWN;
+	}
+}
+
+int
+examine_child(const char *dir)
+{
+	const struct rlimit no_core = { 0, 0 };
+	const struct rlimit cpu = { examine_limit_s(dir), examine_limit_s(dir) + 1 };
+	uint64_t begin_ms = clock_read_ms(CLOCK_MONOTONIC), took_ms;
+	struct state_check check = { 0 };
+	struct reason reason = { "" };
+	int status;
+
+	/* what runs for ever ends by SIGXCPU, which is an answer as well */
+	setrlimit(RLIMIT_CORE, &no_core);
+	setrlimit(RLIMIT_CPU, &cpu);
+	status = state_check_directory(dir, &check, &reason);
+	took_ms = clock_read_ms(CLOCK_MONOTONIC) - begin_ms;
+	if (status == STATUS_OK)
+		printf("revision %llu, %llu RRsets, checked in %llu.%03llu s%s\n",
+			(unsigned long long)check.revision, (unsigned long long)check.rrsets,
+			(unsigned long long)(took_ms / 1000),
+			(unsigned long long)(took_ms % 1000),
+			check.must_recount ? "; zones are to be counted anew" : "");
+	else
+		printf("%s\n", reason.text);
+	return exit_status(status, &check);
+}
+
+/* --- livezoned --- */
+
+enum examine_verdict
+examine_verdict_of(int wait_status)
+{
+	if (WIFSIGNALED(wait_status)) {
+		switch (WTERMSIG(wait_status)) {
+		case SIGSEGV:
+		case SIGBUS:
+		case SIGABRT:
+		case SIGFPE:
+		case SIGILL:
+		case SIGXCPU:
+			return EXAMINE_DAMAGED;
+		default:
+			return EXAMINE_UNKNOWN; /* somebody else's doing: out of memory */
+		}
+	}
+	switch (WEXITSTATUS(wait_status)) {
+	case EXIT_WHOLE:
+		return EXAMINE_WHOLE;
+	case EXIT_DAMAGED:
+		return EXAMINE_DAMAGED;
+	case EXIT_FOREIGN:
+		return EXAMINE_FOREIGN;
+	case EXIT_COUNTS_WRONG:
+		return EXAMINE_COUNTS_WRONG;
+	default:
+		return EXAMINE_UNKNOWN;
+	}
+}
+
+/* The same program, even when its file was replaced by another version meanwhile. */
+static int
+spawn(const char *dir, int output, pid_t *out_pid)
+{
+	char *argv[] = { (char *)(uintptr_t)"livezoned", (char *)(uintptr_t)"--check-state",
+		(char *)(uintptr_t)dir, NULL };
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t none, all;
+	int error;
+
+	sigemptyset(&none);
+	sigfillset(&all);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setsigmask(&attributes, &none);
+	posix_spawnattr_setsigdefault(&attributes, &all);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	error = posix_spawn(out_pid, "/proc/self/exe", &actions, &attributes, argv, environ);
+	posix_spawnattr_destroy(&attributes);
+	posix_spawn_file_actions_destroy(&actions);
+	return error;
+}
+
+/* Until the child has closed its end; false: the deadline came first, or give_up. */
+static bool
+read_line(int fd, uint64_t deadline_ms, const atomic_bool *give_up, struct reason *reason)
+{
+	size_t used = 0;
+
+	for (;;) {
+		struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+		uint64_t now_ms = clock_read_ms(CLOCK_MONOTONIC);
+		ssize_t len;
+
+		if (now_ms >= deadline_ms || (give_up && *give_up))
+			return false;
+		pulse_wait(); /* a big file on a slow disk takes longer than a start may */
+		if (poll(&poll_fd, 1, deadline_ms - now_ms < LOOK_MS ? (int)(deadline_ms - now_ms)
+								      : LOOK_MS) <= 0)
+			continue;
+		len = read(fd, reason->text + used, sizeof(reason->text) - 1 - used);
+		if (len < 0 && errno == EINTR)
+			continue;
+		if (len <= 0)
+			break;
+		used += (size_t)len;
+		if (used == sizeof(reason->text) - 1)
+			break;
+	}
+	reason->text[used] = '\0';
+	reason->text[strcspn(reason->text, "\n")] = '\0';
+	return true;
+}
+
+static enum examine_verdict
+wait_for(pid_t pid, int fd, unsigned limit_s, const atomic_bool *give_up,
+	struct reason *reason)
+{
+	uint64_t deadline_ms = clock_read_ms(CLOCK_MONOTONIC) + (uint64_t)limit_s * 1000;
+	bool is_over = read_line(fd, deadline_ms, give_up, reason);
+	int wait_status;
+
+	if (!is_over)
+		kill(pid, SIGKILL);
+	while (waitpid(pid, &wait_status, 0) < 0)
+		if (errno != EINTR) {
+			reason_set(reason, 0, "the check was lost: %s", strerror(errno));
+			return EXAMINE_UNKNOWN;
+		}
+	if (!is_over && give_up && *give_up)
+		reason_set(reason, 0, "given up");
+	else if (!is_over)
+		reason_set(reason, 0, "no answer of the check in %u s", limit_s);
+	else if (WIFSIGNALED(wait_status))
+		reason_set(reason, 0, "the check ended by signal %d (%s)",
+			WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)));
+	return examine_verdict_of(wait_status);
+}
+
+enum examine_verdict
+examine_run(const char *dir, bool is_background, const atomic_bool *give_up,
+	struct reason *reason)
+{
+	enum examine_verdict verdict;
+	int ends[2], error;
+	pid_t pid;
+
+	reason_set(reason, 0, "the check cannot be started");
+	if (pipe2(ends, O_CLOEXEC) != 0)
+		return EXAMINE_UNKNOWN;
+	error = spawn(dir, ends[1], &pid);
+	close(ends[1]);
+	if (error != 0) {
+		close(ends[0]);
+		reason_set(reason, 0, "the check cannot be started: %s", strerror(error));
+		return EXAMINE_UNKNOWN;
+	}
+	if (is_background) {
+		setpriority(PRIO_PROCESS, (id_t)pid, BACKGROUND_NICE);
+		syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, pid, IOPRIO_IDLE);
+	}
+	verdict = wait_for(pid, ends[0], examine_limit_s(dir), give_up, reason);
+	close(ends[0]);
+	return verdict;
+}

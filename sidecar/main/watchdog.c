@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * The watchdog of the main thread; see watchdog.h.
+ */
+#include "sidecar/main/watchdog.h"
+
+#include <stdlib.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+
+#define LOOKS 4 /* in the limit */
+#define ARMED "LIVEZONED_WATCHDOG_ARMED" /* in the environment */
+
+void
+watchdog_init(struct watchdog *watchdog, uint64_t own_s)
+{
+	uint64_t systemd_us = 0;
+	struct pulse pulse;
+
+	pulse_read(&pulse);
+	*watchdog = (struct watchdog){
+		.limit_ms = own_s * 1000,
+		.looked_ms = clock_read_ms(CLOCK_MONOTONIC),
+		.beats = pulse.beats,
+	};
+	if (sd_watchdog_enabled(0, &systemd_us) > 0 && systemd_us >= 1000) {
+		watchdog->is_systemd = true;
+		watchdog->limit_ms = systemd_us / 1000;
+	}
+	watchdog->interval_ms = (watchdog->limit_ms + LOOKS - 1) / LOOKS;
+}
+
+enum watchdog_verdict
+watchdog_judge(struct watchdog *watchdog, const struct pulse *pulse, uint64_t now_ms)
+{
+	uint64_t awake_ms = now_ms - watchdog->looked_ms;
+
+	if (awake_ms > 2 * watchdog->interval_ms)
+		awake_ms = 2 * watchdog->interval_ms;
+	watchdog->looked_ms = now_ms;
+	if (pulse->beats != watchdog->beats) {
+		watchdog->beats = pulse->beats;
+		watchdog->still_ms = 0;
+		return WATCHDOG_MOVES;
+	}
+	watchdog->still_ms += awake_ms;
+	if (watchdog->still_ms < pulse->allowed_ms)
+		return WATCHDOG_MOVES;
+	return watchdog->still_ms < pulse->allowed_ms + watchdog->limit_ms
+		       ? WATCHDOG_STILL
+		       : WATCHDOG_STUCK;
+}
+
+/* One line when half of the time is over: a look or two without a beat are nothing. */
+static void
+warn(struct watchdog *watchdog, const struct pulse *pulse)
+{
+	if (watchdog->is_told
+		|| watchdog->still_ms < pulse->allowed_ms + watchdog->limit_ms / 2)
+		return;
+	watchdog->is_told = true;
+	log_line(LOG_LEVEL_WARNING, "the writer has not moved for %llu s; %s",
+		(unsigned long long)watchdog->still_ms / 1000,
+		watchdog->is_systemd ? "systemd is no longer told that it does"
+				     : "livezoned ends when it goes on like this");
+}
+
+void
+watchdog_look(struct watchdog *watchdog)
+{
+	struct pulse pulse;
+	enum watchdog_verdict verdict;
+
+	if (watchdog->limit_ms == 0)
+		return;
+	pulse_read(&pulse);
+	verdict = watchdog_judge(watchdog, &pulse, clock_read_ms(CLOCK_MONOTONIC));
+	if (verdict == WATCHDOG_MOVES) {
+		watchdog->is_told = false;
+		if (watchdog->is_systemd)
+			sd_notify(0, "WATCHDOG=1");
+		return;
+	}
+	warn(watchdog, &pulse);
+	if (verdict == WATCHDOG_STILL || watchdog->is_systemd)
+		return;
+	log_line(LOG_LEVEL_ERROR,
+		"the writer has not moved for %llu s: ending, to be started again",
+		(unsigned long long)watchdog->still_ms / 1000);
+	_exit(EXIT_FAILURE); /* no clean end: that would wait for the writer */
+}
+
+void
+watchdog_hand_over(void)
+{
+	setenv(ARMED, "1", 1);
+}
+
+void
+watchdog_extend_start(void)
+{
+	static uint64_t told_ms;
+	uint64_t systemd_us = 0, now_ms = clock_read_ms(CLOCK_MONOTONIC);
+	uint64_t interval_ms = WATCHDOG_START_MS;
+	bool is_armed = getenv(ARMED) && sd_watchdog_enabled(0, &systemd_us) > 0;
+
+	if (is_armed && systemd_us / 1000 / LOOKS < interval_ms)
+		interval_ms = systemd_us / 1000 / LOOKS;
+	if (told_ms != 0 && now_ms - told_ms < interval_ms)
+		return;
+	told_ms = now_ms;
+	/* not at a first start: the pat would arm what waits for READY */
+	sd_notifyf(0, "%sEXTEND_TIMEOUT_USEC=%llu", is_armed ? "WATCHDOG=1\n" : "",
+		WATCHDOG_EXTEND_MS * 1000ull);
+}

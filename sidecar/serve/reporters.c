@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * Who reads serve, and which one.
+ */
+#include "sidecar/serve/reporters.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <time.h>
+
+#include "lib/base/clock.h"
+#include "lib/report/report.h"
+#include "lib/base/log.h"
+
+#define FRESH_MS 5000 /* five reports missed: stopped or gone */
+#define WAIT_MS 2000  /* eight looks of a keeper */
+/* One look of a keeper, and as long again for the opening and for a machine that is busy. */
+#define UNKNOWN_MS (2 * REPORT_LOOK_MS)
+#define PAUSE_MS 20
+
+struct look {
+	struct reporters *reporters;
+	size_t found;
+};
+
+static enum identity_verdict
+judge(const struct reporters *reporters, const struct report *report,
+	enum identity_verdict before)
+{
+	struct reason reason = { "" };
+	enum identity_verdict now = identity_compare(&reporters->own, &report->side, &reason);
+
+	if (now != before && now != IDENTITY_FITS)
+		log_line(LOG_LEVEL_ERROR, "Unbound with pid %ld: %s", (long)report->pid,
+			reason.text);
+	return now;
+}
+
+static bool
+is_silent(const struct reporter *reporter)
+{
+	return reporter->written_ms + FRESH_MS <= clock_boot_ms();
+}
+
+static void
+note(void *context, const struct report *report)
+{
+	struct look *look = context;
+	struct reporters *reporters = look->reporters;
+	const uint64_t now_ms = clock_boot_ms();
+	const uint64_t age_ms = report_age_ms(report, reporters->own.boot_id);
+	struct reporter now = {
+		.pid = report->pid,
+		.pid_namespace = report->side.pid_namespace,
+		.written_ms = age_ms < now_ms ? now_ms - age_ms : 0,
+		.serve_inode = report->serve_inode,
+		.damaged_inode = report->damaged_inode,
+	};
+	size_t i;
+
+	if (is_silent(&now))
+		return;
+	look->found++;
+	for (i = 0; i < reporters->count; i++) {
+		struct reporter *known = &reporters->reporter[i];
+
+		if (known->pid == now.pid) {
+			now.verdict = judge(reporters, report, known->verdict);
+			*known = now;
+			return;
+		}
+	}
+	now.verdict = judge(reporters, report, IDENTITY_FITS);
+	if (reporters->count < REPORTERS_MAX)
+		reporters->reporter[reporters->count++] = now;
+}
+
+/* In another pid namespace only its silence tells. */
+static bool
+is_gone(const struct reporters *reporters, const struct reporter *reporter)
+{
+	return reporter->pid_namespace != 0
+		&& reporter->pid_namespace == reporters->own.pid_namespace
+		&& kill(reporter->pid, 0) != 0 && errno == ESRCH;
+}
+
+static void
+forget_silent(struct reporters *reporters)
+{
+	size_t i, kept = 0;
+
+	for (i = 0; i < reporters->count; i++)
+		if (!is_silent(&reporters->reporter[i])
+			&& !is_gone(reporters, &reporters->reporter[i]))
+			reporters->reporter[kept++] = reporters->reporter[i];
+	reporters->count = kept;
+}
+
+size_t
+reporters_look(struct reporters *reporters, const char *dir)
+{
+	struct look look = { .reporters = reporters };
+
+	if (reporters->own.pid == 0)
+		identity_init(&reporters->own);
+	report_read_all(dir, note, &look, NULL);
+	forget_silent(reporters);
+	return look.found;
+}
+
+const struct reporter *
+reporters_find_behind(const struct reporters *reporters, uint64_t serve_inode)
+{
+	size_t i;
+
+	for (i = 0; i < reporters->count; i++) {
+		const struct reporter *reporter = &reporters->reporter[i];
+
+		if (reporter->serve_inode != 0 && reporter->serve_inode != serve_inode)
+			return reporter;
+	}
+	return NULL;
+}
+
+const struct reporter *
+reporters_find_damaged(const struct reporters *reporters, uint64_t serve_inode)
+{
+	size_t i;
+
+	for (i = 0; i < reporters->count; i++)
+		if (reporters->reporter[i].damaged_inode == serve_inode)
+			return &reporters->reporter[i];
+	return NULL;
+}
+
+static void
+pause_once(void)
+{
+	const struct timespec pause = { .tv_nsec = PAUSE_MS * 1000000 };
+
+	nanosleep(&pause, NULL);
+}
+
+static void
+wait_until(struct reporters *reporters, const char *dir, uint64_t serve_inode,
+	uint64_t deadline_ms)
+{
+	while (reporters_find_behind(reporters, serve_inode)
+		&& clock_boot_ms() < deadline_ms) {
+		pause_once();
+		reporters_look(reporters, dir);
+	}
+}
+
+void
+reporters_wait(struct reporters *reporters, const char *dir, uint64_t serve_inode)
+{
+	wait_until(reporters, dir, serve_inode, clock_boot_ms() + WAIT_MS);
+}
+
+void
+reporters_expect_unknown(struct reporters *reporters)
+{
+	reporters->unknown_ms = clock_boot_ms();
+}
+
+void
+reporters_wait_unknown(struct reporters *reporters, const char *dir, uint64_t serve_inode)
+{
+	if (reporters->unknown_ms == 0)
+		return;
+	while (clock_boot_ms() < reporters->unknown_ms + UNKNOWN_MS)
+		pause_once();
+	reporters_look(reporters, dir);
+	wait_until(reporters, dir, serve_inode, reporters->unknown_ms + WAIT_MS);
+	reporters->unknown_ms = 0;
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * What the files of the state environment share: state_env.c (files), state.c (transactions,
+ * meta), state_rrset.c (RRsets and their indexes), state_pointer.c (index of addresses),
+ * state_count.c (sources and zones), state_recount.c (zones counted anew), state_log.c (change
+ * log), state_alarm.c. For lib/state*.c only.
+ */
+#pragma once
+
+#include <lmdb.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sidecar/state/state.h"
+
+/* Prefix bytes of the tables, as drawn in state.h. */
+#define STATE_TABLE_ALARM 'A'
+#define STATE_TABLE_LOG 'C'
+#define STATE_TABLE_LEASE 'L'
+#define STATE_TABLE_META 'M'
+#define STATE_TABLE_OWNER 'O'
+#define STATE_TABLE_POINTER 'P'
+#define STATE_TABLE_RRSET 'R'
+#define STATE_TABLE_SOURCE 'S'
+#define STATE_TABLE_ZONE 'Z'
+
+/* prefix, reverse name, 00, name, 00, type: the longest of all keys */
+#define STATE_REVERSE_MAX 80 /* arpa, ip6 and 32 nibbles are 73 */
+#define STATE_KEY_MAX (2 + STATE_REVERSE_MAX + NAME_KEY_MAX + 3)
+#define STATE_RRSET_HEAD 32
+#define STATE_RRSET_VALUE_MAX (STATE_RRSET_HEAD + STATE_SOURCE_MAX + RRSET_RDATA_MAX)
+
+/* Source and zone records that a writer changed; written at commit, so that a bulk change
+ * touches each once. */
+#define STATE_COUNTERS_MAX 256 /* then all are written early */
+
+/* The whole of a meta record. */
+struct state_meta_record {
+	struct state_meta meta;
+	uint32_t zones_checksum;
+	uint64_t log_first, log_bytes;
+};
+
+struct state_source_counter {
+	uint8_t len;
+	char name[STATE_SOURCE_MAX];
+	struct state_source record;
+};
+
+struct state_zone_counter {
+	struct name_key apex;
+	struct state_zone record;
+};
+
+struct state {
+	char *dir;
+	int lock_fd;
+	uint64_t map_size;
+	pthread_mutex_t lock; /* of what follows */
+	pthread_cond_t idle;
+	MDB_env *env;         /* NULL after a failed attempt to open it anew */
+	MDB_dbi dbi;
+	unsigned users;       /* open transactions */
+	bool is_suspect;      /* a write failed: open anew before the next transaction */
+	bool must_examine;    /* by `examine`, before that */
+	bool is_damaged;      /* it said so: not opened any more */
+	bool is_read_only;    /* the file system is */
+	uint64_t opened_ms;   /* monotonic clock */
+	state_examine_fn examine;
+	void *examine_context;
+	atomic_bool is_doubted; /* state_suspect */
+	bool is_reopening;
+	bool must_recount;    /* by the next state_recount_zones, whatever the zones */
+	uint64_t reopens;
+};
+
+/* In pages of LMDB. */
+struct state_quota {
+	uint64_t pages[2]; /* for puts, for deletes */
+	uint64_t kept;     /* freed, but still read at begin */
+	int keeper;        /* the process that has read longest, when there are any */
+};
+
+struct state_txn {
+	struct state *state;
+	MDB_txn *txn;
+	MDB_dbi dbi;
+	bool is_writer;
+	MDB_cursor *rrsets, *owners, *leases; /* opened when first used */
+	uint64_t now_ms; /* wall clock at begin */
+	/* writers only */
+	bool has_meta, is_meta_dirty;
+	struct state_meta_record meta;
+	struct state_source_counter *source;
+	struct state_zone_counter *zone;
+	size_t source_count, zone_count;
+	size_t source_last, zone_last; /* the one used last */
+	struct state_quota quota;
+	uint8_t *scratch;              /* STATE_RRSET_VALUE_MAX bytes */
+};
+
+/* What a transaction thinks of the environment when it ends. */
+enum state_doubt {
+	STATE_FINE,
+	STATE_REOPEN,  /* LMDB may believe what is not on the disk */
+	STATE_EXAMINE, /* and the disk, too, may not have what it should */
+};
+
+/* Counts the caller in as a user of a healthy environment, which is opened anew for that
+ * when a write failed; and out again. */
+int state_enter(struct state *state, struct reason *reason);
+void state_leave(struct state *state, enum state_doubt doubt);
+
+/* Reads the meta record into the transaction, once. */
+int state_load_meta(struct state_txn *txn, struct reason *reason);
+
+/* The cursor kept in *cursor, opened when it is not. */
+int state_cursor(struct state_txn *txn, MDB_cursor **cursor, struct reason *reason);
+
+/* Walks the entries whose keys begin with `prefix`, in order, until fn fails; what it returns
+ * is returned. fn may change the entry that it is shown. */
+typedef int (*state_entry_fn)(void *context, const MDB_val *key, const MDB_val *value,
+	struct reason *reason);
+int state_walk_prefix(struct state_txn *txn, const uint8_t *prefix, size_t len,
+	state_entry_fn fn, void *context, struct reason *reason);
+
+/* Appends N | 00 | T at `out`; returns the bytes. The reverse: STATUS_CORRUPT. */
+size_t state_append_rrset_key(const struct name_key *owner, uint16_t type, uint8_t *out);
+int state_parse_rrset_key(const uint8_t *key, size_t len, struct name_key *out_owner,
+	uint16_t *out_type);
+
+/* A value with its checksum in front, of its key and what follows: sets the first four
+ * bytes; checks them. */
+void state_seal(const MDB_val *key, uint8_t *value, size_t len);
+bool state_is_sealed(const MDB_val *key, const MDB_val *value);
+
+/* Entries as stored, checked. Pointers of a record point into the value; a log entry's items
+ * (STATE_LOG_ITEMS_MAX of them) are the caller's. STATUS_CORRUPT names the table. */
+int state_decode_meta(const MDB_val *key, const MDB_val *value, struct state_meta_record *out,
+	struct reason *reason);
+int state_decode_rrset(const MDB_val *key, const MDB_val *value, struct state_record *out,
+	struct reason *reason);
+int state_decode_source(const MDB_val *key, const MDB_val *value, struct state_source *out,
+	struct reason *reason);
+int state_decode_zone(const MDB_val *key, const MDB_val *value, struct state_zone *out,
+	struct reason *reason);
+struct state_log_entry {
+	uint64_t revision;
+	struct state_log_item *items;
+	size_t count;
+	bool is_reset;
+};
+int state_decode_log(const MDB_val *key, const MDB_val *value, struct state_log_entry *entry,
+	struct reason *reason);
+
+/* Calls fn for an alarm as stored, which is checked. */
+int state_give_alarm(const MDB_val *key, const MDB_val *value, state_alarm_fn fn, void *context,
+	struct reason *reason);
+
+/* Of a new writing transaction. */
+int state_begin_quota(struct state_txn *txn, struct reason *reason);
+
+/* STATUS_FULL when the map is used above the quota of puts or deletes. */
+int state_check_quota(struct state_txn *txn, bool is_delete, struct reason *reason);
+
+/* Adds `delta` RRsets to a source and notes the revision and time of the write. */
+int state_count_source(struct state_txn *txn, const char *source, size_t source_len,
+	int delta, uint64_t revision, struct reason *reason);
+
+/* The same for a zone, with `delta` RRsets of this owner and type; a NULL apex is counted
+ * nowhere. */
+struct state_delta {
+	const struct name_key *owner;
+	uint16_t type;
+	int delta;
+};
+int state_count_zone(struct state_txn *txn, const struct name_key *apex,
+	const struct state_delta *delta, uint64_t revision, struct reason *reason);
+
+/* The same on a record in memory. */
+void state_count_rrset(struct state_zone *zone, const struct name_key *apex,
+	const struct state_delta *delta);
+
+/* A zone's record as it is stored, past the counters of a writer. STATUS_NOT_FOUND. */
+int state_read_zone(struct state_txn *txn, const struct name_key *apex,
+	struct state_zone *out, struct reason *reason);
+int state_write_zone(struct state_txn *txn, const struct state_zone_counter *counter,
+	struct reason *reason);
+
+/* Counts an address of the zone: with a pointer, or without one for want of a live reverse
+ * zone. */
+int state_count_pointer(struct state_txn *txn, const struct name_key *apex, bool is_live,
+	int delta, struct reason *reason);
+
+/* Empties the index of addresses. */
+int state_clear_pointers(struct state_txn *txn, struct reason *reason);
+
+/* Writes the changed source and zone records and forgets them. */
+int state_flush_counters(struct state_txn *txn, struct reason *reason);

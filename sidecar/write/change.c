@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * Changes as lists of items, and the rules that need no look at the state. Called by API
+ * threads, each with its own change.
+ */
+#include "sidecar/write/change.h"
+
+#include <endian.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/status.h"
+
+#define ROOM_FIRST 4
+
+struct change *
+change_new(enum change_kind kind)
+{
+	struct change *change = calloc(1, sizeof(*change));
+
+	if (change) {
+		change->kind = kind;
+		change->max_delete_percent = 50;
+	}
+	return change;
+}
+
+void
+change_free(struct change *change)
+{
+	if (!change)
+		return;
+	arena_done(&change->arena);
+	free(change->items);
+	free(change->order);
+	free(change);
+}
+
+struct change_item *
+change_add(struct change *change)
+{
+	struct change_item *item;
+
+	if (change->count == CHANGE_ITEMS_MAX)
+		return NULL;
+	if (change->count == change->room) {
+		size_t room = change->room ? change->room * 2 : ROOM_FIRST;
+		struct change_item *items = reallocarray(change->items, room, sizeof(*items));
+
+		if (!items)
+			return NULL;
+		change->items = items;
+		change->room = room;
+	}
+	item = &change->items[change->count++];
+	*item = (struct change_item){ 0 };
+	return item;
+}
+
+void
+change_refuse(struct change_result *result, enum change_outcome outcome, size_t item,
+	const char *field, const char *format, ...)
+{
+	va_list args;
+
+	result->outcome = outcome;
+	result->item = item;
+	result->field = field;
+	va_start(args, format);
+	vsnprintf(result->reason.text, sizeof(result->reason.text), format, args);
+	va_end(args);
+}
+
+void
+change_describe(const struct name_key *owner, uint16_t type, char out[CHANGE_TEXT_MAX])
+{
+	struct name name;
+	char text[16];
+
+	if (name_from_key(owner->bytes, owner->len, &name) == STATUS_OK)
+		presentation_write_name(&name, out);
+	else
+		strcpy(out, "?");
+	presentation_write_type(type, text);
+	strcat(strcat(out, " "), text);
+}
+
+int
+change_compare(const struct rrset *a, const struct rrset *b)
+{
+	size_t len = a->owner.len < b->owner.len ? a->owner.len : b->owner.len;
+	int order = memcmp(a->owner.bytes, b->owner.bytes, len);
+
+	if (order != 0)
+		return order;
+	if (a->owner.len != b->owner.len)
+		return a->owner.len < b->owner.len ? -1 : 1;
+	return (int)a->type - (int)b->type;
+}
+
+/* --- the order of items --- */
+
+/* Most keys of a change begin alike, with their zone. What follows the common part, as a
+ * two numbers, decides most comparisons without touching the item: sorting a million items
+ * would otherwise be one cache miss after the other. */
+struct sort_entry {
+	uint64_t head[2];
+	const struct change_item *item;
+};
+
+static size_t
+common_prefix(const struct change *change)
+{
+	const struct name_key *first = &change->items[0].rrset.owner;
+	size_t i, common = first->len;
+
+	for (i = 1; i < change->count && common > 0; i++) {
+		const struct name_key *key = &change->items[i].rrset.owner;
+		size_t at = 0;
+
+		if (common > key->len)
+			common = key->len;
+		if (memcmp(first->bytes, key->bytes, common) == 0)
+			continue;
+		while (first->bytes[at] == key->bytes[at])
+			at++;
+		common = at;
+	}
+	return common;
+}
+
+static struct sort_entry
+make_entry(const struct change_item *item, size_t skip)
+{
+	const struct name_key *key = &item->rrset.owner;
+	struct sort_entry entry = { .item = item };
+	size_t len = key->len - skip;
+
+	memcpy(entry.head, key->bytes + skip,
+		len < sizeof(entry.head) ? len : sizeof(entry.head));
+	entry.head[0] = be64toh(entry.head[0]);
+	entry.head[1] = be64toh(entry.head[1]);
+	return entry;
+}
+
+static int
+compare_entries(const void *left, const void *right)
+{
+	const struct sort_entry *a = left, *b = right;
+
+	if (a->head[0] != b->head[0])
+		return a->head[0] < b->head[0] ? -1 : 1;
+	if (a->head[1] != b->head[1])
+		return a->head[1] < b->head[1] ? -1 : 1;
+	return change_compare(&a->item->rrset, &b->item->rrset);
+}
+
+static bool
+is_sorted(const struct change *change)
+{
+	size_t i;
+
+	for (i = 1; i < change->count; i++)
+		if (change_compare(&change->items[i - 1].rrset, &change->items[i].rrset) > 0)
+			return false;
+	return true;
+}
+
+static int
+sort_items(struct change *change)
+{
+	size_t count = change->count, skip, i;
+	struct sort_entry *entry = NULL;
+
+	free(change->order);
+	change->order = reallocarray(NULL, count + 1, sizeof(*change->order));
+	if (!change->order)
+		return STATUS_NO_MEMORY;
+	for (i = 0; i < count; i++)
+		change->order[i] = (uint32_t)i;
+	if (is_sorted(change))
+		return STATUS_OK;
+	entry = reallocarray(NULL, count, sizeof(*entry));
+	if (!entry)
+		return STATUS_NO_MEMORY;
+	skip = common_prefix(change);
+	for (i = 0; i < count; i++)
+		entry[i] = make_entry(&change->items[i], skip);
+	qsort(entry, count, sizeof(*entry), compare_entries);
+	for (i = 0; i < count; i++)
+		change->order[i] = (uint32_t)(entry[i].item - change->items);
+	free(entry);
+	return STATUS_OK;
+}
+
+/* --- the rules --- */
+
+static bool
+is_same_key(const struct name_key *a, const struct name_key *b)
+{
+	return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
+}
+
+static bool
+check_zone(const struct change *change, size_t index, const struct zone *zone,
+	struct change_result *out)
+{
+	char text[CHANGE_TEXT_MAX];
+	const struct rrset *rrset = &change->items[index].rrset;
+
+	if (zone
+		&& (change->kind != CHANGE_ZONE || is_same_key(&zone->key, &change->zone)))
+		return true;
+	change_describe(&rrset->owner, rrset->type, text);
+	if (!zone)
+		change_refuse(out, CHANGE_INVALID, index, "name",
+			"%s: the name is in no live zone", text);
+	else
+		change_refuse(out, CHANGE_INVALID, index, "name",
+			"%s: the name is not in this zone", text);
+	return false;
+}
+
+/* Types that stand once, or at one place only. */
+static bool
+check_type(const struct change *change, size_t index, const struct zone *zone,
+	struct change_result *out)
+{
+	const struct rrset *rrset = &change->items[index].rrset;
+	bool is_apex = is_same_key(&rrset->owner, &zone->key);
+	bool is_single = rrset->type == RRSET_SOA || rrset->type == RRSET_CNAME
+		|| rrset->type == RRSET_DNAME;
+	const char *field = "type", *why = NULL;
+	char text[CHANGE_TEXT_MAX];
+
+	if (rrset->type == RRSET_SOA && !is_apex) {
+		why = "an SOA stands at the apex of its zone only";
+	} else if (rrset->type == RRSET_CNAME && is_apex) {
+		why = "the apex of a zone has an SOA, beside which no CNAME can stand";
+	} else if (is_single && rrset->count > 1) {
+		field = "records";
+		why = "this type has one record";
+	}
+	if (!why)
+		return true;
+	change_describe(&rrset->owner, rrset->type, text);
+	change_refuse(out, CHANGE_INVALID, index, field, "%s: %s", text, why);
+	return false;
+}
+
+static bool
+check_limits(const struct change *change, size_t index, struct change_result *out)
+{
+	const struct change_item *item = &change->items[index];
+	const struct rrset *rrset = &item->rrset;
+
+	if (rrset->count == 0)
+		change_refuse(out, CHANGE_INVALID, index, "records",
+			"at least one record is needed");
+	else if (rrset->count > RRSET_RECORDS_MAX)
+		change_refuse(out, CHANGE_INVALID, index, "records",
+			"%u records, at most %u are allowed", rrset->count,
+			RRSET_RECORDS_MAX);
+	else if (rrset->rdata_len > RRSET_RDATA_MAX)
+		change_refuse(out, CHANGE_INVALID, index, "records",
+			"%u bytes of records, at most %u are allowed", rrset->rdata_len,
+			RRSET_RDATA_MAX);
+	else if (rrset_message_size(rrset) > RRSET_MESSAGE_MAX)
+		change_refuse(out, CHANGE_INVALID, index, "records",
+			"an answer with this RRset would have %zu octets, a DNS message "
+			"has at most %u",
+			rrset_message_size(rrset), RRSET_MESSAGE_MAX);
+	else if (rrset->ttl > RRSET_TTL_MAX)
+		change_refuse(out, CHANGE_INVALID, index, "ttl",
+			"TTL %u is out of range: 0 to %u", rrset->ttl, RRSET_TTL_MAX);
+	else if (item->source_len == 0 || item->source_len > STATE_SOURCE_MAX)
+		change_refuse(out, CHANGE_INVALID, index, "source",
+			"a source's name has 1 to %u characters", STATE_SOURCE_MAX);
+	else
+		return true;
+	return false;
+}
+
+static bool
+check_item(const struct change *change, size_t index, const struct zones *zones,
+	struct change_result *out)
+{
+	const struct change_item *item = &change->items[index];
+	const struct zone *zone = zones_match(zones, &item->rrset.owner);
+
+	if (!check_zone(change, index, zone, out))
+		return false;
+	if (item->is_delete)
+		return true;
+	return check_limits(change, index, out) && check_type(change, index, zone, out);
+}
+
+static bool
+check_doubles(const struct change *change, struct change_result *out)
+{
+	char text[CHANGE_TEXT_MAX];
+	size_t i;
+
+	for (i = 1; i < change->count; i++) {
+		uint32_t a = change->order[i - 1], b = change->order[i];
+		const struct rrset *rrset = &change->items[b].rrset;
+
+		if (change_compare(&change->items[a].rrset, rrset) != 0)
+			continue;
+		change_describe(&rrset->owner, rrset->type, text);
+		change_refuse(out, CHANGE_INVALID, a > b ? a : b, NULL,
+			"%s is given twice", text);
+		return false;
+	}
+	return true;
+}
+
+int
+change_check(struct change *change, const struct zones *zones, struct change_result *out)
+{
+	size_t i;
+
+	out->item = CHANGE_WHOLE;
+	for (i = 0; i < change->count; i++)
+		if (!check_item(change, i, zones, out))
+			return STATUS_INVALID;
+	if (sort_items(change) != STATUS_OK) {
+		change_refuse(out, CHANGE_FAILED, CHANGE_WHOLE, NULL, "out of memory");
+		return STATUS_NO_MEMORY;
+	}
+	return check_doubles(change, out) ? STATUS_OK : STATUS_INVALID;
+}

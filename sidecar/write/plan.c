@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * A change against the state. The items come in key order and are joined with the RRsets
+ * that the change removes by not naming them; then each name is looked at once: what
+ * stands there, what will, and whether DNS allows it (plan_check.c).
+ */
+#include "sidecar/write/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/status.h"
+#include "sidecar/write/plan_check.h"
+#include "sidecar/write/plan_leases.h"
+#include "sidecar/write/planner.h"
+#include "sidecar/main/pulse.h"
+
+static int find_absent(struct planner *planner);
+static int
+visit_present(void *context, const struct state_record *record, struct reason *reason);
+static int note_absent(struct planner *planner, const struct rrset *rrset);
+static int walk_names(struct planner *planner);
+static int plan_name(struct planner *planner, const struct name_key *owner);
+static int begin_name(struct planner *planner, const struct name_key *owner);
+static int
+collect_old(void *context, const struct state_record *record, struct reason *reason);
+static struct state_record *find_old(struct planner *planner, uint16_t type);
+static int plan_item(struct planner *planner, uint32_t index);
+static int
+plan_put(struct planner *planner, uint32_t index, const struct state_record *old);
+static int plan_delete(struct planner *planner, const struct name_key *owner,
+	uint16_t type, struct state_record *old);
+static int note_difference(struct planner *planner, char sign, size_t item,
+	const struct rrset *rrset, const struct state_record *old);
+static int clear_over(struct planner *planner, const struct name_key *owner);
+static bool
+is_put(const struct planner *planner, const struct name_key *owner, uint16_t type);
+
+int
+plan_make(struct plan *plan, struct change *change, struct state_txn *txn,
+	const struct zones *zones, uint64_t now_ms, struct change_result *out)
+{
+	struct planner *planner = calloc(1, sizeof(*planner));
+	int status;
+
+	*plan = (struct plan){ 0 };
+	if (!planner)
+		return planner_no_memory(out);
+	planner->plan = plan;
+	planner->change = change;
+	planner->txn = txn;
+	planner->zones = zones;
+	planner->now_ms = now_ms;
+	planner->out = out;
+	out->item = CHANGE_WHOLE;
+	if (change->kind == CHANGE_HEARTBEAT || change->kind == CHANGE_EXPIRE) {
+		status = plan_leases_make(planner);
+	} else {
+		status = plan_check_whole(planner);
+		if (status == STATUS_OK)
+			status = find_absent(planner);
+		if (status == STATUS_OK)
+			status = plan_check_deletes(planner);
+		if (status == STATUS_OK)
+			status = walk_names(planner);
+	}
+	free(planner->absent);
+	free(planner);
+	return status;
+}
+
+void
+plan_done(struct plan *plan)
+{
+	free(plan->step);
+	arena_done(&plan->arena);
+	*plan = (struct plan){ 0 };
+}
+
+/* What goes because the change does not name it. */
+static int
+find_absent(struct planner *planner)
+{
+	static const struct name_key root;
+	struct change *change = planner->change;
+	struct reason *reason = &planner->out->reason;
+	int status = STATUS_OK;
+
+	if (change->kind == CHANGE_SOURCE)
+		status = state_walk_source(planner->txn, change->source,
+			change->source_len, visit_present, planner, reason);
+	else if (change->kind == CHANGE_ZONE)
+		status = state_walk_below(
+			planner->txn, &change->zone, visit_present, planner, reason);
+	else if (change->kind == CHANGE_RESTORE)
+		status = state_walk_below(
+			planner->txn, &root, visit_present, planner, reason);
+	planner->at = 0;
+	return status;
+}
+
+static int
+visit_present(void *context, const struct state_record *record, struct reason *reason)
+{
+	struct planner *planner = context;
+	const struct change_item *item;
+	int order = 1;
+
+	(void)reason;
+	pulse_beat();
+	if (planner->change->kind == CHANGE_ZONE) {
+		const struct zone *zone =
+			zones_match(planner->zones, &record->rrset.owner);
+
+		/* a live zone inside this one is not part of it */
+		if (!zone || !planner_is_same_name(&zone->key, &planner->change->zone))
+			return STATUS_OK;
+	}
+	planner->owned++;
+	while ((item = planner_next_item(planner))) {
+		order = change_compare(&item->rrset, &record->rrset);
+		if (order >= 0)
+			break;
+		planner->at++;
+	}
+	return item && order == 0 ? STATUS_OK : note_absent(planner, &record->rrset);
+}
+
+static int
+note_absent(struct planner *planner, const struct rrset *rrset)
+{
+	struct name_key *owner;
+
+	if (planner->absent_count == planner->absent_room) {
+		size_t room = planner->absent_room ? planner->absent_room * 2 : 64;
+		struct planner_absent *absent =
+			reallocarray(planner->absent, room, sizeof(*absent));
+
+		if (!absent)
+			return planner_no_memory(planner->out);
+		planner->absent = absent;
+		planner->absent_room = room;
+	}
+	owner = arena_copy(&planner->plan->arena, &rrset->owner, sizeof(rrset->owner));
+	if (!owner)
+		return planner_no_memory(planner->out);
+	planner->absent[planner->absent_count++] =
+		(struct planner_absent){ owner, rrset->type };
+	return STATUS_OK;
+}
+
+static int
+walk_names(struct planner *planner)
+{
+	int status = STATUS_OK;
+
+	while (status == STATUS_OK) {
+		const struct change_item *item = planner_next_item(planner);
+		const struct name_key *owner = item ? &item->rrset.owner : NULL;
+
+		pulse_beat();
+		if (planner->absent_at < planner->absent_count) {
+			const struct name_key *gone =
+				planner->absent[planner->absent_at].owner;
+
+			if (!owner || plan_names_compare(gone, owner) < 0)
+				owner = gone;
+		}
+		if (!owner)
+			break;
+		status = plan_name(planner, owner);
+	}
+	return status;
+}
+
+static int
+plan_name(struct planner *planner, const struct name_key *owner)
+{
+	const struct change *change = planner->change;
+	const struct change_item *item;
+	int status = begin_name(planner, owner);
+
+	while (status == STATUS_OK && planner->absent_at < planner->absent_count
+		&& planner_is_same_name(
+			planner->absent[planner->absent_at].owner, owner)) {
+		const struct planner_absent *absent =
+			&planner->absent[planner->absent_at++];
+
+		status = plan_delete(planner, absent->owner, absent->type,
+			find_old(planner, absent->type));
+	}
+	while (status == STATUS_OK && (item = planner_next_item(planner))
+		&& planner_is_same_name(&item->rrset.owner, owner))
+		status = plan_item(planner, change->order[planner->at++]);
+	if (status == STATUS_OK && planner->last_put != PLANNER_ITEM_NONE)
+		status = clear_over(planner, owner);
+	return status == STATUS_OK ? plan_check_name(planner, owner) : status;
+}
+
+static int
+begin_name(struct planner *planner, const struct name_key *owner)
+{
+	planner->old_count = planner->new_count = 0;
+	planner->new_size = 0;
+	planner->has_cname = false;
+	planner->last_put = PLANNER_ITEM_NONE;
+	return state_walk_name(
+		planner->txn, owner, collect_old, planner, &planner->out->reason);
+}
+
+static int
+collect_old(void *context, const struct state_record *record, struct reason *reason)
+{
+	struct planner *planner = context;
+
+	if (planner->old_count == NODE_RRSETS_MAX)
+		return reason_set(reason, STATUS_CORRUPT,
+			"state: more than %d types at a name", NODE_RRSETS_MAX);
+	planner->goes[planner->old_count] = false;
+	planner->old[planner->old_count++] = *record;
+	return STATUS_OK;
+}
+
+static struct state_record *
+find_old(struct planner *planner, uint16_t type)
+{
+	size_t i;
+
+	for (i = 0; i < planner->old_count; i++)
+		if (planner->old[i].rrset.type == type)
+			return &planner->old[i];
+	return NULL;
+}
+
+static int
+plan_item(struct planner *planner, uint32_t index)
+{
+	const struct change_item *item = &planner->change->items[index];
+	struct state_record *old = find_old(planner, item->rrset.type);
+	struct state_record *standing =
+		old && !planner_is_over(planner, old) ? old : NULL;
+	int status = plan_check_item(planner, index, standing);
+
+	if (planner->change->count == 1)
+		planner->out->old_revision = standing ? standing->revision : 0;
+	if (status != STATUS_OK)
+		return status;
+	if (!item->is_delete)
+		return plan_put(planner, index, old);
+	if (!old && planner->change->kind == CHANGE_ITEMS && planner->change->count == 1)
+		return planner_refuse(
+			planner, CHANGE_NOT_FOUND, index, "there is no such RRset");
+	return plan_delete(planner, &item->rrset.owner, item->rrset.type, old);
+}
+
+static int
+plan_put(struct planner *planner, uint32_t index, const struct state_record *old)
+{
+	const struct change_item *item = &planner->change->items[index];
+	struct change_result *out = planner->out;
+	struct plan_step step = { PLAN_PUT, item->rrset.type, index, item->lease_ms,
+		&item->rrset.owner };
+
+	planner->last_put = index;
+	planner->new_size += item->rrset.rdata_len;
+	if (!old)
+		planner->new_count++;
+	if (item->rrset.type == RRSET_CNAME)
+		planner->has_cname = true;
+	if (old && !planner_is_over(planner, old) && !item->is_lease_over
+		&& rrset_has_same_data(&old->rrset, &item->rrset)
+		&& planner_has_source(old, item->source, item->source_len)
+		&& old->lease_ms == item->lease_ms) {
+		out->unchanged++;
+		if (item->lease_ms == 0)
+			return STATUS_OK;
+		out->renewed++;
+		step.verb = PLAN_RENEW;
+		return planner_add_step(planner, step);
+	}
+	if (old && !planner_is_over(planner, old))
+		out->changed++;
+	else
+		out->added++;
+	if (planner_add_step(planner, step) != STATUS_OK)
+		return STATUS_NO_MEMORY;
+	return note_difference(planner, old ? '~' : '+', index, &item->rrset, old);
+}
+
+static int
+plan_delete(struct planner *planner, const struct name_key *owner, uint16_t type,
+	struct state_record *old)
+{
+	struct plan_step step = { PLAN_DELETE, type, PLANNER_ITEM_NONE, 0, owner };
+	struct rrset rrset = { .owner = *owner, .type = type };
+
+	if (!old)
+		return STATUS_OK;
+	planner->goes[old - planner->old] = true;
+	planner->out->removed++;
+	if (planner_add_step(planner, step) != STATUS_OK)
+		return STATUS_NO_MEMORY;
+	return note_difference(planner, '-', CHANGE_WHOLE, &rrset, old);
+}
+
+static int
+note_difference(struct planner *planner, char sign, size_t item,
+	const struct rrset *rrset, const struct state_record *old)
+{
+	struct change_result *out = planner->out;
+	struct arena *arena = &planner->change->arena;
+	struct change_diff *diff;
+
+	if (planner->change->kind != CHANGE_SOURCE || out->diff_count == CHANGE_DIFF_MAX)
+		return STATUS_OK;
+	if (!out->diff) {
+		size_t most = planner->change->count + planner->absent_count;
+
+		most = most < CHANGE_DIFF_MAX ? most : CHANGE_DIFF_MAX;
+		out->diff = arena_alloc(arena, most * sizeof(*out->diff));
+	}
+	if (!out->diff)
+		return planner_no_memory(out);
+	diff = &out->diff[out->diff_count++];
+	*diff = (struct change_diff){ .sign = sign, .item = item };
+	diff->before.owner = rrset->owner;
+	diff->before.type = rrset->type;
+	if (old) {
+		diff->before = old->rrset;
+		diff->before.rdata =
+			arena_copy(arena, old->rrset.rdata, old->rrset.rdata_len);
+		diff->before_lease_ms = old->lease_ms;
+		memcpy(diff->before_source, old->source, old->source_len);
+	}
+	return !old || diff->before.rdata ? STATUS_OK : planner_no_memory(out);
+}
+
+/* What is over does not stand in the way of a CNAME, nor does a CNAME that is over. */
+static int
+clear_over(struct planner *planner, const struct name_key *owner)
+{
+	int status = STATUS_OK;
+	size_t i;
+
+	for (i = 0; status == STATUS_OK && i < planner->old_count; i++) {
+		struct state_record *old = &planner->old[i];
+
+		if (!planner->goes[i] && planner_is_over(planner, old)
+			&& (planner->has_cname || old->rrset.type == RRSET_CNAME)
+			&& !is_put(planner, owner, old->rrset.type))
+			status = plan_delete(planner, owner, old->rrset.type, old);
+	}
+	return status;
+}
+
+/* Does the change put that type at the name in hand? Its items end before planner->at. */
+static bool
+is_put(const struct planner *planner, const struct name_key *owner, uint16_t type)
+{
+	const struct change *change = planner->change;
+	size_t i;
+
+	for (i = planner->at; i > 0; i--) {
+		const struct change_item *item = &change->items[change->order[i - 1]];
+
+		if (!planner_is_same_name(&item->rrset.owner, owner))
+			break;
+		if (!item->is_delete && item->rrset.type == type)
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * Refusals of a change, from the whole to the single name.
+ */
+#include "sidecar/write/plan_check.h"
+
+#include <string.h>
+
+#include "lib/base/status.h"
+
+#define SOURCE_RULE_MIN 10 /* a source with up to so many RRsets may lose them all */
+
+static uint16_t beside_cname(const struct planner *planner, const struct name_key *owner);
+
+int
+plan_check_whole(struct planner *planner)
+{
+	const struct change *change = planner->change;
+	struct state_source source = { 0 };
+	struct state_zone zone = { 0 };
+	uint64_t revision;
+	bool exists;
+	int status;
+
+	if (change->kind == CHANGE_SOURCE) {
+		status = state_get_source(planner->txn, change->source,
+			change->source_len, &source, &planner->out->reason);
+		revision = source.revision;
+		exists = status == STATUS_OK;
+	} else if (change->kind == CHANGE_ZONE) {
+		if (!zones_find(planner->zones, &change->zone))
+			return planner_refuse(planner, CHANGE_INVALID, CHANGE_WHOLE,
+				"the zone is no longer live");
+		status = state_get_zone(
+			planner->txn, &change->zone, &zone, &planner->out->reason);
+		revision = zone.revision;
+		exists = status == STATUS_OK && zone.rrsets > 0;
+	} else {
+		return STATUS_OK;
+	}
+	if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+		return status;
+	planner->out->rrset_revision = revision;
+	if (change->has_if_revision && change->if_revision != revision)
+		return planner_refuse(planner, CHANGE_STALE, CHANGE_WHOLE,
+			"it has changed since: If-Match names another revision");
+	if (change->if_present && !exists)
+		return planner_refuse(
+			planner, CHANGE_STALE, CHANGE_WHOLE, "it does not exist");
+	if (change->if_absent && exists)
+		return planner_refuse(
+			planner, CHANGE_STALE, CHANGE_WHOLE, "it exists already");
+	return STATUS_OK;
+}
+
+int
+plan_check_deletes(struct planner *planner)
+{
+	const struct change *change = planner->change;
+	size_t owned = planner->owned, gone = planner->absent_count;
+
+	if (change->kind != CHANGE_SOURCE || change->force || owned <= SOURCE_RULE_MIN
+		|| gone * 100 <= owned * change->max_delete_percent)
+		return STATUS_OK;
+	change_refuse(planner->out, CHANGE_CONFLICT, CHANGE_WHOLE, NULL,
+		"would delete %zu of the source's %zu RRsets, more than max-delete %u "
+		"%%: say "
+		"force=true if that is meant",
+		gone, owned, change->max_delete_percent);
+	return STATUS_INVALID;
+}
+
+int
+plan_check_item(struct planner *planner, uint32_t index, const struct state_record *old)
+{
+	const struct change_item *item = &planner->change->items[index];
+	struct change_result *out = planner->out;
+	uint64_t revision = old ? old->revision : 0;
+	char text[CHANGE_TEXT_MAX];
+	const char *why = NULL;
+
+	if (item->if_absent && old)
+		why = "it exists already";
+	else if (item->if_present && !old)
+		why = "it does not exist";
+	else if (item->has_if_revision && item->if_revision != revision)
+		why = old ? "it has changed since: its revision is another one"
+			  : "it does not exist (any more)";
+	if (why) {
+		change_describe(&item->rrset.owner, item->rrset.type, text);
+		change_refuse(out, CHANGE_STALE, index, NULL, "%s: %s", text, why);
+		out->rrset_revision = revision;
+		return STATUS_INVALID;
+	}
+	if (planner->change->kind == CHANGE_SOURCE && old && !planner->change->force
+		&& !planner_has_source(
+			old, planner->change->source, planner->change->source_len)) {
+		change_describe(&item->rrset.owner, item->rrset.type, text);
+		change_refuse(out, CHANGE_CONFLICT, index, NULL,
+			"%s belongs to source \"%.*s\"", text, (int)old->source_len,
+			old->source);
+		memcpy(out->owner, old->source, old->source_len);
+		out->owner[old->source_len] = '\0';
+		return STATUS_INVALID;
+	}
+	if (!zones_match(planner->zones, &item->rrset.owner)) {
+		change_describe(&item->rrset.owner, item->rrset.type, text);
+		change_refuse(out, CHANGE_INVALID, index, "name",
+			"%s: the name is in no live zone", text);
+		return STATUS_INVALID;
+	}
+	return STATUS_OK;
+}
+
+int
+plan_check_name(struct planner *planner, const struct name_key *owner)
+{
+	size_t types = planner->new_count, made, i;
+	uint64_t size = planner->new_size;
+	char text[CHANGE_TEXT_MAX], other[16];
+	uint16_t beside;
+
+	if (planner->last_put == PLANNER_ITEM_NONE)
+		return STATUS_OK;
+	for (i = 0; i < planner->old_count; i++) {
+		if (planner->goes[i])
+			continue;
+		types++;
+		size += planner->old[i].rrset.rdata_len;
+		if (planner->old[i].rrset.type == RRSET_CNAME)
+			planner->has_cname = true;
+	}
+	beside = planner->has_cname ? beside_cname(planner, owner) : 0;
+	if (beside != 0) {
+		change_describe(owner, RRSET_CNAME, text);
+		presentation_write_type(beside, other);
+		change_refuse(planner->out, CHANGE_INVALID, planner->last_put, "type",
+			"%s cannot stand beside %s: a CNAME is alone at its name (RFC "
+			"2181 "
+			"section 10.1)",
+			text, other);
+		return STATUS_INVALID;
+	}
+	/* an apex may get an SOA and an NS RRset that nobody wrote */
+	made = zones_find(planner->zones, owner) ? 2 : 0;
+	if (types + made > NODE_RRSETS_MAX) {
+		change_refuse(planner->out, CHANGE_INVALID, planner->last_put, "type",
+			"more than %d types at one name", NODE_RRSETS_MAX);
+		return STATUS_INVALID;
+	}
+	/* head of a node, heads of its RRsets, what an apex may get */
+	if (size + 512 + (types + made) * 24 + made * 8192 > NODE_SIZE_MAX) {
+		change_refuse(planner->out, CHANGE_INVALID, planner->last_put, "records",
+			"more than %d bytes at one name", NODE_SIZE_MAX);
+		return STATUS_INVALID;
+	}
+	return STATUS_OK;
+}
+
+/* The type that will stand beside a CNAME; 0 when it is alone. */
+static uint16_t
+beside_cname(const struct planner *planner, const struct name_key *owner)
+{
+	const struct change *change = planner->change;
+	size_t i;
+
+	for (i = 0; i < planner->old_count; i++)
+		if (!planner->goes[i] && planner->old[i].rrset.type != RRSET_CNAME)
+			return planner->old[i].rrset.type;
+	/* the items of this name end before planner->at */
+	for (i = planner->at; i > 0; i--) {
+		const struct change_item *item = &change->items[change->order[i - 1]];
+
+		if (!planner_is_same_name(&item->rrset.owner, owner))
+			break;
+		if (!item->is_delete && item->rrset.type != RRSET_CNAME)
+			return item->rrset.type;
+	}
+	return 0;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * A plan in the making: what plan.c (items against what stands), plan_check.c
+ * (preconditions and DNS's rules) and plan_leases.c (changes without items) share. For
+ * these files only. Writer thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "lib/serve/node.h"
+#include "sidecar/write/plan.h"
+
+#define PLANNER_ITEM_NONE UINT32_MAX
+
+/* An RRset that goes because the change does not name it. */
+struct planner_absent {
+	const struct name_key *owner;
+	uint16_t type;
+};
+
+struct planner {
+	struct plan *plan;
+	struct change *change;
+	struct state_txn *txn;
+	const struct zones *zones;
+	uint64_t now_ms;
+	struct change_result *out;
+	size_t at;                     /* next item in change->order */
+	struct planner_absent *absent; /* in key order */
+	size_t absent_count, absent_room, absent_at;
+	size_t owned; /* RRsets seen of the source */
+	/* the name in hand */
+	struct state_record old[NODE_RRSETS_MAX];
+	size_t old_count;
+	bool goes[NODE_RRSETS_MAX]; /* old[i] is deleted */
+	size_t new_count;           /* types that were not there */
+	uint64_t new_size;          /* bytes of all that is put */
+	bool has_cname;
+	uint32_t last_put; /* item to blame */
+};
+
+/* Sets the reason; returns STATUS_NO_MEMORY. */
+int planner_no_memory(struct change_result *out);
+
+/* Appends a step to the plan. STATUS_NO_MEMORY. */
+int planner_add_step(struct planner *planner, struct plan_step step);
+
+/* Refuses the change because of an item, or CHANGE_WHOLE; returns STATUS_INVALID. */
+int planner_refuse(struct planner *planner, enum change_outcome outcome, size_t item,
+	const char *text);
+
+static inline bool
+planner_is_same_name(const struct name_key *a, const struct name_key *b)
+{
+	return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
+}
+
+static inline const struct change_item *
+planner_next_item(const struct planner *planner)
+{
+	const struct change *change = planner->change;
+
+	return planner->at < change->count ? &change->items[change->order[planner->at]]
+					   : NULL;
+}
+
+/* What DNS no longer answers. */
+static inline bool
+planner_is_over(const struct planner *planner, const struct state_record *record)
+{
+	return record->expires_ms != 0 && record->expires_ms <= planner->now_ms;
+}
+
+static inline bool
+planner_has_source(const struct state_record *record, const char *source, size_t len)
+{
+	return record->source_len == len && memcmp(record->source, source, len) == 0;
+}

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * A group of changes: planned and applied one after the other, committed together, then
+ * brought to serve. A change that fails takes none of the others with it.
+ */
+#include "sidecar/write/writer_group.h"
+
+#include <string.h>
+
+#include "lib/base/status.h"
+#include "sidecar/main/pulse.h"
+#include "sidecar/write/writer_thread.h"
+
+#define EXPIRE_MS 200 /* between two passes over leases: DNS itself ends them on time */
+
+static enum change_outcome
+outcome_of(int status)
+{
+	switch (status) {
+	case STATUS_FULL:
+		return CHANGE_FULL;
+	case STATUS_UNAVAILABLE:
+	case STATUS_IO:      /* state is opened anew for the next one */
+	case STATUS_CORRUPT: /* and restored by a start */
+		return CHANGE_BUSY;
+	default:
+		return CHANGE_FAILED;
+	}
+}
+
+/* The result's reason says why already. */
+static void
+fail(struct writer_request *request, int status)
+{
+	request->out->outcome = outcome_of(status);
+	request->out->item = CHANGE_WHOLE;
+	request->is_final = true;
+	request->is_applied = false;
+}
+
+static void
+reset_result(struct writer_request *request)
+{
+	struct change_result *out = request->out;
+
+	*out = (struct change_result){ .outcome = CHANGE_UNCHANGED,
+		.item = CHANGE_WHOLE };
+	plan_done(&request->plan);
+	request->is_applied = false;
+}
+
+static uint64_t
+revision_for(const struct writer_request *request, uint64_t revision)
+{
+	const struct change *change = request->change;
+
+	if (request->plan.writes == 0)
+		return revision;
+	if (change->kind == CHANGE_RESTORE && change->base_revision > revision)
+		revision = change->base_revision;
+	return revision + 1;
+}
+
+static void
+note_rrset_revision(struct writer_request *request, uint64_t revision)
+{
+	const struct change *change = request->change;
+	struct change_result *out = request->out;
+
+	if (change->kind != CHANGE_ITEMS || change->count != 1)
+		return;
+	if (change->items[0].is_delete)
+		out->rrset_revision = 0;
+	else
+		out->rrset_revision = out->unchanged ? out->old_revision : revision;
+}
+
+/* An alarm is no data: no revision, nothing to serve. */
+static int
+run_alarm(struct writer_request *request, struct state_txn *txn, uint64_t revision)
+{
+	struct change_result *out = request->out;
+	int status = state_clear_alarm(txn, request->change->alarm, &out->reason);
+
+	out->revision = revision;
+	if (status == STATUS_NOT_FOUND) {
+		change_refuse(out, CHANGE_NOT_FOUND, CHANGE_WHOLE, NULL,
+			"there is no such alarm");
+		return STATUS_OK;
+	}
+	if (status != STATUS_OK) {
+		fail(request, status);
+		return status;
+	}
+	out->outcome = CHANGE_DONE;
+	request->is_applied = true;
+	return STATUS_OK;
+}
+
+/* A heartbeat of the same source in the same group: it has renewed all that this one would. */
+static const struct writer_request *
+find_twin(const struct writer_request *group, const struct writer_request *request)
+{
+	const struct change *change = request->change;
+
+	if (change->kind != CHANGE_HEARTBEAT)
+		return NULL;
+	for (; group != request; group = group->next)
+		if (group->is_applied && group->change->kind == CHANGE_HEARTBEAT
+			&& group->change->source_len == change->source_len
+			&& memcmp(group->change->source, change->source,
+				   change->source_len)
+				   == 0)
+			return group;
+	return NULL;
+}
+
+/* Plans and applies one change. Returns 0 also when it is refused; another status means
+ * that the transaction is spoilt by it and must be aborted. */
+static int
+run_change(struct writer *writer, const struct writer_request *group,
+	struct writer_request *request, struct state_txn *txn, uint64_t *revision)
+{
+	const struct writer_request *twin = find_twin(group, request);
+	const struct zones *zones = &writer->config->zones;
+	struct change_result *out = request->out;
+	uint64_t now_ms = writer_thread_clock(writer), mine;
+	bool is_clean = false;
+	int status;
+
+	reset_result(request);
+	if (request->change->kind == CHANGE_ALARM)
+		return run_alarm(request, txn, *revision);
+	if (twin) {
+		*out = *twin->out;
+		request->is_applied = true;
+		return STATUS_OK;
+	}
+	status = plan_make(&request->plan, request->change, txn, zones, now_ms, out);
+	if (status != STATUS_OK) {
+		/* a refusal has its outcome already; else the state could not be read */
+		if (status != STATUS_INVALID)
+			fail(request, status);
+		if (status == STATUS_CORRUPT)
+			state_suspect(writer->state);
+		return STATUS_OK;
+	}
+	mine = revision_for(request, *revision);
+	note_rrset_revision(request, mine);
+	out->revision = *revision;
+	if (request->change->dry_run)
+		return STATUS_OK;
+	if (request->change->kind == CHANGE_HEARTBEAT)
+		status = state_touch_source(txn, request->change->source,
+			request->change->source_len, now_ms, &out->reason);
+	else if (request->plan.count == 0)
+		return STATUS_OK;
+	if (status == STATUS_OK)
+		status = plan_apply(&request->plan, request->change, txn, zones, mine,
+			now_ms, &writer->touched, &is_clean, &out->reason);
+	if (status == STATUS_OK && request->plan.writes > 0)
+		status = state_set_revision(txn, mine, &out->reason);
+	if (status == STATUS_CORRUPT)
+		state_suspect(writer->state);
+	if (status != STATUS_OK) {
+		fail(request, status);
+		return is_clean ? STATUS_OK : status;
+	}
+	out->outcome = CHANGE_DONE;
+	out->revision = *revision = mine;
+	request->is_applied = true;
+	return STATUS_OK;
+}
+
+/* A commit that failed may be on the disk all the same (its last write was reported lost,
+ * but was not): what state says counts, and serve is made from it anew. */
+static int
+begin_group(struct writer *writer, struct state_txn **out_txn, uint64_t *out_revision,
+	struct reason *reason)
+{
+	struct state_meta meta;
+	int status = state_begin_write(writer->state, out_txn, reason);
+
+	if (status != STATUS_OK)
+		return status;
+	status = state_read_meta(*out_txn, &meta, reason);
+	if (status != STATUS_OK) {
+		state_abort(*out_txn);
+		return status;
+	}
+	if (meta.revision != writer->revision)
+		writer->serving.is_current = false;
+	*out_revision = writer->revision = meta.revision;
+	return STATUS_OK;
+}
+
+/* Runs all changes that are still in play in one transaction. *out_spoilt: one of them
+ * spoilt it and is out of play now, nothing is written; run again. */
+static int
+run_all(struct writer *writer, struct writer_request *group, bool *out_wrote,
+	bool *out_spoilt, struct reason *reason)
+{
+	struct writer_request *request;
+	struct state_txn *txn;
+	uint64_t revision = 0, next_expiry_ms;
+	size_t steps = 0;
+	int status = begin_group(writer, &txn, &revision, reason);
+
+	*out_wrote = *out_spoilt = false;
+	plan_touched_clear(&writer->touched);
+	if (status != STATUS_OK) {
+		for (request = group; request; request = request->next)
+			if (!request->is_final)
+				reset_result(request);
+		return status;
+	}
+	for (request = group; request; request = request->next) {
+		if (request->is_final)
+			continue;
+		if (run_change(writer, group, request, txn, &revision) != STATUS_OK) {
+			state_abort(txn);
+			*out_spoilt = true;
+			return STATUS_OK;
+		}
+		*out_wrote = *out_wrote || request->is_applied;
+		steps += request->plan.count;
+	}
+	if (!*out_wrote) {
+		state_abort(txn);
+		return STATUS_OK;
+	}
+	status = state_next_expiry(txn, &next_expiry_ms, reason);
+	if (status != STATUS_OK) {
+		state_abort(txn);
+		return status;
+	}
+	pulse_allow(steps);
+	status = state_commit(txn, reason);
+	pulse_beat();
+	if (status == STATUS_OK) {
+		writer->revision = revision;
+		writer->next_expiry_ms = next_expiry_ms;
+	}
+	return status;
+}
+
+/* Those that would have been done; refusals stand. */
+static void
+fail_all(struct writer *writer, struct writer_request *group, int status,
+	const struct reason *reason)
+{
+	struct writer_request *request;
+
+	if (status == STATUS_CORRUPT)
+		state_suspect(writer->state);
+
+	for (request = group; request; request = request->next) {
+		struct change_result *out = request->out;
+
+		if (request->is_final
+			|| (out->outcome != CHANGE_DONE
+				&& out->outcome != CHANGE_UNCHANGED))
+			continue;
+		fail(request, status);
+		out->reason = *reason;
+	}
+}
+
+void
+writer_group_run(struct writer *writer, struct writer_request *group)
+{
+	struct reason reason = { "" };
+	struct writer_request *request;
+	bool wrote, spoilt, is_seen = true;
+	int status;
+
+	do
+		status = run_all(writer, group, &wrote, &spoilt, &reason);
+	while (spoilt);
+	if (status != STATUS_OK)
+		fail_all(writer, group, status, &reason);
+	else if (wrote) {
+		serving_update(&writer->serving, &writer->touched, writer->revision);
+		is_seen = serving_is_seen(&writer->serving, &reason);
+	}
+	for (request = group; request; request = request->next) {
+		if (request->is_applied && !is_seen) {
+			request->out->outcome = CHANGE_DONE_UNSERVED;
+			request->out->reason = reason;
+		}
+		if (!request->is_applied)
+			request->out->revision = writer->revision;
+	}
+}
+
+void
+writer_group_expire(struct writer *writer)
+{
+	struct change_result result;
+	struct writer_request request = { .change = writer->expire, .out = &result };
+
+	writer_group_run(writer, &request);
+	/* a pass that was full has not seen what comes behind */
+	if (request.is_applied ? result.renewed == 0 && result.removed < PLAN_EXPIRE_MAX
+			       : result.outcome == CHANGE_UNCHANGED)
+		writer->expire->force = false;
+	/* a full store must not make the thread spin on what it cannot delete */
+	if (!request.is_applied && writer->next_expiry_ms <= writer_thread_clock(writer))
+		writer->next_expiry_ms = writer_thread_clock(writer) + WRITER_IDLE_MS;
+	/* but of a thousand leases that ended together none waits for the next pass */
+	writer->expired_ms =
+		result.removed < PLAN_EXPIRE_MAX ? writer_thread_clock(writer) : 0;
+	plan_done(&request.plan);
+}
+
+uint64_t
+writer_group_expiry_pause(const struct writer *writer)
+{
+	const uint64_t now = writer_thread_clock(writer),
+		       earliest = writer->expired_ms + EXPIRE_MS;
+	const uint64_t due =
+		writer->next_expiry_ms > earliest ? writer->next_expiry_ms : earliest;
+
+	return due > now ? due - now : 0;
+}
+
+bool
+writer_group_is_expiry_due(const struct writer *writer)
+{
+	return writer->expire->force
+	       || (writer->next_expiry_ms != 0 && writer_group_expiry_pause(writer) == 0);
+}

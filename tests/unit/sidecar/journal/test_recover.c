@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * What a start makes of the files that it finds; what it restores them from in detail is in
+ * test_restore.c. All starts are in one second: time() stands still.
+ */
+#include "tests/unit/damage.h"
+#include "tests/unit/restorable.h"
+
+#include <time.h>
+
+#include "sidecar/state/state_file.h"
+#include "sidecar/journal/recover.h"
+
+#define BYTES_MAX (1 << 20)
+#define VERSION_AT 20 /* of LMDB's data format, in a meta page */
+
+time_t __wrap_time(time_t *out);
+
+static struct restorable all;
+static struct recover_result result;
+static struct reason reason;
+
+/* data.mdb as it was. */
+static struct {
+	uint8_t bytes[BYTES_MAX];
+	size_t size;
+	ino_t inode;
+} before;
+
+time_t
+__wrap_time(time_t *out)
+{
+	const time_t now = 1700000000;
+
+	if (out)
+		*out = now;
+	return now;
+}
+
+static int
+set_up(void **context)
+{
+	(void)context;
+	restorable_init(&all);
+	return 0;
+}
+
+static int
+tear_down(void **context)
+{
+	(void)context;
+	return restorable_done(&all);
+}
+
+/* --- before the start --- */
+
+static void
+put(const char *owner, uint64_t revision)
+{
+	restorable_write(&all, owner, revision, false, &all.zone.key);
+}
+
+static void
+make_state_with_backup(void)
+{
+	restorable_open(&all);
+	put("a.live", 1);
+	restorable_back_up(&all);
+	restorable_close(&all);
+}
+
+static void
+damage(void)
+{
+	damage_value(all.at.dir, "R\4live\1a\0\0\1", 11);
+}
+
+static bool
+exists(const char *name)
+{
+	return state_dir_inode(&all.at, name) != 0;
+}
+
+static void
+remember(void)
+{
+	before.size = state_dir_read(&all.at, "state/data.mdb", before.bytes, BYTES_MAX);
+	before.inode = state_dir_inode(&all.at, "state/data.mdb");
+	assert_in_range(before.size, 1, BYTES_MAX - 2);
+}
+
+/* --- after it --- */
+
+/* The very file, not a copy. */
+static void
+assert_kept(const char *name)
+{
+	static uint8_t now[BYTES_MAX];
+
+	assert_int_equal(state_dir_inode(&all.at, name), before.inode);
+	assert_int_equal(state_dir_read(&all.at, name, now, BYTES_MAX), before.size);
+	assert_memory_equal(now, before.bytes, before.size);
+}
+
+static void
+assert_untouched(void)
+{
+	assert_kept("state/data.mdb");
+	assert_false(exists("state/quarantine"));
+	assert_false(exists("state/new"));
+}
+
+static void
+assert_reason(const char *text)
+{
+	if (!strstr(reason.text, text))
+		fail_msg("no \"%s\" in: %s", text, reason.text);
+}
+
+static void
+recover(int expected)
+{
+	int status;
+
+	reason.text[0] = '\0'; /* no text of before passes */
+	status = recover_state(&all.config, &result, &reason);
+	if (status != expected)
+		fail_msg("%d: %s", status, reason.text);
+	assert_false(exists("state/new"));
+}
+
+static bool
+has(const char *owner)
+{
+	return restorable_has(&all, owner);
+}
+
+/* It can be opened, and says by an alarm and in the log what was done. */
+static void
+assert_restored(const char *what)
+{
+	char alarm[STATE_ALARM_TEXT_MAX + 1];
+
+	assert_true(result.is_restored);
+	restorable_open(&all);
+	restorable_read_alarm(&all, alarm);
+	if (!strstr(alarm, what))
+		fail_msg("no \"%s\" in: %s", what, alarm);
+	assert_int_not_equal(state_dir_said(&all.at, what), 0);
+	assert_int_not_equal(
+		state_dir_said(&all.at, "livezonectl acknowledge " RESTORE_ALARM), 0);
+}
+
+/* --- the tests --- */
+
+static void
+nothing_at_all_is_a_first_start(void **context)
+{
+	(void)context;
+	recover(STATUS_OK);
+	assert_false(result.is_restored || result.must_recount);
+	assert_false(exists("state/data.mdb"));
+	assert_int_equal(state_dir_said(&all.at, "state"), 0);
+}
+
+static void
+what_is_whole_stays_as_it_is(void **context)
+{
+	(void)context;
+	make_state_with_backup();
+	remember();
+	recover(STATUS_OK);
+	assert_false(result.is_restored || result.must_recount);
+	assert_untouched();
+	assert_int_equal(
+		state_dir_said(&all.at, "state: revision 1, 1 RRsets, checked"), 1);
+}
+
+static void
+wrong_counts_are_counted_anew(void **context)
+{
+	(void)context;
+	restorable_open(&all);
+	put("a.live", 1);
+	restorable_write(&all, "a.live", 2, true, NULL); /* its zone is not told */
+	restorable_close(&all);
+	remember();
+	recover(STATUS_OK);
+	assert_true(result.must_recount);
+	assert_false(result.is_restored);
+	assert_untouched();
+}
+
+static void
+a_missing_state_is_made_from_the_newest_backup(void **context)
+{
+	char path[96];
+
+	(void)context;
+	restorable_open(&all);
+	put("a.live", 1);
+	restorable_back_up(&all);
+	put("b.live", 2);
+	restorable_write(&all, "a.live", 3, true, &all.zone.key);
+	restorable_back_up(&all);
+	restorable_close(&all);
+	state_dir_data(&all.at, path);
+	assert_int_equal(unlink(path), 0);
+	recover(STATUS_OK);
+	assert_restored("restored from the backup livezone-00000002-r3.jsonl: 1 RRsets");
+	assert_true(!has("a.live") && has("b.live"));
+	assert_false(exists("state/quarantine"));
+}
+
+static void
+serve_alone_shows_that_there_was_a_state(void **context)
+{
+	(void)context;
+	restorable_serve(&all, 7);
+	recover(STATUS_OK);
+	assert_restored("state was missing; restored from serve");
+}
+
+static void
+serve_of_a_first_start_shows_nothing(void **context)
+{
+	(void)context;
+	restorable_serve(&all, 0);
+	recover(STATUS_OK);
+	assert_false(result.is_restored);
+	assert_false(exists("state/data.mdb"));
+}
+
+static void
+a_damaged_state_is_kept_and_another_takes_its_place(void **context)
+{
+	char kept[300] = "", said[400];
+
+	(void)context;
+	make_state_with_backup();
+	damage();
+	remember();
+	recover(STATUS_OK);
+	assert_restored("state was damaged (");
+	assert_true(has("a.live"));
+	assert_int_not_equal(state_dir_inode(&all.at, "state/data.mdb"), before.inode);
+	assert_int_equal(state_dir_quarantined(&all.at, before.inode, kept), 1);
+	assert_kept(kept);
+	snprintf(said, sizeof(said), "the damaged file is kept as %s/%s", all.at.root,
+		kept);
+	assert_int_equal(state_dir_said(&all.at, said), 1);
+}
+
+static void
+two_of_one_second_are_both_kept(void **context)
+{
+	char kept[2][300] = { "", "" };
+	ino_t first;
+
+	(void)context;
+	make_state_with_backup();
+	damage();
+	first = state_dir_inode(&all.at, "state/data.mdb");
+	recover(STATUS_OK);
+	damage();
+	remember();
+	recover(STATUS_OK);
+	assert_int_equal(state_dir_quarantined(&all.at, first, kept[0]), 2);
+	assert_int_equal(state_dir_quarantined(&all.at, before.inode, kept[1]), 2);
+	assert_string_not_equal(kept[0], kept[1]);
+	assert_string_not_equal(kept[0], "");
+	assert_kept(kept[1]);
+	assert_restored("state was damaged (");
+}
+
+static void
+the_next_start_does_what_a_killed_one_did_not(void **context)
+{
+	char path[PATH_MAX], kept[300] = "";
+
+	(void)context;
+	make_state_with_backup();
+	damage();
+	remember();
+	/* killed between the two names of the damaged file, another one half made */
+	assert_int_equal(state_file_make_new(all.at.dir, path, &reason), STATUS_OK);
+	strcat(path, "/data.mdb");
+	assert_int_equal(fclose(fopen(path, "w")), 0);
+	assert_int_equal(state_file_quarantine(all.at.dir, path, &reason), STATUS_OK);
+	recover(STATUS_OK);
+	assert_restored("state was damaged (");
+	assert_true(has("a.live"));
+	assert_int_equal(state_dir_quarantined(&all.at, before.inode, kept), 1);
+	assert_kept(kept);
+}
+
+static void
+what_cannot_be_kept_is_not_replaced(void **context)
+{
+	char path[96];
+
+	(void)context;
+	make_state_with_backup();
+	damage();
+	remember();
+	snprintf(path, sizeof(path), "%s/quarantine", all.at.dir);
+	assert_int_equal(fclose(fopen(path, "w")), 0); /* where the directory is to be */
+	recover(STATUS_IO);
+	assert_false(result.is_restored);
+	assert_kept("state/data.mdb");
+	assert_reason(path);
+	assert_reason("it cannot be restored");
+}
+
+static void
+without_anything_left_the_damaged_one_stays(void **context)
+{
+	(void)context;
+	restorable_open(&all);
+	put("a.live", 1);
+	restorable_close(&all);
+	damage();
+	remember();
+	recover(STATUS_CORRUPT);
+	assert_false(result.is_restored);
+	assert_untouched();
+	/* which one, what is wrong, where a backup is looked for */
+	assert_reason(all.at.dir);
+	assert_reason("was damaged (");
+	assert_reason("it cannot be restored");
+	assert_reason(all.backup_dir);
+}
+
+static void
+what_is_not_ours_is_not_touched(void **context)
+{
+	static const uint32_t version = 2;
+
+	(void)context;
+	make_state_with_backup();
+	damage_bytes(all.at.dir, VERSION_AT, &version, sizeof(version));
+	damage_bytes(all.at.dir, DAMAGE_PAGE + VERSION_AT, &version, sizeof(version));
+	remember();
+	recover(STATUS_FOREIGN);
+	assert_untouched();
+	assert_reason(all.at.dir);
+	assert_reason("LMDB data format 2");
+}
+
+static void
+what_cannot_be_checked_is_opened(void **context)
+{
+	(void)context;
+	make_state_with_backup();
+	remember();
+	setenv(STATE_DIR_CHECK, "killed", 1);
+	recover(STATUS_OK);
+	assert_false(result.is_restored || result.must_recount);
+	assert_untouched();
+	assert_int_equal(state_dir_said(&all.at,
+				 "state was not checked: the check ended by signal 9"),
+		1);
+}
+
+int
+main(int argc, char **argv)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(nothing_at_all_is_a_first_start),
+		TEST(what_is_whole_stays_as_it_is),
+		TEST(wrong_counts_are_counted_anew),
+		TEST(a_missing_state_is_made_from_the_newest_backup),
+		TEST(serve_alone_shows_that_there_was_a_state),
+		TEST(serve_of_a_first_start_shows_nothing),
+		TEST(a_damaged_state_is_kept_and_another_takes_its_place),
+		TEST(two_of_one_second_are_both_kept),
+		TEST(the_next_start_does_what_a_killed_one_did_not),
+		TEST(what_cannot_be_kept_is_not_replaced),
+		TEST(without_anything_left_the_damaged_one_stays),
+		TEST(what_is_not_ours_is_not_touched),
+		TEST(what_cannot_be_checked_is_opened),
+	};
+
+	if (argc == 3 && strcmp(argv[1], "--check-state") == 0)
+		return state_dir_check(argv[2]);
+	return cmocka_run_group_tests_name("recover", tests, NULL, NULL);
+}

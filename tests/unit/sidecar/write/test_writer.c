@@ -1,0 +1,1439 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+#include "tests/unit/changes.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/config/config.h"
+#include "lib/report/report.h"
+#include "lib/base/status.h"
+#include "lib/serve/reader.h"
+#include "sidecar/write/writer.h"
+
+#define SIZE (64u << 20)
+#define DEADLINE_MS 10000
+
+static char root[64], state_dir[80], serve_dir[80];
+static struct zone zone[3];
+static struct config config;
+static struct state *truth;
+static struct writer *writer;
+static struct reason reason;
+
+static void
+start(void)
+{
+	if (state_open(state_dir, config.store.size_limit, &truth, &reason) != STATUS_OK
+		|| writer_start(truth, &config, &writer, &reason) != STATUS_OK)
+		fail_msg("%s", reason.text);
+}
+
+static void
+stop(void)
+{
+	writer_stop(writer);
+	writer = NULL;
+	state_close(truth);
+	truth = NULL;
+}
+
+static int
+set_up(void **state)
+{
+	static struct zone *const zones = zone;
+
+	(void)state;
+	strcpy(root, "/tmp/livezone-unit-XXXXXX");
+	assert_non_null(mkdtemp(root));
+	snprintf(state_dir, sizeof(state_dir), "%s/state", root);
+	snprintf(serve_dir, sizeof(serve_dir), "%s/serve", root);
+	assert_int_equal(mkdir(state_dir, 0700), 0);
+	zone[0] = (struct zone){ .name = unit_name("live"),
+		.key = unit_key("live"),
+		.ttl = 5,
+		.negative_ttl = 7,
+		.ns = { unit_name("ns1.live") },
+		.ns_count = 1 };
+	zone[1] = (struct zone){
+		.name = unit_name("other"), .key = unit_key("other"), .negative_ttl = 5
+	};
+	zone[2] = (struct zone){ .name = unit_name("sub.live"),
+		.key = unit_key("sub.live"),
+		.negative_ttl = 5,
+		.soa_serial = ZONE_SERIAL_STORED };
+	config = (struct config){ .store = { .state = state_dir,
+					  .serve = serve_dir,
+					  .size_limit = SIZE },
+		.zones = { .zone = zones, .count = 3 } };
+	assert_int_equal(zones_finish(&config.zones, &reason), STATUS_OK);
+	start();
+	return 0;
+}
+
+static void
+reload(const struct config *next)
+{
+	writer_reload(writer, next);
+	assert_true(writer_is_reloaded(writer, DEADLINE_MS));
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	stop();
+	return unit_remove(root);
+}
+
+/* --- changes --- */
+
+static const uint8_t one[] = { 0, 4, 10, 0, 0, 1 };
+static const uint8_t two[] = { 0, 4, 10, 0, 0, 2 };
+
+/* Submits and frees. */
+static struct change_result
+submit(struct change *change)
+{
+	struct change_result result = { .outcome = CHANGE_DONE };
+
+	if (change_check(change, &config.zones, &result) == STATUS_OK)
+		writer_submit(writer, change, &result);
+	change_free(change);
+	return result;
+}
+
+static struct change_result
+put(const char *owner, uint16_t type, const uint8_t *rdata)
+{
+	struct change *change = change_new(CHANGE_ITEMS);
+
+	changes_add(change, owner, type, rdata);
+	return submit(change);
+}
+
+static void
+assert_outcome(const struct change_result *result, enum change_outcome outcome,
+	const char *text)
+{
+	if (result->outcome != outcome || !strstr(result->reason.text, text))
+		fail_msg("outcome %d \"%s\", not %d \"%s\"", (int)result->outcome,
+			result->reason.text, (int)outcome, text);
+}
+
+/* --- what is served --- */
+
+struct seen {
+	int status; /* of opening; else enum serve_found */
+	uint64_t meta_revision, revision;
+	struct reason reason;
+	size_t count;
+	struct {
+		uint16_t type;
+		uint32_t ttl, rdata_len;
+		uint64_t expires_ms;
+		uint8_t rdata[128];
+	} rrset[8];
+};
+
+static void
+look_into(const char *owner, struct seen *seen)
+{
+	struct name_key key = unit_key(owner);
+	struct serve_reader *reader;
+	struct serve_txn *txn;
+	struct serve_meta meta;
+	struct node node;
+	size_t i;
+
+	seen->status = serve_reader_open(serve_dir, 1, &reader, &seen->reason);
+	if (seen->status != STATUS_OK)
+		return;
+	txn = serve_reader_slot(reader, 0);
+	seen->status = serve_reader_begin(txn);
+	if (seen->status != STATUS_OK)
+		return;
+	if (serve_read_meta(txn, &meta, NULL) == STATUS_OK)
+		seen->meta_revision = meta.revision;
+	seen->status = serve_find(txn, &key, &node);
+	if (seen->status != SERVE_EXACT)
+		return;
+	seen->revision = node.revision;
+	seen->count = node.count;
+	for (i = 0; i < node.count && i < UNIT_COUNT(seen->rrset); i++) {
+		struct node_rrset rrset;
+
+		if (node_rrset(&node, i, &rrset) != STATUS_OK)
+			return;
+		seen->rrset[i].type = rrset.type;
+		seen->rrset[i].ttl = rrset.ttl;
+		seen->rrset[i].expires_ms = rrset.expires_ms;
+		seen->rrset[i].rdata_len = rrset.rdata_len;
+		memcpy(seen->rrset[i].rdata, rrset.rdata,
+			rrset.rdata_len < 128 ? rrset.rdata_len : 128);
+	}
+}
+
+/* A reader lives in a process of its own, as Unbound does: LMDB must not have one
+ * environment open twice in a process. */
+static struct seen
+look(const char *owner)
+{
+	struct seen seen = { .status = -100 };
+	int ends[2], outcome;
+	pid_t child;
+
+	assert_int_equal(pipe(ends), 0);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		int tries = 20;
+
+		/* an opening beside the writer's may fail for a moment (doc/lmdb.md) */
+		for (look_into(owner, &seen); seen.status < 0 && tries > 0; tries--) {
+			usleep(5000);
+			look_into(owner, &seen);
+		}
+		_exit(write(ends[1], &seen, sizeof(seen)) != sizeof(seen));
+	}
+	close(ends[1]);
+	assert_int_equal(read(ends[0], &seen, sizeof(seen)), sizeof(seen));
+	close(ends[0]);
+	assert_int_equal(waitpid(child, &outcome, 0), child);
+	return seen;
+}
+
+static void
+assert_served(const char *owner, const uint8_t *rdata)
+{
+	struct seen seen = look(owner);
+
+	if (seen.status != SERVE_EXACT)
+		fail_msg("%s: not served: %d %s", owner, seen.status, seen.reason.text);
+	assert_int_equal(seen.count, 1);
+	assert_int_equal(seen.rrset[0].rdata_len, 2u + rdata[1]);
+	assert_memory_equal(seen.rrset[0].rdata, rdata, 2u + rdata[1]);
+}
+
+static uint32_t
+serial_of(const char *apex)
+{
+	struct seen seen = look(apex);
+	uint32_t big;
+	size_t i;
+
+	for (i = 0; i < seen.count; i++) {
+		if (seen.rrset[i].type != RRSET_SOA)
+			continue;
+		memcpy(&big, seen.rrset[i].rdata + seen.rrset[i].rdata_len - 20, 4);
+		return be32toh(big);
+	}
+	fail_msg("%s: no SOA", apex);
+	return 0;
+}
+
+static struct writer_status
+status_of(void)
+{
+	struct writer_status status;
+
+	writer_read_status(writer, &status);
+	return status;
+}
+
+/* --- tests --- */
+
+static void
+test_an_answered_write_is_served_with_its_revision(void **state)
+{
+	struct change_result result = put("www.live", 1, one);
+	struct seen seen;
+
+	(void)state;
+	assert_outcome(&result, CHANGE_DONE, "");
+	assert_int_equal(result.revision, 1);
+	assert_int_equal(result.rrset_revision, 1);
+	assert_int_equal(result.added, 1);
+	assert_served("www.live", one);
+	result = put("www.live", 1, two);
+	assert_int_equal(result.revision, 2);
+	assert_int_equal(result.old_revision, 1);
+	assert_served("www.live", two);
+	seen = look("www.live");
+	assert_int_equal(seen.revision, 2);
+	assert_int_equal(seen.meta_revision, 2);
+	result = put("www.live", 1, NULL);
+	assert_outcome(&result, CHANGE_DONE, "");
+	assert_int_equal(result.removed, 1);
+	assert_int_equal(look("www.live").status, SERVE_NONE);
+	result = put("www.live", 1, NULL);
+	assert_outcome(&result, CHANGE_NOT_FOUND, "no such RRset");
+	assert_int_equal(result.revision, 3);
+}
+
+static void
+test_an_apex_has_soa_and_ns_and_the_serial_of_its_zone(void **state)
+{
+	static const uint8_t soa[] = { 0, 22, 0, 0, 0, 0, 0, 77, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0,
+		0, 1, 0, 0, 0, 1 };
+	struct seen seen = look("live");
+
+	(void)state;
+	assert_int_equal(seen.count, 2);
+	assert_int_equal(seen.rrset[0].type, RRSET_NS);
+	assert_int_equal(seen.rrset[1].type, RRSET_SOA);
+	assert_int_equal(seen.rrset[1].ttl, 7);
+	assert_int_equal(look("other").count, 1);
+	put("a.other", 1, one);
+	put("www.live", 1, one);
+	assert_int_equal(serial_of("other"), 1);
+	assert_int_equal(serial_of("live"), 2);
+	/* a stored SOA: its serial moves in one zone and stays in the other */
+	put("live", RRSET_SOA, soa);
+	put("sub.live", RRSET_SOA, soa);
+	assert_int_equal(serial_of("live"), 3);
+	assert_int_equal(serial_of("sub.live"), 77);
+	put("www.live", 1, two);
+	assert_int_equal(serial_of("live"), 5);
+}
+
+static void
+test_equal_data_is_no_new_revision(void **state)
+{
+	struct change_result result;
+	struct change *change;
+
+	(void)state;
+	put("www.live", 1, one);
+	result = put("www.live", 1, one);
+	assert_outcome(&result, CHANGE_UNCHANGED, "");
+	assert_int_equal(result.revision, 1);
+	assert_int_equal(result.rrset_revision, 1);
+	assert_int_equal(result.unchanged, 1);
+	/* another owner is a change */
+	change = change_new(CHANGE_ITEMS);
+	change->source = "k8s";
+	changes_add(change, "www.live", 1, one);
+	result = submit(change);
+	assert_outcome(&result, CHANGE_DONE, "");
+	assert_int_equal(result.revision, 2);
+}
+
+static void
+test_preconditions_hold_or_nothing_is_written(void **state)
+{
+	struct change_result result;
+	struct change *change;
+	struct change_item *item;
+
+	(void)state;
+	put("www.live", 1, one);
+	change = change_new(CHANGE_ITEMS);
+	changes_add(change, "aaa.live", 1, two);
+	item = changes_add(change, "www.live", 1, two);
+	item->has_if_revision = true;
+	item->if_revision = 9;
+	result = submit(change);
+	assert_outcome(&result, CHANGE_STALE, "www.live. A");
+	assert_int_equal(result.item, 1);
+	assert_int_equal(result.rrset_revision, 1);
+	assert_int_equal(look("aaa.live").status, SERVE_NONE);
+	change = change_new(CHANGE_ITEMS);
+	changes_add(change, "www.live", 1, two)->if_absent = true;
+	result = submit(change);
+	assert_outcome(&result, CHANGE_STALE, "exists already");
+	change = change_new(CHANGE_ITEMS);
+	changes_add(change, "new.live", 1, two)->if_present = true;
+	result = submit(change);
+	assert_outcome(&result, CHANGE_STALE, "does not exist");
+	assert_int_equal(result.rrset_revision, 0);
+	change = change_new(CHANGE_ITEMS);
+	item = changes_add(change, "www.live", 1, two);
+	item->has_if_revision = true;
+	item->if_revision = 1;
+	result = submit(change);
+	assert_outcome(&result, CHANGE_DONE, "");
+	assert_served("www.live", two);
+}
+
+static void
+test_a_cname_is_alone_at_its_name_after_the_change(void **state)
+{
+	static const uint8_t target[] = { 0, 3, 1, 'x', 0 };
+	struct change_result result;
+	struct change *change;
+
+	(void)state;
+	put("www.live", 1, one);
+	result = put("www.live", RRSET_CNAME, target);
+	assert_outcome(&result, CHANGE_INVALID, "www.live. CNAME cannot stand beside A");
+	/* both at once */
+	change = change_new(CHANGE_ITEMS);
+	changes_add(change, "new.live", 1, one);
+	changes_add(change, "new.live", RRSET_CNAME, target);
+	result = submit(change);
+	assert_outcome(&result, CHANGE_INVALID, "beside A");
+	/* one goes, the other comes */
+	change = change_new(CHANGE_ITEMS);
+	changes_add(change, "www.live", RRSET_CNAME, target);
+	changes_add(change, "www.live", 1, NULL);
+	result = submit(change);
+	assert_outcome(&result, CHANGE_DONE, "");
+	assert_served("www.live", target);
+	result = put("www.live", 16, two);
+	assert_outcome(&result, CHANGE_INVALID, "CNAME cannot stand beside TXT");
+	result = put("www.live", RRSET_CNAME, NULL);
+	assert_outcome(&result, CHANGE_DONE, "");
+}
+
+static void
+test_a_source_gets_exactly_what_it_wants(void **state)
+{
+	struct change *change = changes_of(CHANGE_SOURCE, "k8s");
+	struct change_result result;
+
+	(void)state;
+	put("mine.live", 1, one);
+	changes_add(change, "a.live", 1, one);
+	changes_add(change, "b.live", 1, one);
+	result = submit(change);
+	assert_outcome(&result, CHANGE_DONE, "");
+	assert_int_equal(result.added, 2);
+	change = changes_of(CHANGE_SOURCE, "k8s");
+	changes_add(change, "b.live", 1, two);
+	changes_add(change, "c.other", 1, one);
+	change->dry_run = true;
+	assert_int_equal(change_check(change, &config.zones, &result), STATUS_OK);
+	writer_submit(writer, change, &result);
+	assert_outcome(&result, CHANGE_UNCHANGED, "");
+	assert_int_equal(result.diff_count, 3);
+	assert_int_equal(result.diff[0].sign, '-');
+	assert_int_equal(result.diff[1].sign, '~');
+	assert_memory_equal(result.diff[1].before.rdata, one, sizeof(one));
+	assert_string_equal(result.diff[1].before_source, "k8s");
+	assert_int_equal(result.diff[2].sign, '+');
+	assert_int_equal(result.diff[2].item, 1);
+	assert_served("a.live", one);
+	change->dry_run = false;
+	writer_submit(writer, change, &result);
+	assert_outcome(&result, CHANGE_DONE, "");
+	assert_int_equal(result.added, 1);
+	assert_int_equal(result.changed, 1);
+	assert_int_equal(result.removed, 1);
+	writer_submit(writer, change, &result);
+	assert_outcome(&result, CHANGE_UNCHANGED, "");
+	change_free(change);
+	assert_int_equal(look("a.live").status, SERVE_NONE);
+	assert_served("b.live", two);
+	assert_served("mine.live", one);
+}
+
+static void
+test_a_source_leaves_the_rrsets_of_others_alone(void **state)
+{
+	struct change *change = changes_of(CHANGE_SOURCE, "k8s");
+	struct change_result result;
+
+	(void)state;
+	put("mine.live", 1, one);
+	changes_add(change, "a.live", 1, one);
+	changes_add(change, "mine.live", 1, two);
+	assert_int_equal(change_check(change, &config.zones, &result), STATUS_OK);
+	writer_submit(writer, change, &result);
+	assert_outcome(&result, CHANGE_CONFLICT, "belongs to source \"api\"");
+	assert_string_equal(result.owner, "api");
+	assert_int_equal(result.item, 1);
+	assert_served("mine.live", one);
+	change->force = true;
+	writer_submit(writer, change, &result);
+	assert_outcome(&result, CHANGE_DONE, "");
+	assert_served("mine.live", two);
+	change_free(change);
+}
+
+static void
+test_a_source_may_not_lose_too_much_at_once(void **state)
+{
+	struct change *change = changes_of(CHANGE_SOURCE, "k8s");
+	struct change_result result;
+	char owner[32];
+	int i;
+
+	(void)state;
+	for (i = 0; i < 20; i++) {
+		snprintf(owner, sizeof(owner), "n%02d.live", i);
+		changes_add(change, owner, 1, one);
+	}
+	result = submit(change);
+	assert_outcome(&result, CHANGE_DONE, "");
+	change = changes_of(CHANGE_SOURCE, "k8s");
+	for (i = 0; i < 9; i++) {
+		snprintf(owner, sizeof(owner), "n%02d.live", i);
+		changes_add(change, owner, 1, one);
+	}
+	assert_int_equal(change_check(change, &config.zones, &result), STATUS_OK);
+	writer_submit(writer, change, &result);
+	assert_outcome(&result, CHANGE_CONFLICT, "would delete 11 of the source's 20");
+	assert_string_equal(result.owner, "");
+	change->max_delete_percent = 55;
+	writer_submit(writer, change, &result);
+	assert_outcome(&result, CHANGE_DONE, "");
+	change_free(change);
+	/* up to 10 may go */
+	result = submit(changes_of(CHANGE_SOURCE, "k8s"));
+	assert_outcome(&result, CHANGE_DONE, "");
+	assert_int_equal(result.removed, 9);
+}
+
+static void
+test_a_zone_is_replaced_but_not_the_zone_inside(void **state)
+{
+	struct change *change = change_new(CHANGE_ZONE);
+	struct change_result result;
+
+	(void)state;
+	put("old.live", 1, one);
+	put("x.sub.live", 1, one);
+	put("a.other", 1, one);
+	change->zone = unit_key("live");
+	change->has_if_revision = true;
+	change->if_revision = 7;
+	changes_add(change, "new.live", 1, two);
+	assert_int_equal(change_check(change, &config.zones, &result), STATUS_OK);
+	writer_submit(writer, change, &result);
+	assert_outcome(&result, CHANGE_STALE, "If-Match");
+	assert_int_equal(result.rrset_revision, 1);
+	change->if_revision = 1;
+	writer_submit(writer, change, &result);
+	assert_outcome(&result, CHANGE_DONE, "");
+	change_free(change);
+	assert_int_equal(look("old.live").status, SERVE_NONE);
+	assert_served("new.live", two);
+	assert_served("x.sub.live", one);
+	assert_served("a.other", one);
+}
+
+static void
+test_a_restore_replaces_all_and_goes_on_above_the_backup(void **state)
+{
+	struct change *change = change_new(CHANGE_RESTORE);
+	struct change_result result;
+
+	(void)state;
+	put("old.live", 1, one);
+	put("a.other", 1, one);
+	change->base_revision = 500;
+	changes_add(change, "new.live", 1, two);
+	changes_add(change, "a.other", 1, one);
+	result = submit(change);
+	assert_outcome(&result, CHANGE_DONE, "");
+	assert_int_equal(result.revision, 501);
+	assert_int_equal(result.unchanged, 1);
+	assert_int_equal(look("old.live").status, SERVE_NONE);
+	assert_served("new.live", two);
+	result = put("b.other", 1, one);
+	assert_int_equal(result.revision, 502);
+}
+
+static void
+wait_until_gone(const char *owner)
+{
+	uint64_t deadline = clock_boot_ms() + DEADLINE_MS;
+
+	while (look(owner).status == SERVE_EXACT)
+		assert_true(clock_boot_ms() < deadline);
+}
+
+static void
+test_a_lease_ends_or_is_renewed(void **state)
+{
+	struct change *change = change_new(CHANGE_ITEMS);
+	struct change_result result;
+	uint64_t before, end;
+
+	(void)state;
+	change->source = "k8s";
+	changes_add(change, "short.live", 1, one)->lease_ms = 300;
+	changes_add(change, "long.live", 1, one)->lease_ms = 60000;
+	before = clock_boot_ms();
+	result = submit(change);
+	assert_outcome(&result, CHANGE_DONE, "");
+	end = look("long.live").rrset[0].expires_ms;
+	assert_in_range(end, before + 60000, clock_boot_ms() + 60000);
+	wait_until_gone("short.live");
+	assert_true(clock_boot_ms() >= before + 300);
+	assert_served("long.live", one);
+	assert_true(writer_wait(writer, 1, DEADLINE_MS) >= 2);
+
+	change = change_new(CHANGE_HEARTBEAT);
+	change->source = "k8s";
+	change->source_len = 3;
+	result = submit(change);
+	assert_outcome(&result, CHANGE_DONE, "");
+	assert_int_equal(result.renewed, 1);
+	assert_int_equal(result.revision, 2); /* the end of the lease made one, this none */
+	assert_true(look("long.live").rrset[0].expires_ms > end);
+	assert_int_equal(serial_of("live"), 2);
+	change = change_new(CHANGE_HEARTBEAT);
+	change->source = "nobody";
+	change->source_len = 6;
+	result = submit(change);
+	assert_outcome(&result, CHANGE_NOT_FOUND, "no such source");
+	/* the same data and lease again: renewed, the revision stays */
+	change = change_new(CHANGE_ITEMS);
+	change->source = "k8s";
+	changes_add(change, "long.live", 1, one)->lease_ms = 60000;
+	result = submit(change);
+	assert_outcome(&result, CHANGE_DONE, "");
+	assert_int_equal(result.renewed, 1);
+	assert_int_equal(result.revision, 2);
+	assert_int_equal(result.rrset_revision, 1);
+}
+
+static void
+test_a_thousand_leases_end_in_one_commit(void **state)
+{
+	struct change *change = change_new(CHANGE_ITEMS);
+	struct change_result result;
+	struct writer_status before;
+	uint64_t deadline = clock_boot_ms() + DEADLINE_MS;
+	char owner[32];
+
+	(void)state;
+	change->source = "k8s";
+	for (int i = 0; i < 1000; i++) {
+		snprintf(owner, sizeof(owner), "n%d.live", i);
+		changes_add(change, owner, 1, one)->lease_ms = 500;
+	}
+	result = submit(change);
+	assert_outcome(&result, CHANGE_DONE, "");
+	before = status_of();
+	while (status_of().state_revision == before.state_revision)
+		assert_true(clock_boot_ms() < deadline);
+	assert_int_equal(status_of().state_revision, before.state_revision + 1);
+	assert_int_equal(look("n0.live").status, SERVE_NONE);
+	assert_int_equal(look("n999.live").status, SERVE_NONE);
+}
+
+/* Ms until the lease ends, by state. */
+static uint64_t
+left_of(const char *owner)
+{
+	struct name_key key = unit_key(owner);
+	struct state_record record = { .expires_ms = 0 };
+	struct state_txn *txn;
+
+	assert_int_equal(state_begin_read(truth, &txn, &reason), STATUS_OK);
+	assert_int_equal(state_get(txn, &key, 1, &record, &reason), STATUS_OK);
+	state_abort(txn);
+	return record.expires_ms - writer_lease_clock(writer);
+}
+
+static void
+set_lease_clock(uint64_t ahead_ms)
+{
+	char path[96], id[40];
+	unsigned long long offset;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/lease-clock", state_dir);
+	file = fopen(path, "r+");
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%39s %llu", id, &offset), 2);
+	rewind(file);
+	if (ahead_ms == 0)
+		strcpy(id, "11111111-2222-3333-4444-555555555555");
+	fprintf(file, "%s %llu\n", id, offset + ahead_ms);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* With 0 it is a new boot. */
+static void
+restart_at(uint64_t ahead_ms)
+{
+	stop();
+	set_lease_clock(ahead_ms);
+	start();
+}
+
+/* A new boot believes the clock: nothing has more left than its own length. */
+static void
+wait_for_own_length(const char *owner, uint64_t length_ms)
+{
+	const uint64_t deadline = clock_boot_ms() + DEADLINE_MS;
+
+	while (left_of(owner) > length_ms)
+		assert_true(clock_boot_ms() < deadline);
+}
+
+static void
+test_the_wall_clock_neither_ends_nor_prolongs_a_lease(void **state)
+{
+	const uint64_t day = UINT64_C(24) * 3600 * 1000;
+	struct change *change = change_new(CHANGE_ITEMS);
+
+	(void)state;
+	/* as if the wall clock had been set back by a day since the machine booted */
+	restart_at(day);
+	changes_add(change, "www.live", 1, one)->lease_ms = 60000;
+	submit(change);
+	assert_in_range(left_of("www.live"), 50000, 60000);
+	stop();
+	start();
+	assert_in_range(left_of("www.live"), 50000, 60000);
+	assert_in_range(look("www.live").rrset[0].expires_ms, clock_boot_ms() + 50000,
+		clock_boot_ms() + 60000);
+	restart_at(0);
+	wait_for_own_length("www.live", 60000);
+	assert_in_range(left_of("www.live"), 50000, 60000);
+	assert_in_range(look("www.live").rrset[0].expires_ms, clock_boot_ms() + 50000,
+		clock_boot_ms() + 60000);
+}
+
+static void
+test_a_new_boot_looks_behind_a_thousand_leases_that_are_over(void **state)
+{
+	const uint64_t day = UINT64_C(24) * 3600 * 1000;
+	struct change *change = change_new(CHANGE_ITEMS);
+	uint64_t deadline;
+	char owner[32];
+
+	(void)state;
+	restart_at(day);
+	changes_add(change, "www.live", 1, one)->lease_ms = 60000;
+	submit(change);
+	restart_at(-day);
+	change = change_new(CHANGE_ITEMS);
+	for (int i = 0; i < 1000; i++) {
+		snprintf(owner, sizeof(owner), "n%d.live", i);
+		changes_add(change, owner, 1, one)->lease_ms = 3000;
+	}
+	submit(change);
+	deadline = clock_boot_ms() + 3100;
+	stop();
+	while (clock_boot_ms() < deadline)
+		;
+	set_lease_clock(0);
+	start();
+	wait_for_own_length("www.live", 60000);
+	assert_int_equal(look("n999.live").status, SERVE_NONE);
+}
+
+/* What ran out is absent for whoever writes, removed yet or not. */
+static void
+test_a_lease_that_is_over_stands_in_nobodys_way(void **state)
+{
+	static const uint8_t host[] = "\0\12\3www\4live";
+	struct change *change;
+	struct change_result result;
+
+	(void)state;
+	for (int i = 0; i < 40; i++) {
+		change = change_new(CHANGE_ITEMS);
+		changes_add(change, "lock.live", 1, one)->lease_ms = 20;
+		change->items[0].if_absent = true;
+		result = submit(change);
+		if (result.outcome == CHANGE_STALE)
+			continue;
+		assert_outcome(&result, CHANGE_DONE, "");
+		assert_int_equal(result.added, 1);
+		usleep(21000);
+		/* a heartbeat does not bring it back */
+		change = change_new(CHANGE_HEARTBEAT);
+		change->source = "api";
+		change->source_len = 3;
+		result = submit(change);
+		assert_int_equal(result.renewed, 0);
+	}
+	change = change_new(CHANGE_ITEMS);
+	changes_add(change, "lock.live", 1, one)->lease_ms = 20;
+	submit(change);
+	usleep(21000);
+	result = put("lock.live", RRSET_CNAME, host);
+	assert_outcome(&result, CHANGE_DONE, "");
+	assert_served("lock.live", host);
+}
+
+static void
+test_on_expiry_remove_keeps_what_holds_fallback_records_back(void **state)
+{
+	static struct rrset set;
+	struct zone *live = &config.zones.zone[0];
+	struct change *change = change_new(CHANGE_ITEMS);
+	struct change_result result;
+	uint64_t deadline = clock_boot_ms() + DEADLINE_MS;
+	uint64_t revision;
+
+	(void)state;
+	stop();
+	assert_int_equal(live->key.len, unit_key("live").len);
+	set = (struct rrset){ .owner = unit_key("held.live"), .type = 1, .count = 1, .ttl = 5 };
+	live->fallback = &set;
+	live->fallback_count = 1;
+	live->on_expiry = ZONE_EXPIRY_REMOVE;
+	start();
+	changes_add(change, "held.live", 1, one)->lease_ms = 100;
+	changes_add(change, "gone.live", 1, one)->lease_ms = 100;
+	revision = submit(change).revision;
+	while (status_of().state_revision == revision)
+		assert_true(clock_boot_ms() < deadline);
+	assert_int_equal(look("gone.live").status, SERVE_NONE);
+	assert_int_equal(look("held.live").rrset[0].expires_ms, 1);
+	assert_int_equal(serial_of("live"), revision + 1);
+	/* once only, and over a start and a rebuild */
+	change = change_new(CHANGE_ITEMS);
+	changes_add(change, "other.live", 1, one)->lease_ms = 100;
+	submit(change);
+	wait_until_gone("other.live");
+	stop();
+	start();
+	assert_int_equal(status_of().state_revision, revision + 3);
+	assert_int_equal(look("held.live").rrset[0].expires_ms, 1);
+	/* it is absent for preconditions, and a put is one, data as they were */
+	change = change_new(CHANGE_ITEMS);
+	changes_add(change, "held.live", 1, one)->lease_ms = 60000;
+	change->items[0].if_absent = true;
+	result = submit(change);
+	assert_outcome(&result, CHANGE_DONE, "");
+	assert_int_equal(result.added, 1);
+	assert_true(look("held.live").rrset[0].expires_ms > 1);
+	result = put("held.live", 1, NULL);
+	assert_outcome(&result, CHANGE_DONE, "");
+	assert_int_equal(look("held.live").status, SERVE_NONE);
+}
+
+static void
+test_serve_is_caught_up_at_a_start(void **state)
+{
+	char command[256];
+
+	(void)state;
+	put("www.live", 1, one);
+	stop();
+	snprintf(command, sizeof(command), "cp -a %s %s.old", serve_dir, serve_dir);
+	assert_int_equal(system(command), 0);
+	start();
+	put("www.live", 1, two);
+	put("new.live", 1, two);
+	stop();
+	/* killed between the two commits: serve is behind */
+	snprintf(command, sizeof(command), "rm -r %s && mv %s.old %s", serve_dir, serve_dir,
+		serve_dir);
+	assert_int_equal(system(command), 0);
+	assert_served("www.live", one);
+	start();
+	assert_served("www.live", two);
+	assert_served("new.live", two);
+	assert_int_equal(serial_of("live"), 3);
+	assert_int_equal(status_of().serve_revision, 3);
+	assert_true(status_of().catch_ups == 1 || status_of().rebuilds == 1);
+}
+
+static void
+assert_pointers(const char *reverse, size_t names)
+{
+	struct seen seen = look(reverse);
+	size_t len = 0;
+
+	if (names == 0) {
+		assert_int_not_equal(seen.status, SERVE_EXACT);
+		return;
+	}
+	assert_int_equal(seen.status, SERVE_EXACT);
+	assert_int_equal(seen.count, 1);
+	assert_int_equal(seen.rrset[0].type, RRSET_PTR);
+	for (; len < seen.rrset[0].rdata_len; names--)
+		len += 2u + seen.rrset[0].rdata[len + 1];
+	assert_int_equal(names, 0);
+}
+
+static void
+test_pointers_are_right_when_serve_was_behind(void **state)
+{
+	struct change *change = change_new(CHANGE_ITEMS);
+	struct zone mine[2];
+	char command[512];
+	uint64_t end;
+
+	(void)state;
+	mine[0] = *zones_find(&config.zones, &(struct name_key){ 5, "\4live" });
+	mine[0].auto_ptr = true;
+	mine[1] = (struct zone){ .name = unit_name("10.in-addr.arpa"),
+		.key = unit_key("10.in-addr.arpa"), .negative_ttl = 5 };
+	stop();
+	config.zones = (struct zones){ .zone = mine, .count = 2 };
+	assert_int_equal(zones_finish(&config.zones, &reason), STATUS_OK);
+	start();
+	put("a.live", 1, one);
+	put("b.live", 1, one);
+	changes_add(change, "long.live", 1, two)->lease_ms = 60000;
+	submit(change);
+	assert_pointers("1.0.0.10.in-addr.arpa", 2);
+	end = look("2.0.0.10.in-addr.arpa").rrset[0].expires_ms;
+	assert_int_not_equal(end, 0);
+	stop();
+	snprintf(command, sizeof(command), "cp -a %s %s.old", serve_dir, serve_dir);
+	assert_int_equal(system(command), 0);
+	/* first a renewal only, which makes no revision, then a change of addresses */
+	start();
+	change = change_new(CHANGE_ITEMS);
+	changes_add(change, "long.live", 1, two)->lease_ms = 60000;
+	submit(change);
+	stop();
+	snprintf(command, sizeof(command), "rm -r %s && cp -a %s.old %s", serve_dir, serve_dir,
+		serve_dir);
+	assert_int_equal(system(command), 0);
+	start();
+	assert_int_equal(status_of().rebuilds, 0);
+	assert_true(look("2.0.0.10.in-addr.arpa").rrset[0].expires_ms
+		== look("long.live").rrset[0].expires_ms);
+	put("b.live", 1, NULL);
+	put("c.live", 1, one);
+	put("a.live", 1, two);
+	stop();
+	assert_int_equal(system(command), 0);
+	assert_pointers("1.0.0.10.in-addr.arpa", 2);
+	start();
+	assert_pointers("1.0.0.10.in-addr.arpa", 1);
+	assert_pointers("2.0.0.10.in-addr.arpa", 2);
+	assert_int_equal(look("2.0.0.10.in-addr.arpa").rrset[0].expires_ms, 0);
+	put("a.live", 1, NULL);
+	put("c.live", 1, NULL);
+	assert_pointers("1.0.0.10.in-addr.arpa", 0);
+	assert_int_equal(serial_of("10.in-addr.arpa"), 8);
+	stop();
+	/* what tear_down stops */
+	config.zones = (struct zones){ .zone = zone, .count = 3 };
+	start();
+}
+
+static void
+break_serve(const char *how)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command), "cd %s && %s", root, how);
+	assert_int_equal(system(command), 0);
+}
+
+static void
+test_a_lost_or_damaged_serve_is_rebuilt(void **state)
+{
+	static const char *const ways[] = {
+		"rm -r serve",
+		"truncate -s 0 serve/data.mdb",
+		"truncate -s 4096 serve/data.mdb",
+		"rm serve/data.mdb",
+		"rm serve/lock.mdb",
+		"mv serve gone",
+		"rm serve/data.mdb; mkdir serve/data.mdb",
+	};
+	size_t i;
+
+	(void)state;
+	put("www.live", 1, one);
+	for (i = 0; i < UNIT_COUNT(ways); i++) {
+		uint64_t deadline = clock_boot_ms() + DEADLINE_MS;
+		uint64_t before = status_of().rebuilds;
+		struct change_result result;
+
+		break_serve(ways[i]);
+		if (i % 2 == 0) {
+			result = put("new.live", 1, i % 4 == 0 ? one : two);
+			assert_outcome(&result, CHANGE_DONE, "");
+			assert_served("new.live", i % 4 == 0 ? one : two);
+		}
+		while (status_of().rebuilds == before)
+			if (clock_boot_ms() > deadline)
+				fail_msg("not rebuilt after: %s", ways[i]);
+		assert_served("www.live", one);
+		break_serve("rm -rf gone");
+	}
+	/* and while livezoned was down */
+	stop();
+	break_serve("truncate -s 5000 serve/data.mdb");
+	start();
+	assert_served("www.live", one);
+}
+
+/* Writes `bytes` at this place of every page of serve, or of the meta pages. */
+static void
+damage_pages(bool of_meta, size_t at, const void *bytes, size_t len)
+{
+	char path[128];
+	struct stat file;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/data.mdb", serve_dir);
+	fd = open(path, O_RDWR);
+	assert_true(fd >= 0 && fstat(fd, &file) == 0);
+	for (off_t page = of_meta ? 0 : 2; page < (of_meta ? 2 : file.st_size / 4096); page++)
+		assert_int_equal(
+			pwrite(fd, bytes, len, page * 4096 + (off_t)at), (ssize_t)len);
+	close(fd);
+}
+
+static void
+test_a_write_into_a_damaged_serve_ends_in_a_rebuilt_one(void **state)
+{
+	static const struct {
+		const char *what;
+		bool of_meta;
+		size_t at, len;
+		const char *bytes;
+	} damages[] = {
+		{ "no kind of page", false, 10, 2, "\0\0" },
+		{ "one key: an assertion of LMDB", false, 12, 2, "\22\0" },
+		{ "nodes outside of the page", false, 16, 8, "\xff\xff\xff\xff\xff\xff\xff\xff" },
+		{ "a root beyond the end", true, 128, 8, "\xff\xff\xff\0\0\0\0\0" },
+	};
+	char name[32];
+
+	(void)state;
+	for (unsigned i = 0; i < 200; i++) {
+		snprintf(name, sizeof(name), "n%u.live", i);
+		put(name, 1, one);
+	}
+	for (size_t i = 0; i < UNIT_COUNT(damages); i++) {
+		uint64_t before = status_of().rebuilds;
+		struct change_result result;
+
+		damage_pages(damages[i].of_meta, damages[i].at, damages[i].bytes,
+			damages[i].len);
+		result = put("new.live", 1, i % 2 ? one : two);
+		assert_outcome(&result, CHANGE_DONE, "");
+		if (status_of().rebuilds == before)
+			fail_msg("not rebuilt: %s", damages[i].what);
+		assert_served("new.live", i % 2 ? one : two);
+		assert_served("n7.live", one);
+		/* and when it is found at a start */
+		stop();
+		damage_pages(damages[i].of_meta, damages[i].at, damages[i].bytes,
+			damages[i].len);
+		start();
+		assert_served("n7.live", one);
+	}
+}
+
+static void
+report(uint64_t inode)
+{
+	struct report mine = { .pid = getpid(),
+		.serve_inode = inode,
+		.written_ms = clock_wall_ms() };
+
+	assert_int_equal(report_write(serve_dir, &mine, &reason), STATUS_OK);
+}
+
+static void *
+put_in_thread(void *context)
+{
+	struct change_result result = put("www.live", 1, two);
+
+	*(uint64_t *)context = clock_boot_ms();
+	return result.outcome == CHANGE_DONE ? NULL : (void *)1;
+}
+
+static void
+test_a_write_waits_for_the_unbounds_to_open_a_new_serve(void **state)
+{
+	uint64_t deadline = clock_boot_ms() + DEADLINE_MS, opened, answered = 0;
+	pthread_t thread;
+	struct stat before, now;
+	char path[96];
+	void *failed;
+
+	(void)state;
+	put("www.live", 1, one);
+	snprintf(path, sizeof(path), "%s/data.mdb", serve_dir);
+	assert_int_equal(stat(path, &before), 0);
+	report(before.st_ino);
+	break_serve("truncate -s 0 serve/data.mdb");
+	assert_int_equal(pthread_create(&thread, NULL, put_in_thread, &answered), 0);
+	do
+		assert_true(clock_boot_ms() < deadline);
+	while (stat(path, &now) != 0 || now.st_ino == before.st_ino);
+	report(before.st_ino); /* not yet */
+	opened = clock_boot_ms();
+	report(now.st_ino);
+	assert_int_equal(pthread_join(thread, &failed), 0);
+	assert_null(failed);
+	assert_true(answered >= opened);
+	assert_served("www.live", two);
+}
+
+static void
+test_a_write_that_an_unbound_does_not_see_is_not_called_served(void **state)
+{
+	uint64_t deadline = clock_boot_ms() + 2 * DEADLINE_MS;
+	struct change_result result;
+	struct stat before, now;
+	char path[96], pid[16];
+
+	(void)state;
+	put("www.live", 1, one);
+	snprintf(path, sizeof(path), "%s/data.mdb", serve_dir);
+	snprintf(pid, sizeof(pid), "pid %ld", (long)getpid());
+	assert_int_equal(stat(path, &before), 0);
+	report(before.st_ino);
+	/* livezoned has looked at the reports once: a deleted directory takes them away */
+	while (status_of().reporters == 0)
+		assert_true(clock_boot_ms() < deadline);
+	break_serve("rm -r serve");
+	result = put("www.live", 1, two);
+	assert_outcome(&result, CHANGE_DONE_UNSERVED, pid);
+	report(before.st_ino);
+	result = put("www.live", 1, one);
+	assert_outcome(&result, CHANGE_DONE_UNSERVED, pid);
+	report(0); /* it could open none, and so has nothing old to answer from */
+	result = put("www.live", 1, two);
+	assert_outcome(&result, CHANGE_DONE, "");
+	assert_int_equal(stat(path, &now), 0);
+	report(now.st_ino);
+	result = put("www.live", 1, one);
+	assert_outcome(&result, CHANGE_DONE, "");
+}
+
+static void *
+put_unseen_in_thread(void *context)
+{
+	*(struct change_result *)context = put("www.live", 1, two);
+	return NULL;
+}
+
+/* Its only report went away with the directory before livezoned looked. */
+static void
+test_a_write_waits_for_an_unbound_that_nobody_knows_yet(void **state)
+{
+	uint64_t deadline = clock_boot_ms() + DEADLINE_MS;
+	struct change_result result;
+	struct stat before, now;
+	char path[96], pid[16];
+	pthread_t thread;
+
+	(void)state;
+	put("www.live", 1, one);
+	snprintf(path, sizeof(path), "%s/data.mdb", serve_dir);
+	snprintf(pid, sizeof(pid), "pid %ld", (long)getpid());
+	assert_int_equal(stat(path, &before), 0);
+	break_serve("rm -r serve");
+	assert_int_equal(pthread_create(&thread, NULL, put_unseen_in_thread, &result), 0);
+	do
+		assert_true(clock_boot_ms() < deadline);
+	while (stat(path, &now) != 0);
+	report(before.st_ino);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_outcome(&result, CHANGE_DONE_UNSERVED, pid);
+	report(now.st_ino);
+	result = put("www.live", 1, one);
+	assert_outcome(&result, CHANGE_DONE, "");
+}
+
+/* It was killed after the rename: who reads the old directory is said there. */
+static void
+test_a_start_looks_for_unbounds_that_read_the_serve_before_this_one(void **state)
+{
+	struct change_result result;
+	char old[96], path[112], pid[16];
+	struct report behind = { .pid = getpid(), .serve_inode = 1 };
+	struct stat now;
+
+	(void)state;
+	put("www.live", 1, one);
+	stop();
+	snprintf(old, sizeof(old), "%s.new", serve_dir);
+	snprintf(pid, sizeof(pid), "pid %ld", (long)getpid());
+	assert_int_equal(mkdir(old, 0700), 0);
+	behind.written_ms = clock_wall_ms();
+	assert_int_equal(report_write(old, &behind, &reason), STATUS_OK);
+	start();
+	result = put("www.live", 1, two);
+	assert_outcome(&result, CHANGE_DONE_UNSERVED, pid);
+	snprintf(path, sizeof(path), "%s/data.mdb", serve_dir);
+	assert_int_equal(stat(path, &now), 0);
+	report(now.st_ino);
+	result = put("www.live", 1, one);
+	assert_outcome(&result, CHANGE_DONE, "");
+	assert_int_not_equal(access(old, F_OK), 0);
+}
+
+static void
+test_a_serve_that_cannot_be_written_is_said_and_made_good(void **state)
+{
+	uint64_t deadline = clock_boot_ms() + DEADLINE_MS;
+	struct change_result result;
+	struct change *change;
+
+	(void)state;
+	stop();
+	break_serve("rm -r serve");
+	config.store.serve = strcat(serve_dir, "/none/serve");
+	start();
+	result = put("www.live", 1, one);
+	assert_outcome(&result, CHANGE_DONE_UNSERVED, "serve");
+	assert_int_equal(result.revision, 1);
+	assert_false(status_of().serving);
+	assert_int_equal(status_of().state_revision, 1);
+	break_serve("mkdir -p serve/none");
+	while (!status_of().serving)
+		assert_true(clock_boot_ms() < deadline);
+	assert_served("www.live", one);
+	change = change_new(CHANGE_ITEMS);
+	changes_add(change, "www.live", 1, two);
+	result = submit(change);
+	assert_outcome(&result, CHANGE_DONE, "");
+}
+
+static void
+test_a_reload_changes_the_apexes_and_keeps_the_data(void **state)
+{
+	static struct zone fewer[1];
+	struct config next = config;
+	struct change_result result;
+	struct change *change;
+
+	(void)state;
+	put("x.sub.live", 1, one);
+	put("a.other", 1, one);
+	fewer[0] = zone[0];
+	fewer[0].ns_count = 0;
+	next.zones = (struct zones){ .zone = fewer, .count = 1 };
+	assert_int_equal(zones_finish(&next.zones, &reason), STATUS_OK);
+	reload(&next);
+	assert_int_equal(look("live").count, 1);
+	assert_int_equal(look("sub.live").status, SERVE_BELOW);
+	assert_served("x.sub.live", one);
+	/* a change that was checked against the old zones */
+	change = change_new(CHANGE_ITEMS);
+	changes_add(change, "b.other", 1, one);
+	result = submit(change);
+	assert_outcome(&result, CHANGE_INVALID, "in no live zone");
+	reload(&config);
+	assert_int_equal(look("live").count, 2);
+	assert_served("a.other", one);
+	assert_int_equal(serial_of("other"), 2);
+}
+
+static void
+test_a_full_store_refuses_puts_and_takes_deletes(void **state)
+{
+	static uint8_t large[RRSET_RDATA_MAX];
+	struct change_result result;
+	struct change *change;
+	char owner[32];
+	int i;
+
+	(void)state;
+	large[0] = 0xea; /* one record of 60000 bytes */
+	large[1] = 0x60;
+	for (i = 0;; i++) {
+		snprintf(owner, sizeof(owner), "n%d.live", i);
+		change = change_new(CHANGE_ITEMS);
+		changes_add(change, owner, 16, large)->rrset.rdata_len = 60002;
+		result = submit(change);
+		if (result.outcome != CHANGE_DONE)
+			break;
+	}
+	assert_outcome(&result, CHANGE_FULL, "store.size-limit");
+	assert_int_equal(look(owner).status, SERVE_NONE);
+	assert_true(i > 500);
+	while (i > 400) {
+		snprintf(owner, sizeof(owner), "n%d.live", --i);
+		result = put(owner, 16, NULL);
+		assert_outcome(&result, CHANGE_DONE, "");
+	}
+	result = put("www.live", 1, one);
+	assert_outcome(&result, CHANGE_DONE, "");
+}
+
+static void
+test_a_large_change_is_served_whole(void **state)
+{
+	struct change *change = changes_of(CHANGE_SOURCE, "bulk");
+	struct change_result result;
+	char owner[64];
+	int i;
+
+	(void)state;
+	for (i = 0; i < 20000; i++) {
+		snprintf(owner, sizeof(owner), "h%d.group%d.live", i, i % 100);
+		changes_add(change, owner, 1, i % 2 ? one : two);
+	}
+	result = submit(change);
+	assert_outcome(&result, CHANGE_DONE, "");
+	assert_int_equal(result.added, 20000);
+	assert_served("h19999.group99.live", one);
+	assert_served("h2.group2.live", two);
+	change = changes_of(CHANGE_SOURCE, "bulk");
+	change->force = true;
+	changes_add(change, "h2.group2.live", 1, two);
+	result = submit(change);
+	assert_int_equal(result.removed, 19999);
+	assert_int_equal(result.unchanged, 1);
+	assert_int_equal(look("h3.group3.live").status, SERVE_NONE);
+	assert_served("h2.group2.live", two);
+}
+
+#define THREADS 8
+#define ROUNDS 60
+
+static void *
+write_many(void *context)
+{
+	const char *host = context;
+	int i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		struct change *change = change_new(CHANGE_ITEMS);
+		struct change_result result = { .outcome = CHANGE_FAILED };
+		uint8_t rdata[] = { 0, 4, 10, 0, 0, (uint8_t)i };
+
+		changes_add(change, host, 1, rdata);
+		changes_add(change, "shared.live", 1, rdata);
+		if (change_check(change, &config.zones, &result) == STATUS_OK)
+			writer_submit(writer, change, &result);
+		change_free(change);
+		if (result.outcome != CHANGE_DONE && result.outcome != CHANGE_UNCHANGED)
+			return (void *)1;
+		writer_wait(writer, result.revision - 1, 1000);
+	}
+	return NULL;
+}
+
+/* --- look-ups --- */
+
+struct looked {
+	uint64_t serve_revision, state_revision;
+	bool has_one;
+	int calls;
+};
+
+static void
+look_on_thread(void *context, struct serve_txn *serve, struct state_txn *state)
+{
+	struct looked *seen = context;
+	struct name_key key = unit_key("www.live");
+	struct serve_meta served;
+	struct state_meta stored;
+	struct node node;
+
+	seen->calls++;
+	seen->has_one = serve_find(serve, &key, &node) == SERVE_EXACT;
+	if (serve_read_meta(serve, &served, NULL) == STATUS_OK)
+		seen->serve_revision = served.revision;
+	if (state_read_meta(state, &stored, NULL) == STATUS_OK)
+		seen->state_revision = stored.revision;
+}
+
+static void
+test_a_look_up_sees_both_stores_at_one_revision(void **state)
+{
+	struct looked seen = { 0 };
+	struct change_result result;
+
+	(void)state;
+	assert_int_equal(writer_look(writer, look_on_thread, &seen, &reason), STATUS_OK);
+	assert_false(seen.has_one);
+	result = put("www.live", RRSET_A, one);
+	assert_int_equal(writer_look(writer, look_on_thread, &seen, &reason), STATUS_OK);
+	assert_true(seen.has_one);
+	assert_int_equal(seen.calls, 2);
+	assert_int_equal(seen.serve_revision, result.revision);
+	assert_int_equal(seen.state_revision, result.revision);
+}
+
+static void
+test_a_look_up_needs_a_served_store(void **state)
+{
+	struct looked seen = { 0 };
+	char away[96];
+	int status;
+
+	(void)state;
+	snprintf(away, sizeof(away), "%s.away", root);
+	assert_int_equal(rename(root, away), 0);
+	status = writer_look(writer, look_on_thread, &seen, &reason);
+	assert_int_equal(rename(away, root), 0);
+	assert_int_equal(status, STATUS_UNAVAILABLE);
+	assert_non_null(strstr(reason.text, "serve: "));
+	assert_int_equal(seen.calls, 0);
+}
+
+static void
+test_many_threads_write_while_the_configuration_is_reloaded(void **state)
+{
+	static char host[THREADS][32];
+	static const uint8_t last[] = { 0, 4, 10, 0, 0, ROUNDS - 1 };
+	struct config next = config;
+	pthread_t thread[THREADS];
+	void *failed;
+	int i;
+
+	(void)state;
+	for (i = 0; i < THREADS; i++) {
+		snprintf(host[i], sizeof(host[i]), "host%d.live", i);
+		assert_int_equal(pthread_create(&thread[i], NULL, write_many, host[i]), 0);
+	}
+	for (i = 0; i < 10; i++) {
+		reload(i % 2 ? &config : &next);
+		status_of();
+	}
+	reload(&config);
+	for (i = 0; i < THREADS; i++) {
+		assert_int_equal(pthread_join(thread[i], &failed), 0);
+		assert_null(failed);
+	}
+	for (i = 0; i < THREADS; i++)
+		assert_served(host[i], last);
+	assert_true(status_of().groups < THREADS * ROUNDS);
+	assert_int_equal(status_of().state_revision, serial_of("live"));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_an_answered_write_is_served_with_its_revision),
+		TEST(test_an_apex_has_soa_and_ns_and_the_serial_of_its_zone),
+		TEST(test_equal_data_is_no_new_revision),
+		TEST(test_preconditions_hold_or_nothing_is_written),
+		TEST(test_a_cname_is_alone_at_its_name_after_the_change),
+		TEST(test_a_source_gets_exactly_what_it_wants),
+		TEST(test_a_source_leaves_the_rrsets_of_others_alone),
+		TEST(test_a_source_may_not_lose_too_much_at_once),
+		TEST(test_a_zone_is_replaced_but_not_the_zone_inside),
+		TEST(test_a_restore_replaces_all_and_goes_on_above_the_backup),
+		TEST(test_a_lease_ends_or_is_renewed),
+		TEST(test_a_thousand_leases_end_in_one_commit),
+		TEST(test_the_wall_clock_neither_ends_nor_prolongs_a_lease),
+		TEST(test_a_new_boot_looks_behind_a_thousand_leases_that_are_over),
+		TEST(test_a_lease_that_is_over_stands_in_nobodys_way),
+		TEST(test_on_expiry_remove_keeps_what_holds_fallback_records_back),
+		TEST(test_serve_is_caught_up_at_a_start),
+		TEST(test_pointers_are_right_when_serve_was_behind),
+		TEST(test_a_lost_or_damaged_serve_is_rebuilt),
+		TEST(test_a_write_into_a_damaged_serve_ends_in_a_rebuilt_one),
+		TEST(test_a_write_waits_for_the_unbounds_to_open_a_new_serve),
+		TEST(test_a_write_that_an_unbound_does_not_see_is_not_called_served),
+		TEST(test_a_write_waits_for_an_unbound_that_nobody_knows_yet),
+		TEST(test_a_start_looks_for_unbounds_that_read_the_serve_before_this_one),
+		TEST(test_a_serve_that_cannot_be_written_is_said_and_made_good),
+		TEST(test_a_reload_changes_the_apexes_and_keeps_the_data),
+		TEST(test_a_full_store_refuses_puts_and_takes_deletes),
+		TEST(test_a_large_change_is_served_whole),
+		TEST(test_a_look_up_sees_both_stores_at_one_revision),
+		TEST(test_a_look_up_needs_a_served_store),
+		TEST(test_many_threads_write_while_the_configuration_is_reloaded),
+	};
+
+	return cmocka_run_group_tests_name("writer", tests, NULL, NULL);
+}
