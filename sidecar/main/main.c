@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * livezoned: starts state, writer and listeners in this order, waits for signals, and
- * ends them in the other order. The main thread does nothing else.
+ * livezoned: starts state, writer and listeners in this order, and ends them in the other
+ * order. The main thread runs one event loop, from the first moment on: signals, the watchdog
+ * and the end of the start and of a reload. The start may take long (state is checked, serve
+ * rebuilt), so a thread of its own does it.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -13,8 +15,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
@@ -33,7 +37,7 @@
 
 #define EXIT_USAGE 2
 #define HEAP_STEP (1024 * 1024)
-#define RELOAD_LOOK_MS 500 /* the watchdog looks on while the writer is busy */
+#define RELOAD_LOOK_MS 20 /* between two looks whether the writer has taken a reload over */
 
 struct arguments {
 	const char *config;
@@ -47,22 +51,49 @@ struct daemon {
 	struct http_handler handler;
 	struct http_server *http;
 	const char *config_path;
-	struct watchdog watchdog;
 	struct examiner *examiner;
 	pthread_t main_thread;
 	atomic_bool must_restart;
+	/* of the main thread */
+	sd_event *event;
+	sd_event_source *start_timer, *watch_timer, *reload_timer;
+	struct watchdog watchdog;
+	uint64_t watchdog_s;
+	struct settings *reloading; /* what the writer is taking over; NULL: none */
+	bool must_reload;           /* asked for in the meantime */
+	bool is_running;            /* the start has succeeded */
+	/* of the thread that starts; the main thread's once started_fd was written to */
+	pthread_t starter;
+	int started_fd;
+	int start_status;
+	struct reason start_reason;
 };
 
 static bool parse_arguments(int argc, char **argv, struct arguments *out, int *out_exit);
 static bool parse_seconds(const char *text, uint64_t *out);
+static void set_up_heap(void);
+static int run(struct daemon *daemon, struct reason *reason);
+static int set_up_loop(struct daemon *daemon);
+static int add_timer(struct daemon *daemon, sd_event_time_handler_t handler,
+	sd_event_source **out);
+static void set_timer(sd_event_source *timer, uint64_t ms);
+static void *start_in_thread(void *context);
 static int start(struct daemon *daemon, struct reason *reason);
 static int make_state_dir(const char *path, struct reason *reason);
 static int
 open_state(struct daemon *daemon, const struct config *config, struct reason *reason);
 static void want_restart(void *context);
 static int restart(char **argv);
-static bool serve(struct daemon *daemon, const sigset_t *signals);
-static void reload(struct daemon *daemon);
+static int on_start_time(sd_event_source *source, uint64_t usec, void *context);
+static int on_started(sd_event_source *source, int fd, uint32_t events, void *context);
+static int on_watch_time(sd_event_source *source, uint64_t usec, void *context);
+static int
+on_end(sd_event_source *source, const struct signalfd_siginfo *info, void *context);
+static int
+on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *context);
+static void begin_reload(struct daemon *daemon);
+static int on_reload_time(sd_event_source *source, uint64_t usec, void *context);
+static void end_reload(struct daemon *daemon);
 static int
 check_same(const struct config *old, const struct config *new, struct reason *reason);
 static bool is_same_text(const char *a, const char *b);
@@ -91,12 +122,11 @@ int
 main(int argc, char **argv)
 {
 	struct daemon daemon = { .main_thread = pthread_self(),
-		.api = { .lock = PTHREAD_MUTEX_INITIALIZER } };
+		.api = { .lock = PTHREAD_MUTEX_INITIALIZER },
+		.started_fd = -1 };
 	struct arguments arguments = { .watchdog_s = WATCHDOG_OWN_S };
 	struct reason reason = { "" };
 	int exit_code = EXIT_SUCCESS;
-	bool must_restart = false;
-	sigset_t signals;
 
 	if (!parse_arguments(argc, argv, &arguments, &exit_code))
 		return exit_code;
@@ -107,10 +137,8 @@ main(int argc, char **argv)
 	}
 	log_init();
 	umask(0027);
-	/* A thread's own heap grows by one page and one mprotect at a time, and LMDB takes the
-	 * pages of a big change one by one: with one heap a bulk load needs 7 % less CPU. */
-	mallopt(M_ARENA_MAX, 1);
-	mallopt(M_TOP_PAD, HEAP_STEP);
+	set_up_heap();
+	daemon.watchdog_s = arguments.watchdog_s;
 	daemon.config_path = config_path(arguments.config);
 	if (settings_read(daemon.config_path, &daemon.api.settings, &reason) != 0) {
 		log_line(LOG_LEVEL_ERROR, "%s", reason.text);
@@ -121,23 +149,23 @@ main(int argc, char **argv)
 		settings_release(daemon.api.settings);
 		return EXIT_SUCCESS;
 	}
-	/* threads inherit the mask: only sigtimedwait below sees these */
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGHUP);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGTERM);
-	pthread_sigmask(SIG_BLOCK, &signals, NULL);
-	if (start(&daemon, &reason) == 0) {
-		watchdog_init(&daemon.watchdog, arguments.watchdog_s);
-		must_restart = serve(&daemon, &signals);
-	} else {
+	if (run(&daemon, &reason) != 0) {
 		log_line(LOG_LEVEL_ERROR, "%s", reason.text);
 		exit_code = EXIT_FAILURE;
 	}
 	stop(&daemon);
-	if (must_restart)
+	if (daemon.is_running && daemon.must_restart)
 		exit_code = restart(argv);
 	return exit_code;
+}
+
+/* A thread's own heap grows by one page and one mprotect at a time, and LMDB takes the pages of
+ * a big change one by one: with one heap a bulk load needs 7 % less CPU. */
+static void
+set_up_heap(void)
+{
+	mallopt(M_ARENA_MAX, 1);
+	mallopt(M_TOP_PAD, HEAP_STEP);
 }
 
 /* The same process, so that no supervisor has to notice. What was open is closed. */
@@ -146,7 +174,7 @@ restart(char **argv)
 {
 	watchdog_hand_over();
 	execv("/proc/self/exe", argv);
-	log_line(LOG_LEVEL_ERROR, "cannot start anew: %s", strerror(errno));
+	log_line(LOG_LEVEL_ERROR, "cannot restart: %s", strerror(errno));
 	return EXIT_FAILURE;
 }
 
@@ -236,7 +264,6 @@ start(struct daemon *daemon, struct reason *reason)
 		return reason_set(reason, STATUS_INVALID,
 			"%s: api: neither unix nor tcp is set, nobody could write",
 			config->path);
-	pulse_watch(watchdog_extend_start);
 	status = make_state_dir(config->store.state, reason);
 	if (!status)
 		status = storage_check(config, reason);
@@ -308,51 +335,178 @@ open_state(struct daemon *daemon, const struct config *config, struct reason *re
 				daemon, &daemon->examiner, reason);
 }
 
-/* Until SIGTERM or SIGINT, with a look at the writer in between. True: livezoned is to start
- * anew; who wants that later, while it stops, is not heard. */
-static bool
-serve(struct daemon *daemon, const sigset_t *signals)
+/* The loop, until a signal ends it or the start has failed. */
+static int
+run(struct daemon *daemon, struct reason *reason)
 {
-	uint64_t interval_ms = daemon->watchdog.limit_ms ? daemon->watchdog.interval_ms
-							 : 3600 * 1000;
-	const struct timespec wait = { .tv_sec = (time_t)(interval_ms / 1000),
-		.tv_nsec = (long)(interval_ms % 1000) * 1000000 };
-	int signal = 0;
-	bool must_restart;
+	if (set_up_loop(daemon) < 0)
+		return reason_set(reason, STATUS_NO_MEMORY, "no event loop: %s", strerror(errno));
+	set_timer(daemon->start_timer, 0);
+	if (pthread_create(&daemon->starter, NULL, start_in_thread, daemon) != 0)
+		return reason_set(reason, STATUS_NO_MEMORY, "cannot start a thread");
+	if (sd_event_loop(daemon->event) < 0)
+		return reason_set(reason, STATUS_IO, "the event loop failed");
+	if (daemon->start_status)
+		*reason = daemon->start_reason;
+	return daemon->start_status;
+}
 
+/* A negative errno, as sd-event does. The signals are blocked in all threads, which inherit
+ * that. */
+static int
+set_up_loop(struct daemon *daemon)
+{
+	sigset_t signals;
+	int error;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	daemon->started_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (daemon->started_fd < 0)
+		return -errno;
+	error = sd_event_new(&daemon->event);
+	if (error >= 0)
+		error = sd_event_add_signal(daemon->event, NULL, SIGTERM, on_end, daemon);
+	if (error >= 0)
+		error = sd_event_add_signal(daemon->event, NULL, SIGINT, on_end, daemon);
+	if (error >= 0)
+		error = sd_event_add_signal(daemon->event, NULL, SIGHUP, on_hangup, daemon);
+	if (error >= 0)
+		error = sd_event_add_io(daemon->event, NULL, daemon->started_fd, EPOLLIN,
+			on_started, daemon);
+	if (error >= 0)
+		error = add_timer(daemon, on_start_time, &daemon->start_timer);
+	if (error >= 0)
+		error = add_timer(daemon, on_watch_time, &daemon->watch_timer);
+	if (error >= 0)
+		error = add_timer(daemon, on_reload_time, &daemon->reload_timer);
+	errno = error < 0 ? -error : 0;
+	return error;
+}
+
+/* Off until set_timer. */
+static int
+add_timer(struct daemon *daemon, sd_event_time_handler_t handler, sd_event_source **out)
+{
+	int error = sd_event_add_time(
+		daemon->event, out, CLOCK_MONOTONIC, UINT64_MAX, 1000, handler, daemon);
+
+	return error < 0 ? error : sd_event_source_set_enabled(*out, SD_EVENT_OFF);
+}
+
+/* Once, so many ms from now. */
+static void
+set_timer(sd_event_source *timer, uint64_t ms)
+{
+	sd_event_source_set_time_relative(timer, ms * 1000);
+	sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
+}
+
+static void *
+start_in_thread(void *context)
+{
+	struct daemon *daemon = context;
+
+	pthread_setname_np(pthread_self(), "start");
+	daemon->start_status = start(daemon, &daemon->start_reason);
+	(void)!eventfd_write(daemon->started_fd, 1); /* cannot fail: the counter is 0 */
+	return NULL;
+}
+
+static int
+on_start_time(sd_event_source *source, uint64_t usec, void *context)
+{
+	(void)usec, (void)context;
+	set_timer(source, watchdog_extend_start());
+	return 0;
+}
+
+static int
+on_started(sd_event_source *source, int fd, uint32_t events, void *context)
+{
+	struct daemon *daemon = context;
+
+	(void)fd, (void)events;
+	sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	sd_event_source_set_enabled(daemon->start_timer, SD_EVENT_OFF);
+	pthread_join(daemon->starter, NULL);
+	if (daemon->start_status)
+		return sd_event_exit(daemon->event, 0);
+	daemon->is_running = true;
+	watchdog_init(&daemon->watchdog, daemon->watchdog_s);
+	if (daemon->watchdog.limit_ms)
+		set_timer(daemon->watch_timer, 0);
 	sd_notify(0, "READY=1");
-	while (signal != SIGTERM && signal != SIGINT) {
-		signal = sigtimedwait(signals, NULL, &wait);
-		if (signal == SIGHUP)
-			reload(daemon);
-		watchdog_look(&daemon->watchdog);
+	if (daemon->must_reload)
+		begin_reload(daemon);
+	return 0;
+}
+
+static int
+on_watch_time(sd_event_source *source, uint64_t usec, void *context)
+{
+	struct daemon *daemon = context;
+
+	(void)usec;
+	watchdog_look(&daemon->watchdog);
+	set_timer(source, daemon->watchdog.interval_ms);
+	return 0;
+}
+
+static int
+on_end(sd_event_source *source, const struct signalfd_siginfo *info, void *context)
+{
+	struct daemon *daemon = context;
+
+	(void)source;
+	/* there is nothing to lose: a start may be killed anywhere, and begins again next time */
+	if (!daemon->is_running) {
+		log_line(LOG_LEVEL_INFO, "stopping: %s, during the start",
+			strsignal((int)info->ssi_signo));
+		_exit(EXIT_SUCCESS);
 	}
-	must_restart = daemon->must_restart;
-	if (must_restart)
+	if (daemon->must_restart)
 		sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
 			clock_read_ms(CLOCK_MONOTONIC) * 1000);
 	else
 		sd_notify(0, "STOPPING=1");
 	log_line(LOG_LEVEL_INFO, "stopping: %s, %zu connections",
-		must_restart ? "to start anew" : strsignal(signal),
+		daemon->must_restart ? "to restart" : strsignal((int)info->ssi_signo),
 		http_connections(daemon->http));
-	return must_restart;
+	return sd_event_exit(daemon->event, 0);
 }
 
-/* All or nothing: what cannot be used whole leaves the old settings as they are. */
-static void
-reload(struct daemon *daemon)
+static int
+on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *context)
 {
-	struct settings *old = daemon->api.settings; /* only this thread replaces it */
+	struct daemon *daemon = context;
+
+	(void)source, (void)info;
+	if (daemon->is_running && !daemon->reloading)
+		begin_reload(daemon);
+	else
+		daemon->must_reload = true;
+	return 0;
+}
+
+/* All or nothing: what cannot be used whole leaves the old settings as they are. The writer
+ * takes the new ones over when it has done what was queued before. */
+static void
+begin_reload(struct daemon *daemon)
+{
 	struct settings *new = NULL;
 	struct reason reason = { "" };
 	int status;
 
+	daemon->must_reload = false;
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
 		clock_read_ms(CLOCK_MONOTONIC) * 1000);
 	status = settings_read(daemon->config_path, &new, &reason);
 	if (!status)
-		status = check_same(old->config, new->config, &reason);
+		status = check_same(daemon->api.settings->config, new->config, &reason);
 	if (status) {
 		settings_release(new);
 		log_line(LOG_LEVEL_ERROR, "reload: %s; the old settings stay",
@@ -361,8 +515,30 @@ reload(struct daemon *daemon)
 		return;
 	}
 	writer_reload(daemon->api.writer, new->config);
-	while (!writer_is_reloaded(daemon->api.writer, RELOAD_LOOK_MS))
-		watchdog_look(&daemon->watchdog);
+	daemon->reloading = new;
+	set_timer(daemon->reload_timer, 0);
+}
+
+static int
+on_reload_time(sd_event_source *source, uint64_t usec, void *context)
+{
+	struct daemon *daemon = context;
+
+	(void)usec;
+	if (writer_is_reloaded(daemon->api.writer, 0))
+		end_reload(daemon);
+	else
+		set_timer(source, RELOAD_LOOK_MS);
+	return 0;
+}
+
+static void
+end_reload(struct daemon *daemon)
+{
+	struct settings *old = daemon->api.settings; /* only this thread replaces it */
+	struct settings *new = daemon->reloading;
+
+	daemon->reloading = NULL;
 	backup_thread_use(daemon->api.backups, new->config);
 	pthread_mutex_lock(&daemon->api.lock);
 	daemon->api.settings = new;
@@ -370,6 +546,8 @@ reload(struct daemon *daemon)
 	log_line(LOG_LEVEL_INFO, "reload: %zu zones", new->config->zones.count);
 	settings_release(old);
 	sd_notify(0, "READY=1\nSTATUS=");
+	if (daemon->must_reload)
+		begin_reload(daemon);
 }
 
 /* What is opened once at start. */
@@ -410,5 +588,12 @@ stop(struct daemon *daemon)
 	writer_stop(daemon->api.writer);
 	examiner_stop(daemon->examiner);
 	state_close(daemon->api.state);
+	settings_release(daemon->reloading);
 	settings_release(daemon->api.settings);
+	sd_event_source_unref(daemon->start_timer);
+	sd_event_source_unref(daemon->watch_timer);
+	sd_event_source_unref(daemon->reload_timer);
+	sd_event_unref(daemon->event);
+	if (daemon->started_fd >= 0)
+		close(daemon->started_fd);
 }

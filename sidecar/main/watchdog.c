@@ -100,20 +100,16 @@ watchdog_hand_over(void)
 	setenv(ARMED, "1", 1);
 }
 
-void
+uint64_t
 watchdog_extend_start(void)
 {
-	static uint64_t told_ms;
-	uint64_t systemd_us = 0, now_ms = clock_read_ms(CLOCK_MONOTONIC);
-	uint64_t interval_ms = WATCHDOG_START_MS;
+	uint64_t systemd_us = 0, interval_ms = WATCHDOG_START_MS;
 	bool is_armed = getenv(ARMED) && sd_watchdog_enabled(0, &systemd_us) > 0;
 
 	if (is_armed && systemd_us / 1000 / LOOKS < interval_ms)
 		interval_ms = systemd_us / 1000 / LOOKS;
-	if (told_ms != 0 && now_ms - told_ms < interval_ms)
-		return;
-	told_ms = now_ms;
-	/* not at a first start: the pat would arm what waits for READY */
+	/* not at a first start: a ping would arm what waits for READY */
 	sd_notifyf(0, "%sEXTEND_TIMEOUT_USEC=%llu", is_armed ? "WATCHDOG=1\n" : "",
 		WATCHDOG_EXTEND_MS * 1000ull);
+	return interval_ms;
 }

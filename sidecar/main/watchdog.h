@@ -16,8 +16,8 @@
 
 #define WATCHDOG_OWN_S 60 /* without systemd's; 0 turns it off */
 #define WATCHDOG_OWN_MAX_S 86400
-#define WATCHDOG_START_MS 10000  /* how often a start that goes on says so */
-#define WATCHDOG_EXTEND_MS 60000 /* and how much time it asks for */
+#define WATCHDOG_START_MS 10000  /* how often a start asks for more time */
+#define WATCHDOG_EXTEND_MS 60000 /* and for how much */
 
 enum watchdog_verdict {
 	WATCHDOG_MOVES, /* beats since the last look, or may take that long */
@@ -49,6 +49,6 @@ void watchdog_look(struct watchdog *watchdog);
  * pats it as well. */
 void watchdog_hand_over(void);
 
-/* Before READY: asks systemd for more time, every WATCHDOG_START_MS at most. Whoever works
- * for long at the start calls it now and then. */
-void watchdog_extend_start(void);
+/* Before READY: asks systemd for WATCHDOG_EXTEND_MS more. Returns the ms until it is to be called
+ * again. */
+uint64_t watchdog_extend_start(void);

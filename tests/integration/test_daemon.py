@@ -19,6 +19,7 @@ import pytest
 
 from support import build
 from support.http import UnixConnection
+from support.process import stop_next_child
 from support.wait import wait_until
 
 
@@ -256,3 +257,34 @@ def test_a_stuck_stderr_does_not_hold_a_request_up(livezoned):
         child.kill()
         child.wait()
         os.close(reader)
+
+
+def test_a_start_that_takes_long_is_ended_by_a_signal(livezoned):
+    daemon = livezoned()
+    daemon.api.put("kept.live.test", "A", "10.0.0.1")
+    daemon.kill()
+    daemon.spawn()
+    check = stop_next_child(daemon.process.pid)  # the start waits for it
+    started = time.monotonic()
+    daemon.process.signal(signal.SIGTERM)
+    assert daemon.process.wait(10) == 0
+    assert time.monotonic() - started < 5
+    assert "during the start" in log_of(daemon)
+    os.kill(check, signal.SIGKILL)
+    daemon.start()
+    assert daemon.api.get("/v1/rrsets/kept.live.test/A").json["records"] == ["10.0.0.1"]
+
+
+def test_what_is_periodic_goes_on_over_reloads(livezoned):
+    daemon = livezoned(start=False, backup={"interval": "1s", "count": 2})
+    daemon.arguments = ["--watchdog", "2"]
+    daemon.start()
+    for count in range(1, 7):
+        revision = daemon.api.put("a.live.test", "A", f"10.0.0.{count}", lease="1s").revision
+        os.kill(daemon.process.pid, signal.SIGHUP)
+        wait_until(lambda: log_of(daemon).count("reload: 1 zones") >= count, 10, f"reload {count}")
+        # the end of the lease is a revision, too, and backed up in its turn
+        wait_until(
+            lambda: daemon.api.status()["backup"].get("newest", {}).get("revision", 0) > revision,
+            20, "the lease has ended and a backup was made of that")
+    assert daemon.stop() == 0

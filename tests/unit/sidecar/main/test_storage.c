@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "sidecar/main/memory_limit.h"
+#include "sidecar/main/storage.h"
 
 static char root[] = "/tmp/livezone-limit-XXXXXX";
 
@@ -53,7 +53,7 @@ limit_of(const char *groups)
 
 	write_file("groups", groups);
 	snprintf(path, sizeof(path), "%s/groups", root);
-	return memory_limit_read(root, path);
+	return storage_memory_limit(root, path);
 }
 
 static void
@@ -63,7 +63,7 @@ no_group_is_no_limit(void **state)
 
 	(void)state;
 	snprintf(path, sizeof(path), "%s/absent", root);
-	assert_true(memory_limit_read(root, path) == UINT64_MAX);
+	assert_true(storage_memory_limit(root, path) == UINT64_MAX);
 	assert_true(limit_of("") == UINT64_MAX);
 	assert_true(limit_of("0::/\n") == UINT64_MAX);
 	assert_true(limit_of("nonsense\n1:2\n:::\n") == UINT64_MAX);
