@@ -26,14 +26,17 @@ void
 alarm_acknowledge(struct writer *writer, const char *name, struct change_result *out)
 {
 	struct change *change = change_new(CHANGE_ALARM);
+	struct write_request *request = write_request_new(change);
 
-	if (!change) {
+	if (!change || !request) {
 		change_refuse(out, CHANGE_FAILED, CHANGE_WHOLE, NULL, "out of memory");
+		write_request_free(request);
 		return;
 	}
 	change->alarm = name;
-	writer_submit(writer, change, out);
-	change_free(change);
+	writer_submit_wait(writer, request);
+	*out = request->result;
+	write_request_free(request);
 }
 
 static int

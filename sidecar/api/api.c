@@ -21,6 +21,8 @@ static bool authorise_change(struct api_call *call, const struct change *change)
 static bool authorise_items(struct api_call *call, const struct change *change);
 static int
 authorise_record(void *context, const struct state_record *record, struct reason *reason);
+static void
+submit(struct api_call *call, struct change *change, struct change_result *out);
 static void write_audit(struct api_call *call, const struct change *change,
 	const struct change_result *result);
 static bool is_done(struct api_call *call, const struct change_result *result);
@@ -262,9 +264,27 @@ api_submit(struct api_call *call, struct change *change, const struct api_places
 	state_abort(call->txn);
 	call->txn = NULL;
 	if (change_check(change, call->zones, out) == 0)
-		writer_submit(call->api->writer, change, out);
+		submit(call, change, out);
 	write_audit(call, change, out);
 	return is_done(call, out) || answer_refusal(call, change, places, out);
+}
+
+/* The change stays the caller's: a difference is in its arena. */
+static void
+submit(struct api_call *call, struct change *change, struct change_result *out)
+{
+	struct write_request *request = write_request_new(NULL);
+
+	if (!request) {
+		change_refuse(out, CHANGE_BUSY, CHANGE_WHOLE, NULL, "out of memory");
+		return;
+	}
+	request->change = change;
+	auth_write_name(&call->identity, request->caller);
+	writer_submit_wait(call->api->writer, request);
+	*out = request->result;
+	request->change = NULL;
+	write_request_free(request);
 }
 
 bool

@@ -79,7 +79,9 @@ static const struct {
 
 static bool read_question(struct api_call *call, struct explain *explain);
 static void explain_in_zone(struct api_call *call, struct explain *explain);
-static void look(void *context, struct serve_txn *serve, struct state_txn *state);
+static int run_look(struct api_call *call, struct explain *explain, struct reason *reason);
+static void look(struct write_request *request, struct serve_txn *serve,
+	struct state_txn *state);
 static void find_origin(struct explain *explain, size_t index, struct state_txn *state);
 static void emit_all(struct api_call *call, const struct explain *explain);
 static void write_type(uint16_t type, char out[PRESENTATION_TYPE_MAX]);
@@ -155,7 +157,7 @@ explain_in_zone(struct api_call *call, struct explain *explain)
 
 	if (!api_authorise(call, CREDENTIALS_READ, &explain->key, 0))
 		return;
-	status = writer_look(call->api->writer, look, explain, &reason);
+	status = run_look(call, explain, &reason);
 	if (status)
 		api_fail(call, status, &reason, NULL);
 	else if (explain->status)
@@ -164,11 +166,28 @@ explain_in_zone(struct api_call *call, struct explain *explain)
 		emit_all(call, explain);
 }
 
+static int
+run_look(struct api_call *call, struct explain *explain, struct reason *reason)
+{
+	struct write_request *request = write_request_new(NULL);
+	int status;
+
+	if (!request)
+		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+	request->look = look;
+	request->look_context = explain;
+	writer_submit_wait(call->api->writer, request);
+	status = request->status;
+	*reason = request->result.reason;
+	write_request_free(request);
+	return status;
+}
+
 /* On the writer thread. */
 static void
-look(void *context, struct serve_txn *serve, struct state_txn *state)
+look(struct write_request *request, struct serve_txn *serve, struct state_txn *state)
 {
-	struct explain *explain = context;
+	struct explain *explain = request->look_context;
 	struct lookup_query query = { .name = explain->name.wire,
 		.type = explain->type,
 		/* as of a resolver whose responses are minimal */

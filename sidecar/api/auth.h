@@ -16,6 +16,7 @@
 #include "lib/config/config.h"
 #include "lib/config/credentials.h"
 #include "lib/base/reason.h"
+#include "sidecar/write/change.h"
 
 struct http_peer;
 struct http_request;
@@ -37,7 +38,7 @@ struct auth_identity {
 	const struct credential *token; /* NULL: may everything */
 };
 
-#define AUTH_NAME_MAX (CREDENTIALS_ID_MAX + 16)
+#define AUTH_NAME_MAX CHANGE_CALLER_MAX
 
 /* Looks users up, reads the token file. Fails closed: TCP without tokens and without the
  * opt-out is refused, as is the opt-out off loopback. */

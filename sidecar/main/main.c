@@ -585,7 +585,7 @@ stop(struct daemon *daemon)
 	examiner_give_up(daemon->examiner); /* all the others may wait for it */
 	http_stop(daemon->http);
 	backup_thread_stop(daemon->api.backups);
-	writer_stop(daemon->api.writer);
+	writer_free(daemon->api.writer);
 	examiner_stop(daemon->examiner);
 	state_close(daemon->api.state);
 	settings_release(daemon->reloading);

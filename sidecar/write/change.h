@@ -20,6 +20,7 @@
 
 #define CHANGE_ITEMS_MAX 4000000 /* what a bulk body can hold at its tersest, with room */
 #define CHANGE_PATH_MAX 128
+#define CHANGE_CALLER_MAX 80 /* "token " and its id */
 #define CHANGE_DIFF_MAX 1000 /* lines of a difference that a reply shows */
 
 enum change_kind {

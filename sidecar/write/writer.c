@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * The writer thread and its queue. API threads put a request that lives on their stack
- * into the queue and sleep until it is answered.
+ * The writer thread and its queues. Requests come from any thread and are answered on this
+ * one, each by its callback.
  */
 #include "sidecar/write/writer.h"
 
@@ -17,64 +17,113 @@
 #include "sidecar/state/lease_clock.h"
 #include "sidecar/main/pulse.h"
 #include "sidecar/write/writer_group.h"
-#include "sidecar/write/writer_look.h"
-#include "sidecar/write/writer_thread.h"
 
 #define SWEEP_MS 5000   /* between two sweeps of state for dead readers */
-#define BULK_ITEMS 1000 /* a change from here on shares its group with no other */
 
 uint64_t
 writer_lease_clock(struct writer *writer)
 {
-	return writer_thread_clock(writer); /* the offset is const after the start */
+	return writer_group_clock(writer); /* the offset is const after the start */
 }
 
-/* --- the queue; with the lock held --- */
+/* --- requests --- */
 
-static struct writer_request *
-take_group(struct writer *writer)
+struct write_request *
+write_request_new(struct change *change)
 {
-	struct writer_request *group = writer->first, **end = &group;
+	struct write_request *request = calloc(1, sizeof(*request));
+
+	if (request)
+		request->change = change;
+	else
+		change_free(change);
+	return request;
+}
+
+void
+write_request_free(struct write_request *request)
+{
+	if (!request)
+		return;
+	plan_done(&request->plan);
+	change_free(request->change);
+	free(request);
+}
+
+/* --- the queues; with the lock held --- */
+
+static void
+list_init(struct writer_list *list)
+{
+	*list = (struct writer_list){ .end = &list->first };
+}
+
+static size_t
+items_of(const struct write_request *request)
+{
+	return request->change ? request->change->count : 0;
+}
+
+static void
+list_add(struct writer_list *list, struct write_request *request)
+{
+	request->next = NULL;
+	*list->end = request;
+	list->end = &request->next;
+	list->count++;
+	list->items += items_of(request);
+}
+
+/* Takes requests from the front for one group. A change of WRITER_BULK_ITEMS and more shares
+ * its group with no other. */
+static struct write_request *
+take_group(struct writer_list *list)
+{
+	struct write_request *group = list->first, **end = &group;
 	size_t items = 0;
 
 	while (*end) {
-		size_t count = (*end)->change->count;
+		size_t count = items_of(*end);
 
-		if (end != &group && (count >= BULK_ITEMS || items + count > WRITER_GROUP_MAX))
+		if (end != &group
+			&& (count >= WRITER_BULK_ITEMS || items + count > WRITER_GROUP_MAX))
 			break;
 		items += count;
-		writer->queued -= count;
+		list->count--;
+		list->items -= count;
 		end = &(*end)->next;
-		if (count >= BULK_ITEMS)
+		if (count >= WRITER_BULK_ITEMS)
 			break;
 	}
-	writer->first = *end;
-	if (!writer->first)
-		writer->last = &writer->first;
+	list->first = *end;
+	if (!list->first)
+		list->end = &list->first;
 	*end = NULL;
 	return group;
 }
 
-static void
-answer_group(struct writer_request *group)
+static struct write_request *
+take_all(struct writer_list *list)
 {
-	while (group) {
-		struct writer_request *next = group->next; /* the request is gone once answered */
+	struct write_request *all = list->first;
 
-		group->is_answered = true;
-		pthread_cond_signal(&group->answered);
-		group = next;
-	}
+	list_init(list);
+	return all;
+}
+
+static bool
+is_idle(const struct writer *writer)
+{
+	return !writer->small.first && !writer->bulk.first && !writer->looks.first
+	       && !writer->refused.first && !writer->reload && !writer->is_stopping;
 }
 
 static void
-publish_status(struct writer *writer, const struct writer_request *group)
+publish_status(struct writer *writer)
 {
 	struct writer_status *status = &writer->status;
 	const struct serving *serving = &writer->serving;
 
-	for (status->groups += group != NULL; group; group = group->next)
-		status->changes += group->is_applied;
 	status->state_revision = writer->revision;
 	status->serve_revision = serving->meta.revision;
 	status->serving = serving->is_current;
@@ -83,7 +132,7 @@ publish_status(struct writer *writer, const struct writer_request *group)
 	status->reporters = serving->reporters.count;
 	status->rebuilds = serving->rebuilds;
 	status->catch_ups = serving->catch_ups;
-	pthread_cond_broadcast(&writer->published);
+	pthread_cond_broadcast(&writer->changed);
 }
 
 static void
@@ -111,7 +160,7 @@ wait_for_work(struct writer *writer)
 		pause = WRITER_IDLE_MS;
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	add_ms(&until, pause);
-	while (!writer->first && !writer->looks && !writer->reload && !writer->is_stopping)
+	while (is_idle(writer))
 		if (pthread_cond_timedwait(&writer->work, &writer->lock, &until) != 0)
 			return;
 }
@@ -186,47 +235,178 @@ sweep_state(struct writer *writer)
 	state_sweep(writer->state);
 }
 
+/* --- look-ups --- */
+
+/* For serving_look. */
+struct look_call {
+	struct write_request *request;
+	struct serve_txn *serve;
+	struct state_txn *state;
+};
+
+static void
+call_look(void *context)
+{
+	const struct look_call *call = context;
+
+	call->request->look(call->request, call->serve, call->state);
+}
+
+/* All of them in one pair of transactions; nothing that is written in serve is kept. */
+static void
+run_looks(struct writer *writer, struct write_request *looks)
+{
+	struct reason reason = { "" };
+	struct look_call call = { 0 };
+	int status = serving_begin_look(&writer->serving, &call.serve, &reason);
+
+	if (status == STATUS_OK)
+		status = state_begin_read(writer->state, &call.state, &reason);
+	for (call.request = looks; looks; call.request = looks = looks->next) {
+		if (status == STATUS_OK
+			&& serving_look(&writer->serving, call_look, &call, &reason)
+				   != STATUS_OK) {
+			call.serve = NULL;
+			status = STATUS_UNAVAILABLE;
+		}
+		looks->status = status;
+		looks->result.reason = reason;
+	}
+	state_abort(call.state);
+	if (call.serve)
+		serve_writer_abort(call.serve);
+}
+
+/* --- answers; without the lock --- */
+
+static void
+answer(struct write_request *list)
+{
+	while (list) {
+		struct write_request *next = list->next; /* `done` may free the request */
+
+		plan_done(&list->plan);
+		list->done(list);
+		list = next;
+	}
+}
+
+static void
+refuse(struct write_request *request, const char *text)
+{
+	request->status = STATUS_UNAVAILABLE;
+	change_refuse(&request->result, CHANGE_BUSY, CHANGE_WHOLE, NULL, "%s", text);
+}
+
+static void
+refuse_all(struct write_request *list)
+{
+	struct write_request *request;
+
+	for (request = list; request; request = request->next)
+		refuse(request, "livezoned is stopping");
+	answer(list);
+}
+
+/* --- the turns --- */
+
+static void
+count_group(struct writer *writer, const struct write_request *group)
+{
+	writer->status.groups += group != NULL;
+	for (; group; group = group->next)
+		writer->status.changes += group->is_applied;
+}
+
+static void
+publish(struct writer *writer, const struct write_request *small,
+	const struct write_request *bulk, const struct config *reload)
+{
+	pthread_mutex_lock(&writer->lock);
+	if (reload && writer->reload == reload)
+		writer->reload = NULL;
+	count_group(writer, small);
+	count_group(writer, bulk);
+	publish_status(writer);
+	pthread_mutex_unlock(&writer->lock);
+	if (writer->on_publish && writer->revision != writer->published)
+		writer->on_publish(writer->publish_context, writer->revision);
+	writer->published = writer->revision;
+}
+
+/* One turn: small changes first, so that they wait for one bulk change at most. */
+static void
+turn(struct writer *writer)
+{
+	struct write_request *small, *bulk, *looks, *refused;
+	const struct config *reload;
+
+	pulse_beat();
+	atomic_store(&writer->allowed_ms, 0);
+	atomic_fetch_add(&writer->turns, 1);
+	pthread_mutex_lock(&writer->lock);
+	if (is_idle(writer))
+		wait_for_work(writer);
+	if (writer->is_stopping) {
+		pthread_mutex_unlock(&writer->lock);
+		return;
+	}
+	reload = writer->reload;
+	small = take_group(&writer->small);
+	bulk = take_group(&writer->bulk);
+	looks = take_all(&writer->looks);
+	refused = take_all(&writer->refused);
+	pthread_mutex_unlock(&writer->lock);
+
+	answer(refused);
+	if (writer_group_is_expiry_due(writer))
+		writer_group_expire(writer);
+	if (small) {
+		writer_group_run(writer, small);
+		publish(writer, small, NULL, NULL);
+		answer(small);
+	}
+	if (bulk)
+		writer_group_run(writer, bulk);
+	if (reload)
+		use_config(writer, reload);
+	serving_tick(&writer->serving);
+	sweep_state(writer);
+	if (looks)
+		run_looks(writer, looks);
+	publish(writer, NULL, bulk, reload);
+	answer(bulk);
+	answer(looks);
+}
+
 static void *
 run(void *context)
 {
 	struct writer *writer = context;
+	struct write_request *small, *bulk, *looks, *refused;
+	bool is_stopping = false;
 
 	pthread_setname_np(pthread_self(), "writer");
-	pthread_mutex_lock(&writer->lock);
-	while (!writer->is_stopping) {
-		const struct config *reload = writer->reload;
-		struct writer_request *group, *request;
-		struct writer_looker *looks;
-
-		pulse_beat();
-		if (!writer->first && !writer->looks && !reload)
-			wait_for_work(writer);
-		reload = writer->reload;
-		group = take_group(writer);
-		looks = writer_look_take(writer);
-		pthread_mutex_unlock(&writer->lock);
-
-		if (writer_group_is_expiry_due(writer))
-			writer_group_expire(writer);
-		if (group)
-			writer_group_run(writer, group);
-		if (reload)
-			use_config(writer, reload);
-		serving_tick(&writer->serving);
-		sweep_state(writer);
-		if (looks)
-			writer_look_run(writer, looks);
-
+	while (!is_stopping) {
+		turn(writer);
 		pthread_mutex_lock(&writer->lock);
-		if (reload && writer->reload == reload)
-			writer->reload = NULL;
-		publish_status(writer, group);
-		for (request = group; request; request = request->next)
-			plan_done(&request->plan);
-		answer_group(group);
-		writer_look_answer(looks);
+		is_stopping = writer->is_stopping;
+		pthread_mutex_unlock(&writer->lock);
 	}
+	pthread_mutex_lock(&writer->lock);
+	writer->has_ended = true;
+	small = take_all(&writer->small);
+	bulk = take_all(&writer->bulk);
+	looks = take_all(&writer->looks);
+	refused = take_all(&writer->refused);
+	pthread_cond_broadcast(&writer->changed);
 	pthread_mutex_unlock(&writer->lock);
+	answer(refused);
+	refuse_all(small);
+	refuse_all(bulk);
+	refuse_all(looks);
+	if (writer->on_publish)
+		writer->on_publish(writer->publish_context, writer->revision);
 	return NULL;
 }
 
@@ -267,8 +447,11 @@ writer_start(struct state *state, const struct config *config, struct writer **o
 		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
 	pthread_mutex_init(&writer->lock, NULL);
 	clock_init_condition(&writer->work);
-	clock_init_condition(&writer->published);
-	writer->last = &writer->first;
+	clock_init_condition(&writer->changed);
+	list_init(&writer->small);
+	list_init(&writer->bulk);
+	list_init(&writer->looks);
+	list_init(&writer->refused);
 	guard_install();
 	writer->state = state;
 	writer->config = config;
@@ -280,15 +463,16 @@ writer_start(struct state *state, const struct config *config, struct writer **o
 		.compile = { .zones = &config->zones,
 			.wall_offset_ms = writer->wall_offset_ms },
 	};
-	writer->expire = change_new(CHANGE_EXPIRE);
-	if (writer->expire)
-		writer->expire->force = is_new_boot;
-	status = writer->expire && writer->serving.dir
+	writer->expire = write_request_new(change_new(CHANGE_EXPIRE));
+	if (writer->expire && writer->expire->change)
+		writer->expire->change->force = is_new_boot;
+	status = writer->expire && writer->expire->change && writer->serving.dir
 		? read_state(writer, &new_zones, reason)
 		: reason_set(reason, STATUS_NO_MEMORY, "out of memory");
 	if (status == STATUS_OK) {
 		serving_start(&writer->serving, new_zones);
-		publish_status(writer, NULL);
+		publish_status(writer);
+		writer->published = writer->revision;
 		pulse_watch(NULL); /* the start is over: the thread beats for the watchdog */
 		if (pthread_create(&writer->thread, NULL, run, writer) != 0)
 			status = reason_set(reason, STATUS_IO, "no thread");
@@ -296,7 +480,7 @@ writer_start(struct state *state, const struct config *config, struct writer **o
 			writer->has_thread = true;
 	}
 	if (status != STATUS_OK) {
-		writer_stop(writer);
+		writer_free(writer);
 		return status;
 	}
 	*out = writer;
@@ -306,68 +490,134 @@ writer_start(struct state *state, const struct config *config, struct writer **o
 void
 writer_stop(struct writer *writer)
 {
-	struct writer_request *request;
-	struct writer_looker *look;
-
 	if (!writer)
 		return;
 	pthread_mutex_lock(&writer->lock);
 	writer->is_stopping = true;
 	pthread_cond_signal(&writer->work);
+	pthread_cond_broadcast(&writer->changed);
 	pthread_mutex_unlock(&writer->lock);
 	if (writer->has_thread)
 		pthread_join(writer->thread, NULL);
-	pthread_mutex_lock(&writer->lock);
-	for (request = writer->first; request; request = request->next)
-		change_refuse(request->out, CHANGE_BUSY, CHANGE_WHOLE, NULL,
-			"livezoned is stopping");
-	answer_group(writer->first);
-	writer->first = NULL;
-	for (look = writer->looks; look; look = look->next)
-		look->status = reason_set(&look->reason, STATUS_UNAVAILABLE,
-			"livezoned is stopping");
-	writer_look_answer(writer_look_take(writer));
-	pthread_cond_broadcast(&writer->published);
-	pthread_mutex_unlock(&writer->lock);
+	writer->has_thread = false;
+}
+
+void
+writer_free(struct writer *writer)
+{
+	if (!writer)
+		return;
+	writer_stop(writer);
 	serving_stop(&writer->serving);
 	plan_touched_done(&writer->touched);
-	change_free(writer->expire);
-	pthread_cond_destroy(&writer->published);
+	write_request_free(writer->expire);
+	pthread_cond_destroy(&writer->changed);
 	pthread_cond_destroy(&writer->work);
 	pthread_mutex_destroy(&writer->lock);
 	free(writer);
 }
 
-/* --- other threads --- */
+void
+writer_on_commit(struct writer *writer, writer_commit_fn fn, void *context)
+{
+	writer->on_commit = fn;
+	writer->commit_context = context;
+}
 
 void
-writer_submit(struct writer *writer, struct change *change, struct change_result *out)
+writer_on_publish(struct writer *writer, writer_publish_fn fn, void *context)
 {
-	struct writer_request request = { .change = change, .out = out };
+	writer->on_publish = fn;
+	writer->publish_context = context;
+}
 
-	*out = (struct change_result){ .item = CHANGE_WHOLE };
-	if (change->count > 0 && !change->order) {
-		change_refuse(out, CHANGE_FAILED, CHANGE_WHOLE, NULL,
+/* --- other threads --- */
+
+/* Is it counted apart from small changes? What takes long by its kind, however few items. */
+static bool
+is_bulk(const struct change *change)
+{
+	return change->count >= WRITER_BULK_ITEMS || change->kind == CHANGE_ZONE
+	       || change->kind == CHANGE_SOURCE || change->kind == CHANGE_RESTORE;
+}
+
+/* The list for a request, with the lock held; a full one refuses it. */
+static struct writer_list *
+choose_list(struct writer *writer, struct write_request *request)
+{
+	if (!request->change) {
+		if (writer->looks.count < WRITER_LOOKS_MAX)
+			return &writer->looks;
+		refuse(request, "too many look-ups are waiting");
+	} else if (request->change->count > 0 && !request->change->order) {
+		change_refuse(&request->result, CHANGE_FAILED, CHANGE_WHOLE, NULL,
 			"the change was not checked");
-		return;
+	} else if (is_bulk(request->change)) {
+		if (writer->bulk.count < WRITER_BULK_MAX)
+			return &writer->bulk;
+		refuse(request, "too many bulk writes are waiting");
+	} else {
+		if (writer->small.items < WRITER_QUEUE_MAX)
+			return &writer->small;
+		refuse(request, "too many writes are waiting");
 	}
+	return &writer->refused;
+}
+
+void
+writer_submit(struct writer *writer, struct write_request *request)
+{
+	bool has_ended;
+
+	request->result = (struct change_result){ .item = CHANGE_WHOLE };
+	request->is_final = request->is_applied = false;
 	pthread_mutex_lock(&writer->lock);
-	if (writer->is_stopping || writer->queued >= WRITER_QUEUE_MAX) {
-		change_refuse(out, CHANGE_BUSY, CHANGE_WHOLE, NULL, "%s",
-			writer->is_stopping ? "livezoned is stopping"
-					    : "too many writes are waiting");
-		pthread_mutex_unlock(&writer->lock);
-		return;
+	has_ended = writer->has_ended;
+	if (!has_ended) {
+		list_add(choose_list(writer, request), request);
+		pthread_cond_signal(&writer->work);
 	}
-	pthread_cond_init(&request.answered, NULL);
-	*writer->last = &request;
-	writer->last = &request.next;
-	writer->queued += change->count;
-	pthread_cond_signal(&writer->work);
-	while (!request.is_answered)
-		pthread_cond_wait(&request.answered, &writer->lock);
 	pthread_mutex_unlock(&writer->lock);
-	pthread_cond_destroy(&request.answered);
+	if (has_ended) {
+		refuse(request, "livezoned is stopping");
+		request->done(request);
+	}
+}
+
+/* For writer_submit_wait. */
+struct waiting {
+	pthread_mutex_t lock;
+	pthread_cond_t answered;
+	bool is_answered;
+};
+
+static void
+wake(struct write_request *request)
+{
+	struct waiting *waiting = request->context;
+
+	pthread_mutex_lock(&waiting->lock);
+	waiting->is_answered = true;
+	pthread_cond_signal(&waiting->answered);
+	pthread_mutex_unlock(&waiting->lock);
+}
+
+void
+writer_submit_wait(struct writer *writer, struct write_request *request)
+{
+	struct waiting waiting = {
+		.lock = PTHREAD_MUTEX_INITIALIZER, .answered = PTHREAD_COND_INITIALIZER
+	};
+
+	request->done = wake;
+	request->context = &waiting;
+	writer_submit(writer, request);
+	pthread_mutex_lock(&waiting.lock);
+	while (!waiting.is_answered)
+		pthread_cond_wait(&waiting.answered, &waiting.lock);
+	pthread_mutex_unlock(&waiting.lock);
+	pthread_cond_destroy(&waiting.answered);
+	pthread_mutex_destroy(&waiting.lock);
 }
 
 void
@@ -389,7 +639,7 @@ writer_is_reloaded(struct writer *writer, uint64_t wait_ms)
 	add_ms(&until, wait_ms);
 	pthread_mutex_lock(&writer->lock);
 	while (writer->reload && !writer->is_stopping)
-		if (pthread_cond_timedwait(&writer->published, &writer->lock, &until) != 0)
+		if (pthread_cond_timedwait(&writer->changed, &writer->lock, &until) != 0)
 			break;
 	is_done = !writer->reload || writer->is_stopping;
 	pthread_mutex_unlock(&writer->lock);
@@ -397,11 +647,19 @@ writer_is_reloaded(struct writer *writer, uint64_t wait_ms)
 }
 
 void
+writer_read_beat(const struct writer *writer, struct writer_beat *out)
+{
+	out->turns = atomic_load(&writer->turns);
+	out->allowed_ms = atomic_load(&writer->allowed_ms);
+}
+
+void
 writer_read_status(struct writer *writer, struct writer_status *out)
 {
 	pthread_mutex_lock(&writer->lock);
 	*out = writer->status;
-	out->queued = writer->queued;
+	out->queued = writer->small.items + writer->bulk.items;
+	out->queued_bulk = writer->bulk.count;
 	pthread_mutex_unlock(&writer->lock);
 	out->state_reopens = state_reopens(writer->state);
 }
@@ -416,7 +674,7 @@ writer_wait(struct writer *writer, uint64_t since, uint32_t wait_ms)
 	add_ms(&until, wait_ms);
 	pthread_mutex_lock(&writer->lock);
 	while (writer->status.state_revision <= since && !writer->is_stopping)
-		if (pthread_cond_timedwait(&writer->published, &writer->lock, &until) != 0)
+		if (pthread_cond_timedwait(&writer->changed, &writer->lock, &until) != 0)
 			break;
 	revision = writer->status.state_revision;
 	pthread_mutex_unlock(&writer->lock);

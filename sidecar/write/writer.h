@@ -1,34 +1,90 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * The writer thread: the only one that writes state and serve. It takes all changes that
- * queued while its last commit ran as one group: one durable state transaction, one serve
- * transaction, then every waiting request is answered. It also ends
- * leases, catches serve up after a start, and rebuilds it when it is lost.
+ * The writer thread: the only one that writes state and serve. It takes the changes that
+ * were submitted while its last commit ran as one group: one durable state transaction, one
+ * serve transaction, then each request is answered by its callback. It also ends leases,
+ * catches serve up after a start, and rebuilds serve when it is lost.
+ *
+ * Whatever wants to write submits a request, and needs nothing of HTTP for that: handlers of
+ * the API, alarms, the journal, tests.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "lib/config/config.h"
 #include "lib/base/reason.h"
-#include "sidecar/state/state.h"
+#include "lib/config/config.h"
 #include "lib/serve/layout.h"
+#include "sidecar/state/state.h"
 #include "sidecar/write/change.h"
+#include "sidecar/write/plan.h"
 
-#define WRITER_QUEUE_MAX 50000 /* items waiting; more is CHANGE_BUSY (503) */
+#define WRITER_QUEUE_MAX 50000 /* items of small changes waiting; more is CHANGE_BUSY (503) */
+#define WRITER_BULK_MAX 64     /* bulk changes waiting; the same */
+#define WRITER_BULK_ITEMS 1000 /* a list of so many items is a bulk change, too */
 #define WRITER_LOOKS_MAX 64    /* look-ups waiting; more is STATUS_UNAVAILABLE */
 #define WRITER_GROUP_MAX 10000 /* items of one group; a bigger change is one by itself */
 
+struct serve_txn;
 struct writer;
+struct write_request;
+
+/* Called exactly once for each request that was submitted, on the writer's thread and without
+ * a lock; the request is the callee's again, who may free it. Must be quick and must not wait
+ * for the writer, but may submit. After writer_stop: on the submitter's thread, within
+ * writer_submit. */
+typedef void (*write_done_fn)(struct write_request *request);
+
+/* A look-up into both stores at one revision, on the writer's thread: livezoned reads serve in
+ * no other way. Must be quick, and keeps nothing of what it sees. */
+typedef void (*write_look_fn)(
+	struct write_request *request, struct serve_txn *serve, struct state_txn *state);
+
+/*
+ * A change, or a look-up, on its way. From writer_submit until `done` it belongs to the writer:
+ * nobody else reads or changes it. What the change borrows (names of sources, the caller's
+ * token) stays in place until then.
+ */
+struct write_request {
+	struct change *change; /* owned; NULL: a look-up */
+	char caller[CHANGE_CALLER_MAX]; /* "uid 0", "token sentinel"; "" is livezoned itself */
+	write_done_fn done;
+	void *context;               /* the submitter's */
+	struct change_result result; /* for `done` to read; a difference is in the change's arena */
+
+	write_look_fn look; /* instead of a change */
+	void *look_context;
+	int status; /* of the look-up; not 0: result.reason says why */
+
+	/* the writer's own */
+	struct write_request *next;
+	struct plan plan;
+	bool is_final;   /* refused or failed: not tried again in this group */
+	bool is_applied; /* written by the transaction of its group */
+};
+
+/* Takes the change over, which may be NULL when there was no memory for it or nothing is to be
+ * changed. NULL: out of memory, and the change is freed. */
+struct write_request *write_request_new(struct change *change);
+void write_request_free(struct write_request *request); /* NULL is allowed */
+
+/* Hands a request over. A change with items was accepted by change_check before. Any thread;
+ * never waits. */
+void writer_submit(struct writer *writer, struct write_request *request);
+
+/* The same with a request whose `done` is not set, and waits for its end: for threads that may
+ * wait. The request stays the caller's. Not on the writer's thread. */
+void writer_submit_wait(struct writer *writer, struct write_request *request);
 
 struct writer_status {
 	uint64_t state_revision;
 	uint64_t serve_revision; /* what DNS sees */
 	bool serving;            /* serve is up to date */
 	char serve_reason[REASON_MAX]; /* why not */
-	size_t queued;
+	size_t queued;                 /* items */
+	size_t queued_bulk;            /* changes */
 	uint64_t groups, changes, rebuilds, catch_ups;
 	size_t reporters; /* Unbounds that report now */
 	uint64_t state_reopens;
@@ -37,25 +93,37 @@ struct writer_status {
 /* Opens state (borrowed, outlives the writer), brings serve up to date (catch-up from the
  * change log, or a rebuild beside it and a rename), then starts the thread. The
  * configuration is borrowed until the next writer_reload. A serve directory that cannot be
- * written is no failure: writer_status says so, and it is tried again. */
+ * written is not a failure: writer_status says so, and the writer will retry. */
 int writer_start(struct state *state, const struct config *config, struct writer **out,
 	struct reason *reason);
 
-/* Answers what is queued with CHANGE_BUSY, joins the thread, frees. NULL is allowed. */
+/* Ends the thread and answers what is queued with CHANGE_BUSY; each later request is answered
+ * so at once. For whoever ends requests' threads afterwards. NULL is allowed. */
 void writer_stop(struct writer *writer);
 
-/* Hands a change over that change_check accepted, and waits for its outcome. Any thread.
- * The change stays the caller's; a difference is kept in its arena. */
-void writer_submit(struct writer *writer, struct change *change,
-	struct change_result *out);
+/* Stops the writer, if need be, and frees it: nobody submits any more. NULL is allowed. */
+void writer_free(struct writer *writer);
 
-/* Runs `fn` on the writer thread, after all that is committed and before what comes next,
- * with both stores at one revision: livezoned reads serve in no other way. It must be
- * quick, and keeps nothing that it sees. STATUS_UNAVAILABLE when serve is not current. */
-typedef void (*writer_look_fn)(void *context, struct serve_txn *serve,
-	struct state_txn *state);
-int writer_look(struct writer *writer, writer_look_fn fn, void *context,
-	struct reason *reason);
+/* One committed change, called on the writer's thread after state's commit, in the order of
+ * revisions: plan steps with PLAN_RENEW are no part of it. Must be quick. */
+typedef void (*writer_commit_fn)(void *context, const struct write_request *request,
+	uint64_t previous_revision, uint64_t revision);
+
+/* The committed and served revision has risen, or the writer stops. On the writer's thread;
+ * must be quick. */
+typedef void (*writer_publish_fn)(void *context, uint64_t revision);
+
+/* Before the first change is submitted. */
+void writer_on_commit(struct writer *writer, writer_commit_fn fn, void *context);
+void writer_on_publish(struct writer *writer, writer_publish_fn fn, void *context);
+
+/* The writer's sign of life, for a watchdog: one turn at least each second while the writer is
+ * idle. Any thread; takes no lock. */
+struct writer_beat {
+	uint64_t turns;
+	uint64_t allowed_ms; /* beyond the usual, for the RRsets that this turn writes */
+};
+void writer_read_beat(const struct writer *writer, struct writer_beat *out);
 
 /* Uses a new configuration from the next group on and recompiles the apexes. Both are
  * needed until writer_is_reloaded. */

@@ -10,7 +10,6 @@
 
 #include "lib/base/status.h"
 #include "sidecar/main/pulse.h"
-#include "sidecar/write/writer_thread.h"
 
 #define EXPIRE_MS 200 /* between two passes over leases: DNS itself ends them on time */
 
@@ -31,18 +30,18 @@ outcome_of(int status)
 
 /* The result's reason says why already. */
 static void
-fail(struct writer_request *request, int status)
+fail(struct write_request *request, int status)
 {
-	request->out->outcome = outcome_of(status);
-	request->out->item = CHANGE_WHOLE;
+	request->result.outcome = outcome_of(status);
+	request->result.item = CHANGE_WHOLE;
 	request->is_final = true;
 	request->is_applied = false;
 }
 
 static void
-reset_result(struct writer_request *request)
+reset_result(struct write_request *request)
 {
-	struct change_result *out = request->out;
+	struct change_result *out = &request->result;
 
 	*out = (struct change_result){ .outcome = CHANGE_UNCHANGED,
 		.item = CHANGE_WHOLE };
@@ -51,7 +50,7 @@ reset_result(struct writer_request *request)
 }
 
 static uint64_t
-revision_for(const struct writer_request *request, uint64_t revision)
+revision_for(const struct write_request *request, uint64_t revision)
 {
 	const struct change *change = request->change;
 
@@ -63,10 +62,10 @@ revision_for(const struct writer_request *request, uint64_t revision)
 }
 
 static void
-note_rrset_revision(struct writer_request *request, uint64_t revision)
+note_rrset_revision(struct write_request *request, uint64_t revision)
 {
 	const struct change *change = request->change;
-	struct change_result *out = request->out;
+	struct change_result *out = &request->result;
 
 	if (change->kind != CHANGE_ITEMS || change->count != 1)
 		return;
@@ -78,9 +77,9 @@ note_rrset_revision(struct writer_request *request, uint64_t revision)
 
 /* An alarm is no data: no revision, nothing to serve. */
 static int
-run_alarm(struct writer_request *request, struct state_txn *txn, uint64_t revision)
+run_alarm(struct write_request *request, struct state_txn *txn, uint64_t revision)
 {
-	struct change_result *out = request->out;
+	struct change_result *out = &request->result;
 	int status = state_clear_alarm(txn, request->change->alarm, &out->reason);
 
 	out->revision = revision;
@@ -99,8 +98,8 @@ run_alarm(struct writer_request *request, struct state_txn *txn, uint64_t revisi
 }
 
 /* A heartbeat of the same source in the same group: it has renewed all that this one would. */
-static const struct writer_request *
-find_twin(const struct writer_request *group, const struct writer_request *request)
+static const struct write_request *
+find_twin(const struct write_request *group, const struct write_request *request)
 {
 	const struct change *change = request->change;
 
@@ -116,16 +115,26 @@ find_twin(const struct writer_request *group, const struct writer_request *reque
 	return NULL;
 }
 
+/* A turn that writes so many RRsets may take this much longer: a disk with half a second for
+ * each operation is slow, not stuck. A million takes 18 minutes at most. */
+static void
+allow(struct writer *writer, size_t steps)
+{
+	uint64_t few = steps < 60 ? steps : 60;
+
+	atomic_fetch_add(&writer->allowed_ms, few * 1000 + steps);
+}
+
 /* Plans and applies one change. Returns 0 also when it is refused; another status means
  * that the transaction is spoilt by it and must be aborted. */
 static int
-run_change(struct writer *writer, const struct writer_request *group,
-	struct writer_request *request, struct state_txn *txn, uint64_t *revision)
+run_change(struct writer *writer, const struct write_request *group,
+	struct write_request *request, struct state_txn *txn, uint64_t *revision)
 {
-	const struct writer_request *twin = find_twin(group, request);
+	const struct write_request *twin = find_twin(group, request);
 	const struct zones *zones = &writer->config->zones;
-	struct change_result *out = request->out;
-	uint64_t now_ms = writer_thread_clock(writer), mine;
+	struct change_result *out = &request->result;
+	uint64_t now_ms = writer_group_clock(writer), mine;
 	bool is_clean = false;
 	int status;
 
@@ -133,7 +142,7 @@ run_change(struct writer *writer, const struct writer_request *group,
 	if (request->change->kind == CHANGE_ALARM)
 		return run_alarm(request, txn, *revision);
 	if (twin) {
-		*out = *twin->out;
+		*out = twin->result;
 		request->is_applied = true;
 		return STATUS_OK;
 	}
@@ -146,6 +155,7 @@ run_change(struct writer *writer, const struct writer_request *group,
 			state_suspect(writer->state);
 		return STATUS_OK;
 	}
+	allow(writer, request->plan.count);
 	mine = revision_for(request, *revision);
 	note_rrset_revision(request, mine);
 	out->revision = *revision;
@@ -195,13 +205,27 @@ begin_group(struct writer *writer, struct state_txn **out_txn, uint64_t *out_rev
 	return STATUS_OK;
 }
 
+static void
+tell_committed(struct writer *writer, const struct write_request *group)
+{
+	uint64_t previous = writer->revision;
+
+	for (; writer->on_commit && group; group = group->next) {
+		if (!group->is_applied || group->plan.writes == 0)
+			continue;
+		writer->on_commit(writer->commit_context, group, previous,
+			group->result.revision);
+		previous = group->result.revision;
+	}
+}
+
 /* Runs all changes that are still in play in one transaction. *out_spoilt: one of them
  * spoilt it and is out of play now, nothing is written; run again. */
 static int
-run_all(struct writer *writer, struct writer_request *group, bool *out_wrote,
+run_all(struct writer *writer, struct write_request *group, bool *out_wrote,
 	bool *out_spoilt, struct reason *reason)
 {
-	struct writer_request *request;
+	struct write_request *request;
 	struct state_txn *txn;
 	uint64_t revision = 0, next_expiry_ms;
 	size_t steps = 0;
@@ -239,6 +263,7 @@ run_all(struct writer *writer, struct writer_request *group, bool *out_wrote,
 	status = state_commit(txn, reason);
 	pulse_beat();
 	if (status == STATUS_OK) {
+		tell_committed(writer, group);
 		writer->revision = revision;
 		writer->next_expiry_ms = next_expiry_ms;
 	}
@@ -247,16 +272,16 @@ run_all(struct writer *writer, struct writer_request *group, bool *out_wrote,
 
 /* Those that would have been done; refusals stand. */
 static void
-fail_all(struct writer *writer, struct writer_request *group, int status,
+fail_all(struct writer *writer, struct write_request *group, int status,
 	const struct reason *reason)
 {
-	struct writer_request *request;
+	struct write_request *request;
 
 	if (status == STATUS_CORRUPT)
 		state_suspect(writer->state);
 
 	for (request = group; request; request = request->next) {
-		struct change_result *out = request->out;
+		struct change_result *out = &request->result;
 
 		if (request->is_final
 			|| (out->outcome != CHANGE_DONE
@@ -268,10 +293,10 @@ fail_all(struct writer *writer, struct writer_request *group, int status,
 }
 
 void
-writer_group_run(struct writer *writer, struct writer_request *group)
+writer_group_run(struct writer *writer, struct write_request *group)
 {
 	struct reason reason = { "" };
-	struct writer_request *request;
+	struct write_request *request;
 	bool wrote, spoilt, is_seen = true;
 	int status;
 
@@ -286,38 +311,40 @@ writer_group_run(struct writer *writer, struct writer_request *group)
 	}
 	for (request = group; request; request = request->next) {
 		if (request->is_applied && !is_seen) {
-			request->out->outcome = CHANGE_DONE_UNSERVED;
-			request->out->reason = reason;
+			request->result.outcome = CHANGE_DONE_UNSERVED;
+			request->result.reason = reason;
 		}
 		if (!request->is_applied)
-			request->out->revision = writer->revision;
+			request->result.revision = writer->revision;
 	}
 }
 
 void
 writer_group_expire(struct writer *writer)
 {
-	struct change_result result;
-	struct writer_request request = { .change = writer->expire, .out = &result };
+	struct write_request *request = writer->expire;
+	const struct change_result *result = &request->result;
 
-	writer_group_run(writer, &request);
+	request->is_final = false;
+	writer_group_run(writer, request);
 	/* a pass that was full has not seen what comes behind */
-	if (request.is_applied ? result.renewed == 0 && result.removed < PLAN_EXPIRE_MAX
-			       : result.outcome == CHANGE_UNCHANGED)
-		writer->expire->force = false;
+	if (request->is_applied
+			? result->renewed == 0 && result->removed < PLAN_EXPIRE_MAX
+			: result->outcome == CHANGE_UNCHANGED)
+		request->change->force = false;
 	/* a full store must not make the thread spin on what it cannot delete */
-	if (!request.is_applied && writer->next_expiry_ms <= writer_thread_clock(writer))
-		writer->next_expiry_ms = writer_thread_clock(writer) + WRITER_IDLE_MS;
+	if (!request->is_applied && writer->next_expiry_ms <= writer_group_clock(writer))
+		writer->next_expiry_ms = writer_group_clock(writer) + WRITER_IDLE_MS;
 	/* but of a thousand leases that ended together none waits for the next pass */
 	writer->expired_ms =
-		result.removed < PLAN_EXPIRE_MAX ? writer_thread_clock(writer) : 0;
-	plan_done(&request.plan);
+		result->removed < PLAN_EXPIRE_MAX ? writer_group_clock(writer) : 0;
+	plan_done(&request->plan);
 }
 
 uint64_t
 writer_group_expiry_pause(const struct writer *writer)
 {
-	const uint64_t now = writer_thread_clock(writer),
+	const uint64_t now = writer_group_clock(writer),
 		       earliest = writer->expired_ms + EXPIRE_MS;
 	const uint64_t due =
 		writer->next_expiry_ms > earliest ? writer->next_expiry_ms : earliest;
@@ -328,6 +355,6 @@ writer_group_expiry_pause(const struct writer *writer)
 bool
 writer_group_is_expiry_due(const struct writer *writer)
 {
-	return writer->expire->force
+	return writer->expire->change->force
 	       || (writer->next_expiry_ms != 0 && writer_group_expiry_pause(writer) == 0);
 }

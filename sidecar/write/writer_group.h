@@ -1,19 +1,74 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * The changes that the writer takes at once: one durable transaction on state, one on serve.
- * Writer thread only, without the lock.
+ * The writer from inside: what writer.c (queues and thread) and writer_group.c (a group of
+ * changes: one durable transaction on state, one on serve) share. For these files only.
  */
 #pragma once
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-struct writer;
-struct writer_request;
+#include "lib/base/clock.h"
+#include "sidecar/serve/serving.h"
+#include "sidecar/write/plan.h"
+#include "sidecar/write/writer.h"
 
-/* Carries out the list of requests and leaves the outcome of each in its result. */
-void writer_group_run(struct writer *writer, struct writer_request *group);
+#define WRITER_IDLE_MS                                                                   \
+	1000 /* the longest sleep: files are looked after, clocks may jump */
+
+struct writer_list {
+	struct write_request *first, **end;
+	size_t count; /* requests */
+	size_t items; /* of their changes */
+};
+
+struct writer {
+	pthread_t thread;
+	bool has_thread;
+	/* of the writer thread */
+	struct state *state;
+	const struct config *config;
+	struct serving serving;
+	struct plan_touched touched;
+	uint64_t wall_offset_ms;
+	uint64_t next_expiry_ms; /* lease clock; 0 = none */
+	uint64_t expired_ms;     /* lease clock: the last pass that left nothing undone */
+	uint64_t revision;       /* committed */
+	uint64_t swept_ms; /* boot clock: when state was searched for dead readers */
+	struct write_request *expire;
+	uint64_t published; /* the revision of the last call of on_publish */
+	/* written by the writer thread, read by any */
+	atomic_uint_fast64_t turns, allowed_ms;
+	/* const after the start */
+	writer_commit_fn on_commit;
+	writer_publish_fn on_publish;
+	void *commit_context, *publish_context;
+	/* shared */
+	pthread_mutex_t lock;
+	pthread_cond_t work;    /* for the thread */
+	pthread_cond_t changed; /* for writer_wait and writer_reload */
+	struct writer_list small, bulk, looks;
+	struct writer_list refused; /* only to be answered */
+	const struct config *reload;
+	bool is_stopping;
+	bool has_ended; /* nobody is left to answer */
+	struct writer_status status;
+};
+
+/* The lease clock. */
+static inline uint64_t
+writer_group_clock(const struct writer *writer)
+{
+	return clock_boot_ms() + writer->wall_offset_ms;
+}
+
+/* Carries out the list of requests and leaves the outcome of each in its result. Writer
+ * thread, without the lock, as all that follow. */
+void writer_group_run(struct writer *writer, struct write_request *group);
 
 /* Ends the leases that have run out; more than a pass takes are left to the next. */
 void writer_group_expire(struct writer *writer);

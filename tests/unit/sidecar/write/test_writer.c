@@ -39,7 +39,7 @@ start(void)
 static void
 stop(void)
 {
-	writer_stop(writer);
+	writer_free(writer);
 	writer = NULL;
 	state_close(truth);
 	truth = NULL;
@@ -98,6 +98,20 @@ tear_down(void **state)
 static const uint8_t one[] = { 0, 4, 10, 0, 0, 1 };
 static const uint8_t two[] = { 0, 4, 10, 0, 0, 2 };
 
+/* The change stays the caller's. */
+static void
+hand_over(struct change *change, struct change_result *out)
+{
+	struct write_request *request = write_request_new(NULL);
+
+	assert_non_null(request);
+	request->change = change;
+	writer_submit_wait(writer, request);
+	*out = request->result;
+	request->change = NULL;
+	write_request_free(request);
+}
+
 /* Submits and frees. */
 static struct change_result
 submit(struct change *change)
@@ -105,7 +119,7 @@ submit(struct change *change)
 	struct change_result result = { .outcome = CHANGE_DONE };
 
 	if (change_check(change, &config.zones, &result) == STATUS_OK)
-		writer_submit(writer, change, &result);
+		hand_over(change, &result);
 	change_free(change);
 	return result;
 }
@@ -411,7 +425,7 @@ test_a_source_gets_exactly_what_it_wants(void **state)
 	changes_add(change, "c.other", 1, one);
 	change->dry_run = true;
 	assert_int_equal(change_check(change, &config.zones, &result), STATUS_OK);
-	writer_submit(writer, change, &result);
+	hand_over(change, &result);
 	assert_outcome(&result, CHANGE_UNCHANGED, "");
 	assert_int_equal(result.diff_count, 3);
 	assert_int_equal(result.diff[0].sign, '-');
@@ -422,12 +436,12 @@ test_a_source_gets_exactly_what_it_wants(void **state)
 	assert_int_equal(result.diff[2].item, 1);
 	assert_served("a.live", one);
 	change->dry_run = false;
-	writer_submit(writer, change, &result);
+	hand_over(change, &result);
 	assert_outcome(&result, CHANGE_DONE, "");
 	assert_int_equal(result.added, 1);
 	assert_int_equal(result.changed, 1);
 	assert_int_equal(result.removed, 1);
-	writer_submit(writer, change, &result);
+	hand_over(change, &result);
 	assert_outcome(&result, CHANGE_UNCHANGED, "");
 	change_free(change);
 	assert_int_equal(look("a.live").status, SERVE_NONE);
@@ -446,13 +460,13 @@ test_a_source_leaves_the_rrsets_of_others_alone(void **state)
 	changes_add(change, "a.live", 1, one);
 	changes_add(change, "mine.live", 1, two);
 	assert_int_equal(change_check(change, &config.zones, &result), STATUS_OK);
-	writer_submit(writer, change, &result);
+	hand_over(change, &result);
 	assert_outcome(&result, CHANGE_CONFLICT, "belongs to source \"api\"");
 	assert_string_equal(result.owner, "api");
 	assert_int_equal(result.item, 1);
 	assert_served("mine.live", one);
 	change->force = true;
-	writer_submit(writer, change, &result);
+	hand_over(change, &result);
 	assert_outcome(&result, CHANGE_DONE, "");
 	assert_served("mine.live", two);
 	change_free(change);
@@ -479,11 +493,11 @@ test_a_source_may_not_lose_too_much_at_once(void **state)
 		changes_add(change, owner, 1, one);
 	}
 	assert_int_equal(change_check(change, &config.zones, &result), STATUS_OK);
-	writer_submit(writer, change, &result);
+	hand_over(change, &result);
 	assert_outcome(&result, CHANGE_CONFLICT, "would delete 11 of the source's 20");
 	assert_string_equal(result.owner, "");
 	change->max_delete_percent = 55;
-	writer_submit(writer, change, &result);
+	hand_over(change, &result);
 	assert_outcome(&result, CHANGE_DONE, "");
 	change_free(change);
 	/* up to 10 may go */
@@ -507,11 +521,11 @@ test_a_zone_is_replaced_but_not_the_zone_inside(void **state)
 	change->if_revision = 7;
 	changes_add(change, "new.live", 1, two);
 	assert_int_equal(change_check(change, &config.zones, &result), STATUS_OK);
-	writer_submit(writer, change, &result);
+	hand_over(change, &result);
 	assert_outcome(&result, CHANGE_STALE, "If-Match");
 	assert_int_equal(result.rrset_revision, 1);
 	change->if_revision = 1;
-	writer_submit(writer, change, &result);
+	hand_over(change, &result);
 	assert_outcome(&result, CHANGE_DONE, "");
 	change_free(change);
 	assert_int_equal(look("old.live").status, SERVE_NONE);
@@ -1298,7 +1312,7 @@ write_many(void *context)
 		changes_add(change, host, 1, rdata);
 		changes_add(change, "shared.live", 1, rdata);
 		if (change_check(change, &config.zones, &result) == STATUS_OK)
-			writer_submit(writer, change, &result);
+			hand_over(change, &result);
 		change_free(change);
 		if (result.outcome != CHANGE_DONE && result.outcome != CHANGE_UNCHANGED)
 			return (void *)1;
@@ -1316,9 +1330,10 @@ struct looked {
 };
 
 static void
-look_on_thread(void *context, struct serve_txn *serve, struct state_txn *state)
+look_on_thread(
+	struct write_request *request, struct serve_txn *serve, struct state_txn *state)
 {
-	struct looked *seen = context;
+	struct looked *seen = request->look_context;
 	struct name_key key = unit_key("www.live");
 	struct serve_meta served;
 	struct state_meta stored;
@@ -1332,6 +1347,22 @@ look_on_thread(void *context, struct serve_txn *serve, struct state_txn *state)
 		seen->state_revision = stored.revision;
 }
 
+static int
+look_up(struct looked *seen)
+{
+	struct write_request *request = write_request_new(NULL);
+	int status;
+
+	assert_non_null(request);
+	request->look = look_on_thread;
+	request->look_context = seen;
+	writer_submit_wait(writer, request);
+	status = request->status;
+	reason = request->result.reason;
+	write_request_free(request);
+	return status;
+}
+
 static void
 test_a_look_up_sees_both_stores_at_one_revision(void **state)
 {
@@ -1339,10 +1370,10 @@ test_a_look_up_sees_both_stores_at_one_revision(void **state)
 	struct change_result result;
 
 	(void)state;
-	assert_int_equal(writer_look(writer, look_on_thread, &seen, &reason), STATUS_OK);
+	assert_int_equal(look_up(&seen), STATUS_OK);
 	assert_false(seen.has_one);
 	result = put("www.live", RRSET_A, one);
-	assert_int_equal(writer_look(writer, look_on_thread, &seen, &reason), STATUS_OK);
+	assert_int_equal(look_up(&seen), STATUS_OK);
 	assert_true(seen.has_one);
 	assert_int_equal(seen.calls, 2);
 	assert_int_equal(seen.serve_revision, result.revision);
@@ -1359,11 +1390,278 @@ test_a_look_up_needs_a_served_store(void **state)
 	(void)state;
 	snprintf(away, sizeof(away), "%s.away", root);
 	assert_int_equal(rename(root, away), 0);
-	status = writer_look(writer, look_on_thread, &seen, &reason);
+	status = look_up(&seen);
 	assert_int_equal(rename(away, root), 0);
 	assert_int_equal(status, STATUS_UNAVAILABLE);
 	assert_non_null(strstr(reason.text, "serve: "));
 	assert_int_equal(seen.calls, 0);
+}
+
+/* --- submitting --- */
+
+/* What the writer's thread tells the test's. */
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool is_held, may_go; /* the writer sits in a look-up until it may go */
+	size_t done, busy;
+	pthread_t thread; /* that of the last answer */
+	struct write_request *order[512];
+} told = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+
+static void
+note_done(struct write_request *request)
+{
+	pthread_mutex_lock(&told.lock);
+	if (told.done < UNIT_COUNT(told.order))
+		told.order[told.done] = request;
+	told.done++;
+	told.busy += request->result.outcome == CHANGE_BUSY;
+	told.thread = pthread_self();
+	pthread_cond_broadcast(&told.changed);
+	pthread_mutex_unlock(&told.lock);
+}
+
+static void
+hold_writer(struct write_request *request, struct serve_txn *serve, struct state_txn *state)
+{
+	(void)request;
+	(void)serve;
+	(void)state;
+	pthread_mutex_lock(&told.lock);
+	told.is_held = true;
+	pthread_cond_broadcast(&told.changed);
+	while (!told.may_go)
+		pthread_cond_wait(&told.changed, &told.lock);
+	pthread_mutex_unlock(&told.lock);
+}
+
+static struct write_request *
+begin_holding(void)
+{
+	struct write_request *request = write_request_new(NULL);
+
+	told.done = told.busy = 0;
+	told.is_held = told.may_go = false;
+	assert_non_null(request);
+	request->look = hold_writer;
+	request->done = note_done;
+	writer_submit(writer, request);
+	pthread_mutex_lock(&told.lock);
+	while (!told.is_held)
+		pthread_cond_wait(&told.changed, &told.lock);
+	pthread_mutex_unlock(&told.lock);
+	return request;
+}
+
+static void
+let_go(void)
+{
+	pthread_mutex_lock(&told.lock);
+	told.may_go = true;
+	pthread_cond_broadcast(&told.changed);
+	pthread_mutex_unlock(&told.lock);
+}
+
+static void
+wait_for_answers(size_t count)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += DEADLINE_MS / 1000;
+	pthread_mutex_lock(&told.lock);
+	while (told.done < count)
+		if (pthread_cond_timedwait(&told.changed, &told.lock, &until) != 0)
+			fail_msg("%zu of %zu answers", told.done, count);
+	pthread_mutex_unlock(&told.lock);
+}
+
+/* `count` items from n<first>.live on. */
+static struct write_request *
+submit_items(enum change_kind kind, size_t first, size_t count)
+{
+	struct change *change = changes_of(kind, "test");
+	struct change_result result;
+	struct write_request *request;
+
+	change->zone = unit_key("live");
+	for (size_t i = first; i < first + count; i++) {
+		char owner[32];
+
+		snprintf(owner, sizeof(owner), "n%06zu.live", i);
+		changes_add(change, owner, 1, one);
+	}
+	assert_int_equal(change_check(change, &config.zones, &result), STATUS_OK);
+	request = write_request_new(change);
+	assert_non_null(request);
+	request->done = note_done;
+	writer_submit(writer, request);
+	return request;
+}
+
+static void
+test_a_request_is_answered_once_on_the_writers_thread(void **state)
+{
+	struct write_request *held = begin_holding(), *request;
+
+	(void)state;
+	request = submit_items(CHANGE_ITEMS, 0, 1);
+	assert_int_equal(told.done, 0);
+	let_go();
+	wait_for_answers(2);
+	assert_ptr_equal(told.order[0], held);
+	assert_ptr_equal(told.order[1], request);
+	assert_false(pthread_equal(told.thread, pthread_self()));
+	assert_outcome(&request->result, CHANGE_DONE, "");
+	assert_int_equal(request->result.revision, 1);
+	assert_served("n000000.live", one);
+	stop();
+	assert_int_equal(told.done, 2);
+	write_request_free(held);
+	write_request_free(request);
+	start();
+}
+
+static void
+test_bulk_changes_that_wait_leave_room_for_small_ones_and_go_behind_them(void **state)
+{
+	struct write_request *held = begin_holding(), *bulk[WRITER_BULK_MAX + 1], *small;
+	size_t i;
+
+	(void)state;
+	/* by its kind, and by its size */
+	for (i = 0; i < WRITER_BULK_MAX; i++)
+		bulk[i] = submit_items(i % 2 ? CHANGE_SOURCE : CHANGE_ITEMS, 10,
+			i % 2 ? 2 : WRITER_BULK_ITEMS);
+	bulk[i] = submit_items(CHANGE_ZONE, 10, 1);
+	small = submit_items(CHANGE_ITEMS, 5, 1);
+	assert_int_equal(status_of().queued_bulk, WRITER_BULK_MAX);
+	let_go();
+	wait_for_answers(WRITER_BULK_MAX + 3);
+	assert_ptr_equal(told.order[0], held);
+	assert_ptr_equal(told.order[1], bulk[WRITER_BULK_MAX]);
+	assert_outcome(&bulk[WRITER_BULK_MAX]->result, CHANGE_BUSY, "bulk writes are waiting");
+	assert_ptr_equal(told.order[2], small);
+	assert_outcome(&small->result, CHANGE_DONE, "");
+	assert_int_equal(told.busy, 1);
+	for (i = 0; i <= WRITER_BULK_MAX; i++)
+		write_request_free(bulk[i]);
+	write_request_free(small);
+	write_request_free(held);
+}
+
+static void
+test_small_changes_beyond_the_queue_are_refused_and_bulk_ones_are_not(void **state)
+{
+	enum { EACH = WRITER_BULK_ITEMS - 1, FIT = WRITER_QUEUE_MAX / EACH + 1 };
+	struct write_request *held = begin_holding(), *small[FIT + 1], *bulk;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i <= FIT; i++)
+		small[i] = submit_items(CHANGE_ITEMS, 0, EACH);
+	bulk = submit_items(CHANGE_ZONE, 0, 1);
+	let_go();
+	wait_for_answers(FIT + 3);
+	assert_ptr_equal(told.order[1], small[FIT]);
+	assert_outcome(&small[FIT]->result, CHANGE_BUSY, "too many writes are waiting");
+	assert_outcome(&bulk->result, CHANGE_DONE, "");
+	assert_int_equal(told.busy, 1);
+	for (i = 0; i <= FIT; i++)
+		write_request_free(small[i]);
+	write_request_free(bulk);
+	write_request_free(held);
+}
+
+static void *
+stop_writer(void *context)
+{
+	writer_stop(context);
+	return NULL;
+}
+
+static void
+test_what_waits_when_the_writer_stops_is_refused(void **state)
+{
+	struct write_request *held = begin_holding(), *request[4];
+	pthread_t stopper;
+
+	(void)state;
+	request[0] = submit_items(CHANGE_ITEMS, 0, 1);
+	request[1] = submit_items(CHANGE_ZONE, 0, 1);
+	request[2] = write_request_new(NULL);
+	request[2]->look = hold_writer;
+	request[2]->done = note_done;
+	writer_submit(writer, request[2]);
+	assert_int_equal(pthread_create(&stopper, NULL, stop_writer, writer), 0);
+	assert_int_equal(writer_wait(writer, 0, DEADLINE_MS), 0); /* until it stops */
+	let_go();
+	assert_int_equal(pthread_join(stopper, NULL), 0);
+	request[3] = submit_items(CHANGE_ITEMS, 0, 1);
+	assert_int_equal(told.done, 5);
+	assert_true(pthread_equal(told.thread, pthread_self()));
+	assert_outcome(&request[3]->result, CHANGE_BUSY, "livezoned is stopping");
+	assert_int_equal(request[2]->status, STATUS_UNAVAILABLE);
+	assert_int_equal(told.busy, 4);
+	for (size_t i = 0; i < 4; i++)
+		write_request_free(request[i]);
+	write_request_free(held);
+	stop();
+	start();
+}
+
+/* --- */
+
+struct commits {
+	uint64_t previous, revision;
+	size_t calls;
+	char caller[CHANGE_CALLER_MAX];
+};
+
+static void
+note_commit(void *context, const struct write_request *request, uint64_t previous,
+	uint64_t revision)
+{
+	struct commits *commits = context;
+
+	commits->calls++;
+	commits->previous = previous;
+	commits->revision = revision;
+	memcpy(commits->caller, request->caller, sizeof(commits->caller));
+}
+
+static void
+note_revision(void *context, uint64_t revision)
+{
+	*(uint64_t *)context = revision;
+}
+
+static void
+test_each_commit_is_passed_on_with_its_caller(void **state)
+{
+	struct commits commits = { 0 };
+	uint64_t published = 0;
+	struct change_result result;
+	struct change *change = changes_of(CHANGE_ITEMS, NULL);
+	struct write_request *request = write_request_new(change);
+
+	(void)state;
+	writer_on_commit(writer, note_commit, &commits);
+	writer_on_publish(writer, note_revision, &published);
+	put("a.live", 1, one);
+	changes_add(change, "b.live", 1, one);
+	strcpy(request->caller, "token k8s");
+	assert_int_equal(change_check(change, &config.zones, &result), STATUS_OK);
+	writer_submit_wait(writer, request);
+	write_request_free(request);
+	assert_int_equal(commits.calls, 2);
+	assert_int_equal(commits.previous, 1);
+	assert_int_equal(commits.revision, 2);
+	assert_string_equal(commits.caller, "token k8s");
+	assert_int_equal(published, 2);
+	put("b.live", 1, one); /* unchanged */
+	assert_int_equal(commits.calls, 2);
 }
 
 static void
@@ -1432,6 +1730,11 @@ main(void)
 		TEST(test_a_large_change_is_served_whole),
 		TEST(test_a_look_up_sees_both_stores_at_one_revision),
 		TEST(test_a_look_up_needs_a_served_store),
+		TEST(test_a_request_is_answered_once_on_the_writers_thread),
+		TEST(test_bulk_changes_that_wait_leave_room_for_small_ones_and_go_behind_them),
+		TEST(test_small_changes_beyond_the_queue_are_refused_and_bulk_ones_are_not),
+		TEST(test_what_waits_when_the_writer_stops_is_refused),
+		TEST(test_each_commit_is_passed_on_with_its_caller),
 		TEST(test_many_threads_write_while_the_configuration_is_reloaded),
 	};
 
