@@ -7,7 +7,6 @@ AC_DEFUN([LZ_LIBRARIES], [
 	PKG_CHECK_MODULES([MICROHTTPD], [libmicrohttpd >= 0.9.71])
 	PKG_CHECK_MODULES([JSON], [json-c >= 0.15])
 	PKG_CHECK_MODULES([CURL], [libcurl >= 7.74])
-	PKG_CHECK_MODULES([CYAML], [libcyaml >= 1.1])
 	PKG_CHECK_MODULES([YAML], [yaml-0.1 >= 0.2])
 	PKG_CHECK_MODULES([CRYPTO], [libcrypto >= 1.1.1])
 	PKG_CHECK_MODULES([ISAL], [libisal >= 2.30])

@@ -2,7 +2,7 @@
  * Copyright (c) 2026, the livezone authors */
 /*
  * livezone.yaml as one struct: read once by each program, const afterwards. A file
- * that breaks a rule is refused whole, with file, line and key in the reason.
+ * that breaks a rule is refused whole, with file, line, column and key in the reason.
  */
 #pragma once
 
@@ -46,7 +46,7 @@ struct config {
 const char *config_path(const char *given);
 
 /* Reads and checks a file. On success *out is owned by the caller; on failure nothing
- * is kept. Reason: "<file>:<line>: zones[1].fallback[0]: ...". Unknown keys, duplicate
+ * is kept. Reason: "<file>:<line>:<column>: zones[1].fallback[0]: ...". Unknown keys, duplicate
  * zones, bad records and out-of-range values are refused. */
 int config_read(const char *path, struct config **out, struct reason *reason);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * The rules of single values.
+ * The rules of single values of livezone.yaml.
  */
-#include "lib/config/config_value.h"
+#include "lib/config/config_parts.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -20,33 +20,41 @@
 #define INTERVAL_MS_MIN 1000
 
 int
-config_value_path(const char *text, size_t max, char **out, struct reason *reason)
+config_value_path(
+	const char *text, const struct yaml_key *key, void *out, struct reason *reason)
 {
+	size_t max = key->max > 0 ? key->max : CONFIG_VALUE_PATH_MAX;
+	char *path;
+
 	if (*text != '/')
 		return reason_set(reason, STATUS_INVALID,
 			"\"%.60s\": needs a path that begins with /", text);
 	if (strlen(text) >= max)
 		return reason_set(reason, STATUS_INVALID, "the path is longer than %zu bytes",
 			max - 1);
-	*out = strdup(text);
-	return *out ? 0 : reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+	path = strdup(text);
+	if (!path)
+		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+	*(char **)out = path;
+	return 0;
 }
 
 int
-config_value_directory(const char *text, const char *fallback, char **out,
-	struct reason *reason)
+config_value_directory(
+	const char *text, const struct yaml_key *key, void *out, struct reason *reason)
 {
-	int status = config_value_path(text ? text : fallback, CONFIG_VALUE_PATH_MAX, out,
-		reason);
-	size_t len = status ? 0 : strlen(*out);
+	int status = config_value_path(text, key, out, reason);
+	char *path = status ? NULL : *(char **)out;
+	size_t len = path ? strlen(path) : 0;
 
-	while (len > 1 && (*out)[len - 1] == '/')
-		(*out)[--len] = '\0';
+	while (len > 1 && path[len - 1] == '/')
+		path[--len] = '\0';
 	return status;
 }
 
 int
-config_value_size(const char *text, uint64_t min, uint64_t *out, struct reason *reason)
+config_value_size(
+	const char *text, const struct yaml_key *key, void *out, struct reason *reason)
 {
 	static const struct {
 		const char *unit;
@@ -55,38 +63,39 @@ config_value_size(const char *text, uint64_t min, uint64_t *out, struct reason *
 	unsigned long long value;
 	char *end;
 
-	if (!text)
-		return 0;
 	errno = 0;
 	value = strtoull(text, &end, 10);
 	for (size_t i = 0; *text >= '0' && *text <= '9' && !errno
 		&& i < sizeof(units) / sizeof(*units); i++) {
+		unsigned shift = units[i].shift;
+
 		if (strcmp(end, units[i].unit) != 0)
 			continue;
-		if (value > (uint64_t)SERVE_SIZE_MAX >> units[i].shift || value << units[i].shift < min)
+		if (value > (uint64_t)SERVE_SIZE_MAX >> shift || value << shift < key->min)
 			return reason_set(reason, STATUS_INVALID,
 				"\"%.60s\": needs a size from %s to %zuGiB", text,
-				min > 0 ? "1MiB" : "0", SERVE_SIZE_MAX >> 30);
-		*out = value << units[i].shift;
+				key->min > 0 ? "1MiB" : "0", SERVE_SIZE_MAX >> 30);
+		*(uint64_t *)out = value << shift;
 		return 0;
 	}
 	return reason_set(reason, STATUS_INVALID,
 		"\"%.60s\": needs bytes or a size such as 512KiB, 256MiB, 1GiB", text);
 }
 
+/* enums are as large as unsigned, and may be written as such */
+_Static_assert(sizeof(enum status) == sizeof(unsigned), "an enum is not an unsigned");
+
 int
-config_value_choice(const char *text, const struct config_value_choice *choices, int *out,
-	struct reason *reason)
+config_value_choice(
+	const char *text, const struct yaml_key *key, void *out, struct reason *reason)
 {
 	char list[128] = "";
 
-	if (!text)
-		return 0;
-	for (const struct config_value_choice *choice = choices; choice->text; choice++) {
+	for (const struct yaml_choice *choice = key->choices; choice->text; choice++) {
 		size_t len = strlen(list);
 
 		if (strcmp(text, choice->text) == 0) {
-			*out = choice->value;
+			*(unsigned *)out = (unsigned)choice->value;
 			return 0;
 		}
 		snprintf(list + len, sizeof(list) - len, "%s%s", len > 0 ? ", " : "",
@@ -96,12 +105,30 @@ config_value_choice(const char *text, const struct config_value_choice *choices,
 }
 
 int
-config_value_ttl(const char *text, uint32_t *out, struct reason *reason)
+config_value_bool(
+	const char *text, const struct yaml_key *key, void *out, struct reason *reason)
+{
+	static const struct yaml_choice choices[] = {
+		{ "false", false },
+		{ "true", true },
+		{ 0 },
+	};
+	const struct yaml_key one = { .name = key->name, .choices = choices };
+	unsigned value;
+	int status = config_value_choice(text, &one, &value, reason);
+
+	if (!status)
+		*(bool *)out = value;
+	return status;
+}
+
+int
+config_value_ttl(
+	const char *text, const struct yaml_key *key, void *out, struct reason *reason)
 {
 	uint64_t ms = UINT64_MAX;
 
-	if (!text)
-		return 0;
+	(void)key;
 	if (*text && text[strspn(text, "0123456789")] == '\0' && strlen(text) < 10)
 		ms = strtoull(text, NULL, 10) * 1000;
 	else
@@ -109,53 +136,49 @@ config_value_ttl(const char *text, uint32_t *out, struct reason *reason)
 	if (ms > (uint64_t)RRSET_TTL_MAX * 1000 || ms % 1000 != 0)
 		return reason_set(reason, STATUS_INVALID,
 			"\"%.60s\": needs whole seconds from 0 to %d", text, RRSET_TTL_MAX);
-	*out = (uint32_t)(ms / 1000);
+	*(uint32_t *)out = (uint32_t)(ms / 1000);
 	return 0;
 }
 
 int
-config_value_stale(const char *text, uint64_t *out_ms, struct reason *reason)
+config_value_stale(
+	const char *text, const struct yaml_key *key, void *out, struct reason *reason)
 {
 	uint64_t ms = 0;
 
-	if (!text)
-		return 0;
+	(void)key;
 	if (strcmp(text, "0") != 0 && duration_read(text, &ms, NULL))
 		ms = UINT64_MAX;
 	if (ms > STALE_MS_MAX)
 		return reason_set(reason, STATUS_INVALID,
 			"\"%.60s\": needs a time such as 24h (up to 366d), or 0 for never",
 			text);
-	*out_ms = ms;
+	*(uint64_t *)out = ms;
 	return 0;
 }
 
 int
-config_value_count(const char *text, unsigned min, unsigned max, unsigned *out,
-	struct reason *reason)
+config_value_count(
+	const char *text, const struct yaml_key *key, void *out, struct reason *reason)
 {
-	unsigned long value = 0;
-	bool is_number = text && *text && text[strspn(text, "0123456789")] == '\0'
+	bool is_number = *text && text[strspn(text, "0123456789")] == '\0'
 		&& strlen(text) < 10;
+	unsigned long value = is_number ? strtoul(text, NULL, 10) : 0;
 
-	if (!text)
-		return 0;
-	if (is_number)
-		value = strtoul(text, NULL, 10);
-	if (!is_number || value < min || value > max)
-		return reason_set(reason, STATUS_INVALID,
-			"\"%.60s\": needs a number from %u to %u", text, min, max);
-	*out = (unsigned)value;
+	if (!is_number || value < key->min || value > key->max)
+		return reason_set(reason, STATUS_INVALID, "\"%.60s\": needs a number from %llu to %llu",
+			text, (unsigned long long)key->min, (unsigned long long)key->max);
+	*(unsigned *)out = (unsigned)value;
 	return 0;
 }
 
 int
-config_value_interval(const char *text, uint64_t *out_ms, struct reason *reason)
+config_value_interval(
+	const char *text, const struct yaml_key *key, void *out, struct reason *reason)
 {
 	uint64_t ms = 0;
 
-	if (!text)
-		return 0;
+	(void)key;
 	if (strcmp(text, "0") != 0 && strcmp(text, "off") != 0
 		&& (duration_read(text, &ms, NULL) || ms < INTERVAL_MS_MIN))
 		ms = UINT64_MAX;
@@ -164,6 +187,6 @@ config_value_interval(const char *text, uint64_t *out_ms, struct reason *reason)
 			"\"%.60s\": needs a time from 1s to 366d such as 1h, or 0 or off for "
 			"never",
 			text);
-	*out_ms = ms;
+	*(uint64_t *)out = ms;
 	return 0;
 }

@@ -1,39 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * tokens.yaml to struct credentials.
+ * The tokens file to struct credentials, by tables of keys (yaml.h).
  */
 #include "lib/config/credentials.h"
 
-#include <cyaml/cyaml.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/duration.h"
-#include "lib/dns/presentation.h"
 #include "lib/base/status.h"
-#include "lib/config/yaml_place.h"
+#include "lib/config/yaml.h"
+#include "lib/dns/presentation.h"
 
-/* The file as libcyaml reads it. */
-struct entry {
-	char *id;
-	char *sha256;
-	char *expires;
-	char **zones;
-	unsigned zones_count;
-	char **verbs;
-	unsigned verbs_count;
-};
-
-struct document {
-	struct entry *tokens;
-	unsigned tokens_count;
-};
+#define ZONES_MAX 1024 /* of one token */
 
 static const struct {
 	const char *name;
@@ -47,73 +29,64 @@ static const struct {
 
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
 
-static const cyaml_schema_value_t text_value = {
-	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, 1024),
+static int read_tokens(const struct yaml_value *list, const struct yaml_key *key, void *out,
+	struct reason *reason);
+static int read_id(
+	const char *text, const struct yaml_key *key, void *out, struct reason *reason);
+static int read_hash(
+	const char *text, const struct yaml_key *key, void *out, struct reason *reason);
+static int read_expires(
+	const char *text, const struct yaml_key *key, void *out, struct reason *reason);
+static int read_verbs(const struct yaml_value *list, const struct yaml_key *key, void *out,
+	struct reason *reason);
+static int read_zones(const struct yaml_value *list, const struct yaml_key *key, void *out,
+	struct reason *reason);
+
+static const struct yaml_key root_keys[] = {
+	{ "tokens", 0, .value = read_tokens, .is_required = true },
+	{ 0 },
 };
 
-static const cyaml_schema_field_t entry_fields[] = {
-	CYAML_FIELD_STRING_PTR(
-		"id", CYAML_FLAG_POINTER, struct entry, id, 1, CREDENTIALS_ID_MAX),
-	CYAML_FIELD_STRING_PTR(
-		"sha256", CYAML_FLAG_POINTER, struct entry, sha256, 0, 1024),
-	CYAML_FIELD_STRING_PTR("expires", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
-		struct entry, expires, 0, 64),
-	CYAML_FIELD_SEQUENCE(
-		"zones", CYAML_FLAG_POINTER, struct entry, zones, &text_value, 1, 1024),
-	CYAML_FIELD_SEQUENCE(
-		"verbs", CYAML_FLAG_POINTER, struct entry, verbs, &text_value, 1, VERBS),
-	CYAML_FIELD_END,
+static const struct yaml_key token_keys[] = {
+	{ "id", offsetof(struct credential, id), .text = read_id, .is_required = true },
+	{ "sha256", offsetof(struct credential, hash), .text = read_hash, .is_required = true },
+	{ "verbs", offsetof(struct credential, verbs), .value = read_verbs,
+		.is_required = true },
+	{ "zones", 0, .value = read_zones, .is_required = true },
+	{ "expires", offsetof(struct credential, expires_ms), .text = read_expires },
+	{ 0 },
 };
 
-static const cyaml_schema_value_t entry_value = {
-	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct entry, entry_fields),
-};
-
-static const cyaml_schema_field_t document_fields[] = {
-	CYAML_FIELD_SEQUENCE("tokens", CYAML_FLAG_POINTER, struct document, tokens,
-		&entry_value, 0, CREDENTIALS_MAX),
-	CYAML_FIELD_END,
-};
-
-static const cyaml_schema_value_t document_value = {
-	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct document, document_fields),
-};
-
-static int
-read_file(const char *path, char **out_text, size_t *out_len, struct reason *reason);
-static int check_file(int fd, size_t *out_len, struct reason *reason);
-static int read_document(
-	const char *text, size_t len, struct credentials *out, struct reason *reason);
-static int
-read_entry(const struct entry *entry, struct credential *out, struct reason *reason);
-static int read_hash(const char *text, uint8_t *out, struct reason *reason);
+static int check_file(const struct stat *info, struct reason *reason);
 static int read_verb(const char *text, unsigned *out, struct reason *reason);
-static int read_zone(const char *text, struct name_key *out, struct reason *reason);
 static int
-check_double(const struct credentials *credentials, size_t index, struct reason *reason);
-static void
-note_error(cyaml_log_t level, void *context, const char *format, va_list args);
+check_duplicate(const struct yaml_value *item, const struct credentials *credentials,
+	struct reason *reason);
 
 int
 credentials_read(const char *path, struct credentials **out, struct reason *reason)
 {
-	struct credentials *credentials = calloc(1, sizeof(*credentials));
-	char *text = NULL;
-	size_t len = 0;
-	int status;
+	struct credentials *credentials;
+	struct yaml *yaml;
+	struct yaml_value root;
+	int status = yaml_open(path, CREDENTIALS_FILE_MAX, check_file, &yaml, reason);
 
-	if (!credentials)
-		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
-	status = read_file(path, &text, &len, reason);
-	if (!status)
-		status = read_document(text, len, credentials, reason);
-	free(text);
+	if (status)
+		return status;
+	root = yaml_root(yaml);
+	credentials = calloc(1, sizeof(*credentials));
+	if (credentials)
+		status = yaml_read_mapping(&root, root_keys, credentials, reason);
+	else
+		status = reason_set(reason, STATUS_NO_MEMORY, "out of memory");
 	if (status) {
+		yaml_blame(yaml, status, reason);
 		credentials_free(credentials);
-		return reason_prefix(reason, status, "%s", path);
+	} else {
+		*out = credentials;
 	}
-	*out = credentials;
-	return 0;
+	yaml_close(yaml);
+	return status;
 }
 
 void
@@ -139,157 +112,66 @@ credentials_verb_name(enum credentials_verb verb)
 }
 
 static int
-read_file(const char *path, char **out_text, size_t *out_len, struct reason *reason)
+check_file(const struct stat *info, struct reason *reason)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	char *text = NULL;
-	size_t len = 0, done = 0;
-	int status;
-
-	if (fd < 0)
-		return reason_set(reason, errno == ENOENT ? STATUS_NOT_FOUND : STATUS_IO,
-			"%s", strerror(errno));
-	status = check_file(fd, &len, reason);
-	if (!status) {
-		text = malloc(len + 1);
-		if (!text)
-			status = reason_set(reason, STATUS_NO_MEMORY, "out of memory");
-	}
-	while (!status && done < len) {
-		ssize_t got = read(fd, text + done, len - done);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			status = reason_set(reason, STATUS_IO, "cannot be read: %s",
-				got < 0 ? strerror(errno) : "it became shorter");
-		else
-			done += (size_t)got;
-	}
-	close(fd);
-	if (status) {
-		free(text);
-		return status;
-	}
-	*out_text = text;
-	*out_len = len;
-	return 0;
-}
-
-static int
-check_file(int fd, size_t *out_len, struct reason *reason)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) != 0)
-		return reason_set(reason, STATUS_IO, "%s", strerror(errno));
-	if (!S_ISREG(st.st_mode))
-		return reason_set(reason, STATUS_INVALID, "is no regular file");
-	if (st.st_mode & 07)
+	if (info->st_mode & 07)
 		return reason_set(reason, STATUS_INVALID,
 			"is open to every user (mode %04o): chmod 0640 it",
-			(unsigned)st.st_mode & 07777);
-	if (st.st_uid != 0 && st.st_uid != geteuid())
+			(unsigned)info->st_mode & 07777);
+	if (info->st_uid != 0 && info->st_uid != geteuid())
 		return reason_set(reason, STATUS_INVALID,
 			"belongs to user %u: root or livezoned's own user must own it",
-			(unsigned)st.st_uid);
-	if (st.st_size > CREDENTIALS_FILE_MAX)
-		return reason_set(reason, STATUS_TOO_LARGE, "is longer than %d bytes",
-			CREDENTIALS_FILE_MAX);
-	*out_len = (size_t)st.st_size;
+			(unsigned)info->st_uid);
 	return 0;
 }
 
-/* libcyaml does not tell a libyaml that lacks memory from one that found a fault. */
 static int
-status_from_cyaml(cyaml_err_t error, const char *text, size_t len)
+read_tokens(const struct yaml_value *list, const struct yaml_key *key, void *out,
+	struct reason *reason)
 {
-	bool is_empty;
-	int line;
+	struct credentials *credentials = out;
+	struct yaml_value item = { 0 };
+	size_t count;
+	int status = yaml_read_list(list, 0, CREDENTIALS_MAX, &count, reason);
 
-	if (error == CYAML_ERR_OOM || error == CYAML_ERR_LIBYAML_PARSER_INIT)
-		return STATUS_NO_MEMORY;
-	if (error == CYAML_ERR_LIBYAML_PARSER
-		&& yaml_place_check(text, len, &is_empty, &line, NULL) != STATUS_INVALID)
-		return STATUS_NO_MEMORY;
-	return STATUS_INVALID;
-}
-
-static int
-read_document(
-	const char *text, size_t len, struct credentials *out, struct reason *reason)
-{
-	struct reason first = { "" };
-	const cyaml_config_t config = {
-		.log_fn = note_error,
-		.log_ctx = &first,
-		.mem_fn = cyaml_mem,
-		.log_level = CYAML_LOG_ERROR,
-		.flags = CYAML_CFG_NO_ALIAS,
-	};
-	struct document *document = NULL;
-	cyaml_err_t error = cyaml_load_data((const uint8_t *)text, len, &config,
-		&document_value, (cyaml_data_t **)&document, NULL);
-	int status = 0;
-
-	if (error != CYAML_OK)
-		return reason_set(reason, status_from_cyaml(error, text, len), "%s",
-			first.text[0] ? first.text : cyaml_strerror(error));
-	if (!document)
-		return reason_set(
-			reason, STATUS_INVALID, "is empty: \"tokens:\" is needed");
-	out->credential = calloc(document->tokens_count + 1, sizeof(*out->credential));
-	if (!out->credential)
-		status = reason_set(reason, STATUS_NO_MEMORY, "out of memory");
-	for (unsigned i = 0; !status && i < document->tokens_count; i++) {
-		out->count = i + 1;
-		status = read_entry(&document->tokens[i], &out->credential[i], reason);
+	(void)key;
+	if (status)
+		return status;
+	credentials->credential = calloc(count + 1, sizeof(*credentials->credential));
+	if (!credentials->credential)
+		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+	while (!status && yaml_next(list, &item)) {
+		status = yaml_read_mapping(&item, token_keys,
+			&credentials->credential[credentials->count++], reason);
 		if (!status)
-			status = check_double(out, i, reason);
-		if (status)
-			reason_prefix(reason, status, "tokens[%u]", i);
+			status = check_duplicate(&item, credentials, reason);
 	}
-	cyaml_free(&config, &document_value, document, 0);
 	return status;
 }
 
 static int
-read_entry(const struct entry *entry, struct credential *out, struct reason *reason)
+read_id(const char *text, const struct yaml_key *key, void *out, struct reason *reason)
 {
-	int status = read_hash(entry->sha256, out->hash, reason);
+	char *id;
 
-	if (status)
-		return reason_prefix(reason, status, "sha256");
-	for (unsigned i = 0; i < entry->verbs_count; i++) {
-		status = read_verb(entry->verbs[i], &out->verbs, reason);
-		if (status)
-			return reason_prefix(reason, status, "verbs[%u]", i);
-	}
-	if (entry->expires) {
-		status = duration_read_time(entry->expires, &out->expires_ms, reason);
-		if (status)
-			return reason_prefix(reason, status, "expires");
-		if (out->expires_ms == 0)
-			out->expires_ms = 1; /* 1970 is no "never" */
-	}
-	out->id = strdup(entry->id);
-	out->zone = calloc(entry->zones_count, sizeof(*out->zone));
-	if (!out->id || !out->zone)
+	(void)key;
+	if (!*text || strlen(text) > CREDENTIALS_ID_MAX)
+		return reason_set(reason, STATUS_INVALID, "needs 1 to %d characters",
+			CREDENTIALS_ID_MAX);
+	id = strdup(text);
+	if (!id)
 		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
-	for (unsigned i = 0; i < entry->zones_count; i++) {
-		status = read_zone(entry->zones[i], &out->zone[i], reason);
-		if (status)
-			return reason_prefix(reason, status, "zones[%u]", i);
-		out->zone_count = i + 1;
-	}
+	*(char **)out = id;
 	return 0;
 }
 
 static int
-read_hash(const char *text, uint8_t *out, struct reason *reason)
+read_hash(const char *text, const struct yaml_key *key, void *out, struct reason *reason)
 {
 	static const char digits[] = "0123456789abcdef";
+	uint8_t *hash = out;
 
+	(void)key;
 	if (strlen(text) != 2 * CREDENTIALS_HASH_SIZE
 		|| strspn(text, "0123456789abcdefABCDEF") != 2 * CREDENTIALS_HASH_SIZE)
 		return reason_set(reason, STATUS_INVALID,
@@ -299,9 +181,40 @@ read_hash(const char *text, uint8_t *out, struct reason *reason)
 		long high = strchr(digits, text[2 * i] | 0x20) - digits;
 		long low = strchr(digits, text[2 * i + 1] | 0x20) - digits;
 
-		out[i] = (uint8_t)(high * 16 + low);
+		hash[i] = (uint8_t)(high * 16 + low);
 	}
 	return 0;
+}
+
+static int
+read_expires(const char *text, const struct yaml_key *key, void *out, struct reason *reason)
+{
+	uint64_t *expires_ms = out;
+	int status = duration_read_time(text, expires_ms, reason);
+
+	(void)key;
+	if (!status && *expires_ms == 0)
+		*expires_ms = 1; /* 1970 does not mean "never" */
+	return status;
+}
+
+static int
+read_verbs(const struct yaml_value *list, const struct yaml_key *key, void *out,
+	struct reason *reason)
+{
+	struct yaml_value item = { 0 };
+	size_t count;
+	int status = yaml_read_list(list, 1, VERBS, &count, reason);
+
+	(void)key;
+	while (!status && yaml_next(list, &item)) {
+		const char *text;
+
+		status = yaml_read_text(&item, &text, reason);
+		if (!status)
+			status = read_verb(text, out, reason);
+	}
+	return status;
 }
 
 static int
@@ -314,56 +227,58 @@ read_verb(const char *text, unsigned *out, struct reason *reason)
 		return 0;
 	}
 	return reason_set(reason, STATUS_INVALID,
-		"\"%.40s\" is none of read, write, redirect, admin", text);
+		"\"%.40s\": needs one of read, write, redirect, admin", text);
 }
 
 static int
-read_zone(const char *text, struct name_key *out, struct reason *reason)
+read_zones(const struct yaml_value *list, const struct yaml_key *key, void *out,
+	struct reason *reason)
 {
-	struct name name;
-	int status = presentation_read_name(text, &name, reason);
+	struct credential *credential = out;
+	struct yaml_value item = { 0 };
+	size_t count;
+	int status = yaml_read_list(list, 1, ZONES_MAX, &count, reason);
 
-	if (!status)
-		name_to_key(name.wire, out);
+	(void)key;
+	if (status)
+		return status;
+	credential->zone = calloc(count, sizeof(*credential->zone));
+	if (!credential->zone)
+		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+	while (!status && yaml_next(list, &item)) {
+		struct name name;
+		const char *text;
+
+		status = yaml_read_text(&item, &text, reason);
+		if (!status)
+			status = presentation_read_name(text, &name, reason);
+		if (!status)
+			name_to_key(name.wire, &credential->zone[credential->zone_count++]);
+	}
 	return status;
 }
 
 static int
-check_double(const struct credentials *credentials, size_t index, struct reason *reason)
+check_duplicate(const struct yaml_value *item, const struct credentials *credentials,
+	struct reason *reason)
 {
+	size_t index = credentials->count - 1;
 	const struct credential *last = &credentials->credential[index];
+	struct yaml_value ignored;
 
 	for (size_t i = 0; i < index; i++) {
 		const struct credential *other = &credentials->credential[i];
 
-		if (strcmp(other->id, last->id) == 0)
+		if (strcmp(other->id, last->id) == 0) {
+			yaml_find(item, "id", &ignored);
 			return reason_set(reason, STATUS_INVALID,
-				"id \"%s\" is that of tokens[%zu]", last->id, i);
-		if (memcmp(other->hash, last->hash, CREDENTIALS_HASH_SIZE) == 0)
+				"\"%s\" is the id of tokens[%zu] already", last->id, i);
+		}
+		if (memcmp(other->hash, last->hash, CREDENTIALS_HASH_SIZE) == 0) {
+			yaml_find(item, "sha256", &ignored);
 			return reason_set(reason, STATUS_INVALID,
-				"the token is that of tokens[%zu]", i);
+				"the same token as that of tokens[%zu]", i);
+		}
 	}
 	return 0;
-}
-
-/* libcyaml tells the fault first, then where it was, from inside out; the first two lines
- * have what a person needs. */
-static void
-note_error(cyaml_log_t level, void *context, const char *format, va_list args)
-{
-	struct reason *reason = context;
-	char line[256];
-	size_t used = strlen(reason->text);
-	size_t len;
-
-	(void)level;
-	vsnprintf(line, sizeof(line), format, args);
-	len = strcspn(line, "\n");
-	line[len] = '\0';
-	if (used == 0)
-		snprintf(reason->text, sizeof(reason->text), "%s",
-			strncmp(line, "Load: ", 6) == 0 ? line + 6 : line);
-	else if (strstr(line, "in ") && !strstr(reason->text, " in "))
-		snprintf(reason->text + used, sizeof(reason->text) - used, " %s",
-			strstr(line, "in "));
 }

@@ -48,8 +48,8 @@ struct credentials {
 };
 
 /* Reads and checks the file: regular, not for others to read or write, unknown keys
- * refused. The reason has the file and the place ("tokens[2].expires: ..."). On success
- * *out is the caller's. */
+ * refused. Reason: "<file>:<line>:<column>: tokens[2].expires: ...". On success *out is the
+ * caller's. */
 int credentials_read(const char *path, struct credentials **out, struct reason *reason);
 
 /* NULL is allowed. */

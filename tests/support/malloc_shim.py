@@ -19,7 +19,7 @@ _FORM = "=4Q"  # struct control: calls, from, until, failed
 _NEVER = (1 << 63) - 1
 
 # What only the module brings into Unbound.
-MODULE_LIBRARIES = ("livezone.so", "liblmdb", "libyaml", "libcyaml", "libldns", "libpcre2", "libisal")
+MODULE_LIBRARIES = ("livezone.so", "liblmdb", "libyaml", "libldns", "libpcre2", "libisal")
 
 
 class MallocShim:

@@ -16,7 +16,6 @@
 #include "lib/config/config.h"
 #include "lib/dns/presentation.h"
 #include "lib/base/status.h"
-#include "lib/config/yaml_place.h"
 
 #define COUNT(rows) (sizeof(rows) / sizeof(*(rows)))
 
@@ -235,108 +234,108 @@ bad_files_are_refused_with_line_and_key(void **state)
 		const char *text;
 		const char *reason; /* what follows "<file>:" */
 	} rows[] = {
-		{ "a: [b\n", "2: not YAML: " },
-		{ "store: {state: /a\n", "2: not YAML: " },
-		{ "\tstore:\n", "1: not YAML: " },
-		{ "store: /a\n", "1: store: Expecting MAPPING" },
-		{ "- a\n", "1: needs keys" },
-		{ "a\n", "1: needs keys" },
-		{ "store: {}\n---\nstore: {}\n", "2: a second document" },
-		{ "store: &x {}\napi: *x\n", "2: an alias" },
-		{ "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", "1: needs keys" },
-		{ "a: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", "1: too deeply nested" },
-		{ "x: 1\n", "1: x: unknown key" },
-		{ "\nstore:\n  state: /a\n  foo: b\n", "4: store.foo: unknown key" },
-		{ "api:\n  insecure: true\n", "2: api.insecure: unknown key" },
+		{ "a: [b\n", "2:1: not YAML: " },
+		{ "store: {state: /a\n", "2:1: not YAML: " },
+		{ "\tstore:\n", "1:1: not YAML: " },
+		{ "store: /a\n", "1:1: store: needs keys and values below it" },
+		{ "- a\n", "1:1: needs keys" },
+		{ "a\n", "1:1: needs keys" },
+		{ "store: {}\n---\nstore: {}\n", "2:1: a second document" },
+		{ "store: &x {}\napi: *x\n", "2:6: an alias" },
+		{ "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", "1:1: needs keys" },
+		{ "a: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", "1:19: too deeply nested" },
+		{ "x: 1\n", "1:1: x: unknown key" },
+		{ "\nstore:\n  state: /a\n  foo: b\n", "4:3: store.foo: unknown key" },
+		{ "api:\n  insecure: true\n", "2:3: api.insecure: unknown key" },
 		{ "zones:\n  - name: a\n    ttl: 5\n  - nam: b\n",
-			"4: zones[1].nam: unknown key" },
-		{ "zones:\n  - ttl: 5\n", "2: zones[0]: the key \"name\" is missing" },
-		{ "store:\n  state: /a\n  state: /b\n", "2: store.state: Mapping field already" },
-		{ "zones:\n  - name: [a]\n", "2: zones[0].name: Expecting STRING" },
-		{ "zones:\n  a: b\n", "1: zones: Expecting SEQUENCE" },
-		{ "store:\n\n  state: a/b\n", "3: store.state: \"a/b\": needs a path" },
-		{ "store:\n  serve:\n", "2: store.serve: \"\": needs a path" },
-		{ "store:\n  state: /a\n  serve: /a/\n", "3: store.serve: state and serve" },
-		{ "store:\n  size-limit: 1GB\n", "2: store.size-limit: \"1GB\": needs bytes or" },
-		{ "store:\n  size-limit: 4096\n", "2: store.size-limit: \"4096\": needs a size" },
+			"4:5: zones[1].nam: unknown key" },
+		{ "zones:\n  - ttl: 5\n", "2:5: zones[0]: the key \"name\" is missing" },
+		{ "store:\n  state: /a\n  state: /b\n", "3:3: store.state: duplicate key" },
+		{ "zones:\n  - name: [a]\n", "2:5: zones[0].name: needs a single value, not" },
+		{ "zones:\n  a: b\n", "1:1: zones: needs a list" },
+		{ "store:\n\n  state: a/b\n", "3:3: store.state: \"a/b\": needs a path" },
+		{ "store:\n  serve:\n", "2:3: store.serve: \"\": needs a path" },
+		{ "store:\n  state: /a\n  serve: /a/\n", "3:3: store.serve: state and serve" },
+		{ "store:\n  size-limit: 1GB\n", "2:3: store.size-limit: \"1GB\": needs bytes or" },
+		{ "store:\n  size-limit: 4096\n", "2:3: store.size-limit: \"4096\": needs a size" },
 		{ "store:\n  size-limit: 65GiB\n", /* more than a reader maps */
-			"2: store.size-limit: \"65GiB\": needs a size from 1MiB to 64GiB" },
-		{ "store:\n  size-limit: 99999999999999999999\n", "2: store.size-limit: " },
-		{ "store:\n  size-limit: -1\n", "2: store.size-limit: " },
-		{ "store:\n  snapshot-limit: GiB\n", "2: store.snapshot-limit: " },
+			"2:3: store.size-limit: \"65GiB\": needs a size from 1MiB to 64GiB" },
+		{ "store:\n  size-limit: 99999999999999999999\n", "2:3: store.size-limit: " },
+		{ "store:\n  size-limit: -1\n", "2:3: store.size-limit: " },
+		{ "store:\n  snapshot-limit: GiB\n", "2:3: store.snapshot-limit: " },
 		{ "store:\n  allow-network-filesystem: 1\n",
-			"2: store.allow-network-filesystem: \"1\": needs one of false, true" },
-		{ "backup:\n  directory: b\n", "2: backup.directory: \"b\": needs a path" },
-		{ "backup:\n  interval: 500ms\n", "2: backup.interval: \"500ms\": needs a" },
-		{ "backup:\n  interval: 367d\n", "2: backup.interval: \"367d\": needs a" },
-		{ "backup:\n  interval: never\n", "2: backup.interval: " },
-		{ "backup:\n  interval: 1h\n  count: 0\n", "3: backup.count: \"0\": needs a" },
-		{ "backup:\n  count: 10001\n", "2: backup.count: " },
-		{ "backup:\n  count: 1h\n", "2: backup.count: " },
-		{ "backup:\n  keep: 3\n", "2: backup.keep: unknown key" },
-		{ "api:\n  unix: api.sock\n", "2: api.unix: \"api.sock\": needs a path" },
+			"2:3: store.allow-network-filesystem: \"1\": needs one of false, true" },
+		{ "backup:\n  directory: b\n", "2:3: backup.directory: \"b\": needs a path" },
+		{ "backup:\n  interval: 500ms\n", "2:3: backup.interval: \"500ms\": needs a" },
+		{ "backup:\n  interval: 367d\n", "2:3: backup.interval: \"367d\": needs a" },
+		{ "backup:\n  interval: never\n", "2:3: backup.interval: " },
+		{ "backup:\n  interval: 1h\n  count: 0\n", "3:3: backup.count: \"0\": needs a" },
+		{ "backup:\n  count: 10001\n", "2:3: backup.count: " },
+		{ "backup:\n  count: 1h\n", "2:3: backup.count: " },
+		{ "backup:\n  keep: 3\n", "2:3: backup.keep: unknown key" },
+		{ "api:\n  unix: api.sock\n", "2:3: api.unix: \"api.sock\": needs a path" },
 		{ "api:\n  unix: /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 		  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n",
-			"2: api.unix: the path is longer than 107 bytes" },
-		{ "api:\n  allow-users:\n    - root\n    - ''\n", "4: api.allow-users[1]: needs" },
-		{ "api:\n  tcp: 127.0.0.1:5380\n", "2: api.tcp: needs api.tokens" },
-		{ "api:\n  tcp: 127.0.0.1\n", "2: api.tcp: \"127.0.0.1\": needs an address" },
-		{ "api:\n  tcp: localhost:1\n", "2: api.tcp: \"localhost:1\": needs an address" },
-		{ "api:\n  tcp: ::1:1\n", "2: api.tcp: \"::1:1\": needs an address" },
-		{ "api:\n  tcp: 127.0.0.1:65536\n", "2: api.tcp: " },
-		{ "api:\n  tcp: 127.0.0.1:-1\n", "2: api.tcp: " },
+			"2:3: api.unix: the path is longer than 107 bytes" },
+		{ "api:\n  allow-users:\n    - root\n    - ''\n", "4:7: api.allow-users[1]: needs" },
+		{ "api:\n  tcp: 127.0.0.1:5380\n", "2:3: api.tcp: needs api.tokens" },
+		{ "api:\n  tcp: 127.0.0.1\n", "2:3: api.tcp: \"127.0.0.1\": needs an address" },
+		{ "api:\n  tcp: localhost:1\n", "2:3: api.tcp: \"localhost:1\": needs an address" },
+		{ "api:\n  tcp: ::1:1\n", "2:3: api.tcp: \"::1:1\": needs an address" },
+		{ "api:\n  tcp: 127.0.0.1:65536\n", "2:3: api.tcp: " },
+		{ "api:\n  tcp: 127.0.0.1:-1\n", "2:3: api.tcp: " },
 		{ "api:\n  tcp: 10.0.0.1:53\n  insecure-no-auth: true\n",
-			"3: api.insecure-no-auth: is for loopback" },
+			"3:3: api.insecure-no-auth: is for loopback" },
 		{ "api:\n  insecure-no-auth: maybe\n",
-			"2: api.insecure-no-auth: \"maybe\": needs one of false, true" },
-		{ "api:\n  tokens: x\n", "2: api.tokens: \"x\": needs a path" },
-		{ "zones:\n  - name: a..b\n", "2: zones[0].name: name \"a..b\"" },
-		{ "zones:\n  - name: .\n", "2: zones[0].name: the root" },
-		{ "zones:\n  - name: \"\\0a\"\n", "2: zones[0].name: " },
+			"2:3: api.insecure-no-auth: \"maybe\": needs one of false, true" },
+		{ "api:\n  tokens: x\n", "2:3: api.tokens: \"x\": needs a path" },
+		{ "zones:\n  - name: a..b\n", "2:5: zones[0].name: name \"a..b\"" },
+		{ "zones:\n  - name: .\n", "2:5: zones[0].name: the root" },
+		{ "zones:\n  - name: \"\\0a\"\n", "2:5: zones[0].name: " },
 		{ "zones:\n  - name: a\n  - name: b\n  - name: A.\n",
-			"4: zones[2].name: zone \"A.\" is there already, as zones[0]" },
-		{ "zones:\n  - name: a\n    ttl: 86401\n", "3: zones[0].ttl: \"86401\": needs" },
-		{ "zones:\n  - name: a\n    ttl: -1\n", "3: zones[0].ttl: \"-1\": needs" },
-		{ "zones:\n  - name: a\n    ttl: 500ms\n", "3: zones[0].ttl: \"500ms\": needs" },
-		{ "zones:\n  - name: a\n    negative-ttl:\n", "3: zones[0].negative-ttl: \"\"" },
+			"4:5: zones[2].name: zone \"A.\" is there already, as zones[0]" },
+		{ "zones:\n  - name: a\n    ttl: 86401\n", "3:5: zones[0].ttl: \"86401\": needs" },
+		{ "zones:\n  - name: a\n    ttl: -1\n", "3:5: zones[0].ttl: \"-1\": needs" },
+		{ "zones:\n  - name: a\n    ttl: 500ms\n", "3:5: zones[0].ttl: \"500ms\": needs" },
+		{ "zones:\n  - name: a\n    negative-ttl:\n", "3:5: zones[0].negative-ttl: \"\"" },
 		{ "zones:\n  - name: a\n    on-miss: NXDOMAIN\n",
-			"3: zones[0].on-miss: \"NXDOMAIN\": needs one of nxdomain, recurse, "
+			"3:5: zones[0].on-miss: \"NXDOMAIN\": needs one of nxdomain, recurse, "
 			"refuse" },
-		{ "zones:\n  - name: a\n    on-failure: x\n", "3: zones[0].on-failure: " },
+		{ "zones:\n  - name: a\n    on-failure: x\n", "3:5: zones[0].on-failure: " },
 		{ "zones:\n  - name: a\n    rules: [{match: (, type: A, rdata: 10.0.0.1}]\n",
-			"3: zones[0].rules[0].match: at character 2: " },
+			"3:14: zones[0].rules[0].match: at character 2: " },
 		{ "zones:\n  - name: a\n    rules:\n    - match: x\n      type: A\n"
 		  "      rdata: ${n}\n",
-			"6: zones[0].rules[0].rdata: " },
+			"6:7: zones[0].rules[0].rdata: " },
 		{ "zones:\n  - name: a\n    rules: [{match: x, type: A, rdata: 10.0.0.1, ttl: x}]\n",
-			"3: zones[0].rules[0].ttl: " },
+			"3:50: zones[0].rules[0].ttl: " },
 		{ "zones:\n  - name: a\n    rules: [{match: x, type: A}]\n",
-			"3: zones[0].rules[0]: the key \"rdata\" is missing" },
-		{ "zones:\n  - name: a\n    any: all\n", "3: zones[0].any: " },
-		{ "zones:\n  - name: a\n    delegation: x\n", "3: zones[0].delegation: " },
-		{ "zones:\n  - name: a\n    soa-serial: 1\n", "3: zones[0].soa-serial: " },
-		{ "zones:\n  - name: a\n    stale: 24\n", "3: zones[0].stale: \"24\": needs" },
-		{ "zones:\n  - name: a\n    stale: 9999d\n", "3: zones[0].stale: " },
-		{ "zones:\n  - name: a\n    ns: [b, \"c d\"]\n", "3: zones[0].ns[1]: name" },
+			"3:13: zones[0].rules[0]: the key \"rdata\" is missing" },
+		{ "zones:\n  - name: a\n    any: all\n", "3:5: zones[0].any: " },
+		{ "zones:\n  - name: a\n    delegation: x\n", "3:5: zones[0].delegation: " },
+		{ "zones:\n  - name: a\n    soa-serial: 1\n", "3:5: zones[0].soa-serial: " },
+		{ "zones:\n  - name: a\n    stale: 24\n", "3:5: zones[0].stale: \"24\": needs" },
+		{ "zones:\n  - name: a\n    stale: 9999d\n", "3:5: zones[0].stale: " },
+		{ "zones:\n  - name: a\n    ns: [b, \"c d\"]\n", "3:13: zones[0].ns[1]: name" },
 		{ "zones:\n  - name: a\n    ns:\n      - b\n      - B.\n",
-			"5: zones[0].ns[1]: \"B.\" is there twice" },
-		{ "zones:\n  - name: a\n    contact: '@b'\n", "3: zones[0].contact: " },
-		{ "zones:\n  - name: a\n    fallback: x\n", "3: zones[0].fallback: Expecting" },
+			"5:9: zones[0].ns[1]: \"B.\" is there twice" },
+		{ "zones:\n  - name: a\n    contact: '@b'\n", "3:5: zones[0].contact: " },
+		{ "zones:\n  - name: a\n    fallback: x\n", "3:5: zones[0].fallback: needs a list" },
 		{ "zones:\n  - name: b\n  - name: a\n    fallback:\n      - x.a. 5 IN A 1.1.1\n",
-			"5: zones[1].fallback[0]: A: \"1.1.1\": needs one IPv4" },
+			"5:9: zones[1].fallback[0]: A: \"1.1.1\": needs one IPv4" },
 		{ "zones:\n  - name: a\n    fallback:\n      - x.a. 5 IN A 1.1.1.1\n"
 		  "      - x.b. 5 IN A 1.1.1.1\n",
-			"5: zones[0].fallback[1]: \"x.b.\" lies outside the zone" },
+			"5:9: zones[0].fallback[1]: \"x.b.\" lies outside the zone" },
 		{ "zones:\n  - name: a\n    fallback: [\"x.a. 86401 IN A 1.1.1.1\"]\n",
-			"3: zones[0].fallback[0]: TTL 86401: needs 0 to 86400" },
+			"3:16: zones[0].fallback[0]: TTL 86401: needs 0 to 86400" },
 		{ "zones:\n  - name: a\n    fallback: [\"x.a. IN A 1.1.1.1\"]\n",
-			"3: zones[0].fallback[0]: a TTL is missing" },
+			"3:16: zones[0].fallback[0]: a TTL is missing" },
 		{ "zones:\n  - name: a\n    fallback: [x.a. 5 A 1.1.1.1, x.a. 6 A 1.1.1.2]\n",
-			"3: zones[0].fallback[1]: TTL 6, and the same name and type has 5" },
+			"3:34: zones[0].fallback[1]: TTL 6, and the same name and type has 5" },
 		{ "zones:\n  - name: a\n    fallback: [x.a. 5 A 1.1.1.1, x.a. 5 CNAME b.]\n",
-			"3: zones[0].fallback[1]: a CNAME and other data" },
+			"3:34: zones[0].fallback[1]: a CNAME and other data" },
 		{ "zones:\n  - name: a\n    fallback: [x.a. 5 CNAME c., x.a. 5 CNAME b.]\n",
-			"3: zones[0].fallback[1]: only one record" },
+			"3:33: zones[0].fallback[1]: only one record" },
 	};
 
 	(void)state;
@@ -452,26 +451,6 @@ the_path_comes_from_argument_environment_or_build(void **state)
 	assert_non_null(strstr(config_path(NULL), "livezone.yaml"));
 }
 
-static void
-places_are_found(void **state)
-{
-	static const char text[] =
-		"a: 1\nb:\n  - x\n  - y: 2\n    z:\n      - 3\n      - 4\n'c d': {e: [5,\n 6]}\n";
-	static const struct {
-		const char *path;
-		int line;
-	} rows[] = {
-		{ "a", 1 }, { "b", 2 }, { "b[0]", 3 }, { "b[1]", 4 }, { "b[1].y", 4 },
-		{ "b[1].z", 5 }, { "b[1].z[1]", 7 }, { "c d.e[0]", 8 }, { "c d.e[1]", 9 },
-		{ "b[1].nothing", 4 }, { "b[7]", 2 }, { "nothing", 0 }, { "", 0 },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < COUNT(rows); i++)
-		assert_int_equal(yaml_place_find(text, strlen(text), rows[i].path),
-			rows[i].line);
-}
-
 int
 main(void)
 {
@@ -486,7 +465,6 @@ main(void)
 		cmocka_unit_test(what_is_not_a_safe_file_is_refused),
 		cmocka_unit_test(the_example_is_good),
 		cmocka_unit_test(the_path_comes_from_argument_environment_or_build),
-		cmocka_unit_test(places_are_found),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

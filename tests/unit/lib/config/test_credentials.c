@@ -35,21 +35,21 @@ static const struct {
 		"more" },
 	{ "tokens:\n - {id: a, zones: [a.test], verbs: [read]}\n", "sha256" },
 	{ "tokens:\n - {id: a, sha256: abc, zones: [a.test], verbs: [read]}\n",
-		"tokens[0]: sha256: 64" },
+		":2:12: tokens[0].sha256: 64" },
 	{ "tokens:\n - {id: a, sha256: " HASH ", zones: [a..test], verbs: [read]}\n",
-		"tokens[0]: zones[0]: " },
+		"tokens[0].zones[0]: " },
 	{ "tokens:\n - {id: a, sha256: " HASH ", zones: [a.test], verbs: [read, fly]}\n",
-		"tokens[0]: verbs[1]: \"fly\"" },
+		"tokens[0].verbs[1]: \"fly\"" },
 	{ "tokens:\n - {id: a, sha256: " HASH ", zones: [], verbs: [read]}\n", "" },
 	{ "tokens:\n - {id: a, sha256: " HASH ", zones: [a.test], verbs: [read],"
 	  " expires: soon}\n",
-		"tokens[0]: expires: bad time" },
+		"tokens[0].expires: bad time" },
 	{ "tokens:\n - {id: a, sha256: " HASH ", zones: [a.test], verbs: [read]}\n"
 	  " - {id: a, sha256: " OTHER ", zones: [a.test], verbs: [read]}\n",
-		"tokens[1]: id \"a\"" },
+		"tokens[1].id: \"a\" is the id of" },
 	{ "tokens:\n - {id: a, sha256: " HASH ", zones: [a.test], verbs: [read]}\n"
 	  " - {id: b, sha256: " HASH ", zones: [a.test], verbs: [read]}\n",
-		"tokens[1]: the token" },
+		"tokens[1].sha256: the same token" },
 	{ "tokens:\n - &a {id: a, sha256: " HASH
 	  ", zones: [a.test], verbs: [read]}\n - *a\n",
 		"" },
@@ -134,7 +134,7 @@ test_a_file_open_to_every_user_is_refused(void **state)
 }
 
 static void
-test_what_is_no_file_is_refused(void **state)
+test_what_is_not_a_file_is_refused(void **state)
 {
 	struct credentials *credentials = NULL;
 	struct reason reason;
@@ -144,7 +144,7 @@ test_what_is_no_file_is_refused(void **state)
 		STATUS_NOT_FOUND);
 	assert_int_equal(
 		credentials_read("/dev/null", &credentials, &reason), STATUS_INVALID);
-	assert_non_null(strstr(reason.text, "no regular file"));
+	assert_non_null(strstr(reason.text, "not a regular file"));
 }
 
 static int
@@ -170,7 +170,7 @@ main(void)
 		cmocka_unit_test(test_files_are_read_whole_or_not_at_all),
 		cmocka_unit_test(test_a_row_comes_out_as_it_was_written),
 		cmocka_unit_test(test_a_file_open_to_every_user_is_refused),
-		cmocka_unit_test(test_what_is_no_file_is_refused),
+		cmocka_unit_test(test_what_is_not_a_file_is_refused),
 	};
 
 	return cmocka_run_group_tests_name("credentials", tests, make_file, remove_file);
