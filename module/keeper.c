@@ -342,12 +342,9 @@ follow_with_snapshot(struct keeper *keeper)
 	char line[REASON_MAX + 64];
 	int status;
 
-	if (live_is_refused(&keeper->live, &live))
-		status = snapshot_follow_unlocked(&keeper->snapshot, live.dir, &order, &why);
-	else if (live_is_readable(&keeper->live, &live))
-		status = snapshot_follow(&keeper->snapshot, &order, &why);
-	else
+	if (!live_is_readable(&keeper->live, &live))
 		return;
+	status = snapshot_follow(&keeper->snapshot, &order, &why);
 	if (status == STATUS_OK || atomic_load(&keeper->is_stopping))
 		return;
 	if (status == STATUS_CORRUPT && keeper->live.current)

@@ -13,7 +13,6 @@
 #include "lib/base/filesystem.h"
 #include "lib/serve/guard.h"
 #include "lib/base/status.h"
-#include "lib/serve/walk.h"
 #include "module/stats.h"
 
 /* So many stores may break in a row without a pause before the next is tried; then the
@@ -24,9 +23,6 @@
 /* A store that was replaced goes on as live for so long while the new one cannot be opened:
  * that may be a matter of a moment. */
 #define REPLACED_MS 1000
-/* At most 1 % of a processor's time is spent on checks. */
-#define CHECK_PAUSE_MS 700
-#define CHECK_PAUSE_TIMES 99
 
 /* For guard_run. */
 struct opening {
@@ -68,7 +64,6 @@ static void offer(const struct live_order *order, struct serve_reader *reader);
 static void claim_guarded(void *context);
 static void set_store(struct live *live, const struct live_order *order, const char *store,
 	const char *why);
-static void verify_guarded(void *context);
 static void read_meta_guarded(void *context);
 
 /* Is what the workers read still what lies in the directory? */
@@ -376,45 +371,17 @@ set_store(struct live *live, const struct live_order *order, const char *store,
 void
 live_check(struct live *live, const struct live_order *order)
 {
-	struct reading reading = { .reader = live->current };
-	uint64_t used = clock_read_ms(CLOCK_THREAD_CPUTIME_ID);
-	uint64_t nothing = 0;
-	char line[REASON_MAX + 64];
+	uint64_t inode;
 
-	if (clock_boot_ms() < live->next_check_ms || !live_is_readable(live, order)
+	if (!live_is_readable(live, order)
 		|| atomic_load(&order->workers->suspect) != serve_reader_id(live->current))
 		return;
-	/* before the check: what fails from now on asks for another one */
+	/* what fails from now on asks again */
 	atomic_store(&order->workers->suspect, 0);
-	/* a trip is told by the poison that it leaves */
-	if (run_guarded(order, live->current, &verify_guarded, &reading) == GUARD_NONE
-		&& reading.status == STATUS_CORRUPT) {
-		if (live->damaged_inode != serve_reader_inode(live->current)) {
-			snprintf(line, sizeof(line), "store is damaged: %s",
-				reading.why.text);
-			order->say(KEEPER_WARNING, line);
-		}
-		live_note_damage(live);
-	}
-	if (reading.status == STATUS_UNAVAILABLE) /* not read to its end: the question stands */
-		(void)atomic_compare_exchange_strong(&order->workers->suspect, &nothing,
-			serve_reader_id(live->current));
-	live->next_check_ms = clock_boot_ms() + CHECK_PAUSE_MS
-		+ CHECK_PAUSE_TIMES * (clock_read_ms(CLOCK_THREAD_CPUTIME_ID) - used);
-}
-
-static void
-verify_guarded(void *context)
-{
-	struct reading *reading = context;
-
-	reading->status = serve_walk_verify(reading->reader, &reading->meta, &reading->why);
-}
-
-bool
-live_is_refused(const struct live *live, const struct live_order *order)
-{
-	return !live->current && strcmp(order->report->store, "refused") == 0;
+	inode = serve_reader_inode(live->current);
+	if (live->damaged_inode != inode)
+		order->say(KEEPER_WARNING, "store is damaged: a value fails its checks");
+	live_note_damage(live);
 }
 
 bool

@@ -39,7 +39,6 @@ struct live {
 	bool was_switched;      /* by the last look */
 	bool has_news;          /* for livezoned, at once; the keeper clears it */
 	uint64_t damaged_inode; /* what livezoned is asked to build anew; 0: nothing */
-	uint64_t next_check_ms; /* not read as a whole before */
 	uint64_t replaced_ms;   /* since then current is not what lies there; 0: it is */
 	struct live_retired retired[LIVE_RETIRED_MAX];
 	struct warning warning;
@@ -63,12 +62,8 @@ struct live_order {
 /* Is what the workers read still what lies in the directory? Opens, switches, withdraws. */
 void live_look(struct live *live, const struct live_order *order);
 
-/* Reads all of the store when a worker found it to fail for a name, or it differs from its
- * copy, at most 1 % of a processor's time. Damage is written down in damaged_inode. */
+/* Writes it down in damaged_inode when a worker found that a value fails its checks. */
 void live_check(struct live *live, const struct live_order *order);
-
-/* Is there a store that may not be opened, so that nothing can be read with its locks? */
-bool live_is_refused(const struct live *live, const struct live_order *order);
 
 /* May current be read by the keeper? */
 bool live_is_readable(const struct live *live, const struct live_order *order);

@@ -12,19 +12,16 @@
 #include "lib/serve/guard.h"
 #include "lib/base/status.h"
 #include "lib/serve/copy.h"
-#include "lib/serve/walk.h"
 #include "module/stats.h"
 
 /* With the keeper's looks in between: at least once a second while the store changes. */
 #define PAUSE_MS 700
 /* At most 1 % of a processor's time is spent on copies. */
 #define PAUSE_TIMES 99
-#define UNLIKE_MAX 3
 
 /* For guard_run. */
 struct work {
 	const struct snapshot_order *order;
-	const char *dir; /* without a reader */
 	struct serve_reader *copy; /* that the call is about */
 	struct serve_copy made;
 	uint64_t txn_id;
@@ -34,14 +31,11 @@ struct work {
 };
 
 static bool may_follow(struct snapshot *snapshot, const struct snapshot_order *order);
-static int compare(struct snapshot *snapshot, const struct snapshot_order *order,
-	struct reason *reason);
 static int renew(struct snapshot *snapshot, struct work *work);
 static int adopt(struct snapshot *snapshot, struct work *work);
 static enum guard_trip run(const struct work *work, guard_fn fn);
 static void read_txn_id(void *context);
 static void make(void *context);
-static void make_unlocked(void *context);
 static void verify(void *context);
 static void claim(void *context);
 static void free_copy(void *context);
@@ -71,8 +65,8 @@ snapshot_follow(struct snapshot *snapshot, const struct snapshot_order *order,
 {
 	struct work work = { .order = order, .reason = reason, .copy = snapshot->current };
 	uint64_t now = clock_boot_ms(), used = clock_read_ms(CLOCK_THREAD_CPUTIME_ID);
-	int status = STATUS_OK;
 	enum guard_trip trip;
+	int status;
 
 	if (!may_follow(snapshot, order))
 		return STATUS_OK;
@@ -86,52 +80,17 @@ snapshot_follow(struct snapshot *snapshot, const struct snapshot_order *order,
 			: reason_set(reason, STATUS_CORRUPT, "serve has no last commit");
 	if (snapshot->source == serve_reader_id(order->live)
 		&& snapshot->txn_id == work.txn_id) {
-		if (!snapshot->is_equal)
-			return STATUS_OK;
-		atomic_store(&order->workers->snapshot_ms, now);
-		if (now < snapshot->next_ms)
-			return STATUS_OK;
-		status = compare(snapshot, order, reason);
-	} else {
-		if (now < snapshot->next_ms || snapshot->retired)
-			return STATUS_OK;
-		status = renew(snapshot, &work);
-		if (status == STATUS_OK)
+		if (snapshot->is_equal)
 			atomic_store(&order->workers->snapshot_ms, now);
+		return STATUS_OK;
 	}
+	if (now < snapshot->next_ms || snapshot->retired)
+		return STATUS_OK;
+	status = renew(snapshot, &work);
+	if (status == STATUS_OK)
+		atomic_store(&order->workers->snapshot_ms, now);
 	used = clock_read_ms(CLOCK_THREAD_CPUTIME_ID) - used;
 	snapshot->next_ms = clock_boot_ms() + PAUSE_TIMES * used + PAUSE_MS;
-	return status;
-}
-
-int
-snapshot_follow_unlocked(struct snapshot *snapshot, const char *dir,
-	const struct snapshot_order *order, struct reason *reason)
-{
-	struct work work = { .order = order, .reason = reason, .dir = dir };
-	uint64_t now = clock_boot_ms(), inode = 0;
-	int status;
-
-	if (!may_follow(snapshot, order) || now < snapshot->next_ms || snapshot->retired)
-		return STATUS_OK;
-	status = serve_copy_newest(dir, &work.txn_id, &inode, reason);
-	if (status != STATUS_OK)
-		return status;
-	if (snapshot->source == 0 && snapshot->is_equal && snapshot->inode == inode
-		&& snapshot->txn_id == work.txn_id) {
-		atomic_store(&order->workers->snapshot_ms, now);
-		return STATUS_OK;
-	}
-	status = run(&work, &make_unlocked) == GUARD_NONE ? work.status : STATUS_CORRUPT;
-	if (status == STATUS_OK)
-		status = adopt(snapshot, &work);
-	if (status == STATUS_OK) {
-		snapshot->source = 0;
-		snapshot->inode = inode;
-		snapshot->txn_id = work.txn_id;
-		atomic_store(&order->workers->snapshot_ms, now);
-	}
-	snapshot->next_ms = clock_boot_ms() + PAUSE_TIMES * (clock_boot_ms() - now) + PAUSE_MS;
 	return status;
 }
 
@@ -144,21 +103,6 @@ may_follow(struct snapshot *snapshot, const struct snapshot_order *order)
 	return order->limit > 0;
 }
 
-/* What differs is looked at: it may be damage that a look-up meets. Later it is damage in any
- * case: only for a moment has a writer written pages of a commit that is not made yet. */
-static int
-compare(struct snapshot *snapshot, const struct snapshot_order *order, struct reason *reason)
-{
-	if (serve_copy_is_like(order->live, snapshot->current, snapshot->size)) {
-		snapshot->unlike = 0;
-		return STATUS_OK;
-	}
-	atomic_store(&order->workers->suspect, serve_reader_id(order->live));
-	return ++snapshot->unlike < UNLIKE_MAX
-		? STATUS_OK
-		: reason_set(reason, STATUS_CORRUPT, "serve is not what was copied");
-}
-
 static int
 renew(struct snapshot *snapshot, struct work *work)
 {
@@ -168,7 +112,6 @@ renew(struct snapshot *snapshot, struct work *work)
 	snapshot->source = serve_reader_id(order->live);
 	snapshot->txn_id = work->txn_id;
 	snapshot->is_equal = false;
-	snapshot->unlike = 0;
 	trip = run(work, &make);
 	if (trip != GUARD_NONE) {
 		serve_reader_poison(order->live, (int)trip);
@@ -243,20 +186,11 @@ make(void *context)
 }
 
 static void
-make_unlocked(void *context)
-{
-	struct work *work = context;
-
-	work->status = serve_copy_make_unlocked(work->dir, work->order->limit,
-		work->order->slots, &work->made, &work->txn_id, work->reason);
-}
-
-static void
 verify(void *context)
 {
 	struct work *work = context;
 
-	work->status = serve_walk_verify(work->copy, &work->meta, work->reason);
+	work->status = serve_copy_verify(work->copy, &work->meta, work->reason);
 }
 
 static void

@@ -24,9 +24,7 @@ struct snapshot {
 	struct serve_reader *current; /* what workers->snapshot says */
 	struct serve_reader *retired;
 	uint64_t source, txn_id;      /* serve_reader_id and commit that it was tried of */
-	uint64_t inode;               /* the source, where there is no reader; source is 0 */
 	bool is_equal;                /* current is a copy of that commit */
-	unsigned unlike;              /* times in a row that the store differed from it */
 	uint64_t size, revision;      /* of current */
 	uint64_t next_ms;             /* boot clock: not tried, or the store checked, before */
 };
@@ -47,16 +45,11 @@ struct snapshot_order {
 void snapshot_claim(struct snapshot *snapshot, const struct snapshot_order *order);
 
 /* Brings the snapshot up to the store as far as it is time to, or notes that they are
- * equal; a store that became unlike its copy is made suspect. On failure the old one
+ * equal. On failure the old one
  * stays; another try of one that is damaged (STATUS_CORRUPT) or over the limit
  * (STATUS_TOO_LARGE) waits for the next change, of any other only for a pause. */
 int snapshot_follow(struct snapshot *snapshot, const struct snapshot_order *order,
 	struct reason *reason);
-
-/* The same for a store that may not be opened (read-only mount, foreign locks, no reader
- * slot left): a copy of each new commit is made without its locks. */
-int snapshot_follow_unlocked(struct snapshot *snapshot, const char *dir,
-	const struct snapshot_order *order, struct reason *reason);
 
 /* Leaves all to the parent, after a fork. */
 void snapshot_forget(struct snapshot *snapshot, struct workers *workers);

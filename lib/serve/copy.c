@@ -10,11 +10,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/serve/mdb.h"
@@ -24,15 +22,11 @@
 
 /* A commit may come between the begin of a transaction and the look at its meta page. */
 #define TRIES 5
-#define COMPARE_SIZE 65536
 
 static int copy_commit(struct serve_reader *from, uint64_t limit, size_t slots,
 	struct serve_copy *out, struct reason *reason);
 static int copy_from(int fd, uint64_t txn_id, const char *dir, uint64_t limit, size_t slots,
 	struct serve_copy *out, struct reason *reason);
-static int open_data(const char *dir, int *out_fd, struct reason *reason);
-static int copy_unlocked(int fd, const char *dir, uint64_t limit, size_t slots,
-	struct serve_copy *out, uint64_t *out_txn_id, struct reason *reason);
 static void close_copy(const struct serve_copy *copy);
 static int open_memory(const struct mdb_commit *commit, size_t slots,
 	struct serve_copy *out, int *out_fd, struct reason *reason);
@@ -40,6 +34,8 @@ static int open_file(const struct mdb_commit *commit, const char *dir, size_t sl
 	struct serve_copy *out, int *out_fd, struct reason *reason);
 static int open_at(const struct mdb_commit *commit, int fd, const char *path, size_t slots,
 	struct serve_copy *out, struct reason *reason);
+static int check_entries(struct serve_txn *txn, size_t *out_count);
+static int check_node(const MDB_val *key, const MDB_val *value);
 
 int
 serve_copy_make(struct serve_reader *from, uint64_t limit, size_t slots,
@@ -110,84 +106,6 @@ close_copy(const struct serve_copy *copy)
 	serve_reader_close(copy->twin);
 }
 
-int
-serve_copy_make_unlocked(const char *dir, uint64_t limit, size_t slots,
-	struct serve_copy *out, uint64_t *out_txn_id, struct reason *reason)
-{
-	int fd = -1;
-	int status = mdb_files_check(dir, reason);
-
-	if (status == STATUS_OK)
-		status = open_data(dir, &fd, reason);
-	if (status != STATUS_OK)
-		return status;
-	status = STATUS_UNAVAILABLE;
-	for (unsigned i = 0; i < TRIES && status == STATUS_UNAVAILABLE; i++)
-		status = copy_unlocked(fd, dir, limit, slots, out, out_txn_id, reason);
-	close(fd);
-	return status;
-}
-
-static int
-open_data(const char *dir, int *out_fd, struct reason *reason)
-{
-	char path[PATH_MAX];
-	struct stat info;
-	int fd;
-
-	if (snprintf(path, sizeof(path), "%s/data.mdb", dir) >= (int)sizeof(path))
-		return reason_set(reason, STATUS_INVALID, "%s: path too long", dir);
-	fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0)
-		return reason_set(reason, status_from_mdb(errno), "%s: %s", path,
-			strerror(errno));
-	if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
-		close(fd);
-		return reason_set(reason, STATUS_FOREIGN, "%s: not a regular file", path);
-	}
-	*out_fd = fd;
-	return STATUS_OK;
-}
-
-static int
-copy_unlocked(int fd, const char *dir, uint64_t limit, size_t slots, struct serve_copy *out,
-	uint64_t *out_txn_id, struct reason *reason)
-{
-	uint64_t before = 0, after = 0;
-	int status = mdb_commit_newest(fd, &before, reason);
-
-	if (status == STATUS_OK)
-		status = copy_from(fd, before, dir, limit, slots, out, reason);
-	if (status != STATUS_OK)
-		return status;
-	status = mdb_commit_newest(fd, &after, reason);
-	if (status == STATUS_OK && after != before)
-		status = reason_set(reason, STATUS_UNAVAILABLE,
-			"data.mdb: commits come too fast for a copy without a lock");
-	if (status != STATUS_OK)
-		close_copy(out);
-	else
-		*out_txn_id = before;
-	return status;
-}
-
-int
-serve_copy_newest(
-	const char *dir, uint64_t *out_txn_id, uint64_t *out_inode, struct reason *reason)
-{
-	struct stat info;
-	int fd = -1;
-	int status = open_data(dir, &fd, reason);
-
-	if (status != STATUS_OK)
-		return status;
-	status = mdb_commit_newest(fd, out_txn_id, reason);
-	if (status == STATUS_OK && fstat(fd, &info) == 0)
-		*out_inode = info.st_ino;
-	close(fd);
-	return status;
-}
-
 static int
 open_memory(const struct mdb_commit *commit, size_t slots, struct serve_copy *out,
 	int *out_fd, struct reason *reason)
@@ -247,35 +165,64 @@ open_at(const struct mdb_commit *commit, int fd, const char *path, size_t slots,
 	return status;
 }
 
-bool
-serve_copy_is_like(struct serve_reader *live, struct serve_reader *copy, uint64_t size)
+int
+serve_copy_verify(struct serve_reader *copy, struct serve_meta *out_meta, struct reason *reason)
 {
-	static uint8_t ours[COMPARE_SIZE], theirs[COMPARE_SIZE];
-	int live_fd, copy_fd;
+	struct serve_txn *txn = serve_reader_slot(copy, 0);
+	int status = serve_reader_begin(txn);
+	size_t count = 0;
 	MDB_stat stat;
-	uint64_t at;
 
-	mdb_env_get_fd(mdb_txn_env(serve_reader_slot(live, 0)->txn), &live_fd);
-	mdb_env_get_fd(mdb_txn_env(serve_reader_slot(copy, 0)->txn), &copy_fd);
-	mdb_env_stat(mdb_txn_env(serve_reader_slot(copy, 0)->txn), &stat);
-	if (mdb_commit_check(live_fd, mdb_txn_id(serve_reader_slot(copy, 0)->txn), NULL)
-		!= STATUS_OK)
-		return false;
-	/* behind the meta pages, which differ */
-	for (at = 2 * (uint64_t)stat.ms_psize; at < size; at += COMPARE_SIZE) {
-		ssize_t len = pread(copy_fd, ours, COMPARE_SIZE, (off_t)at), there;
+	if (status != STATUS_OK)
+		return reason_set(reason, status, "cannot begin a transaction");
+	status = serve_read_meta(txn, out_meta, reason);
+	if (status == STATUS_OK)
+		status = check_entries(txn, &count);
+	mdb_stat(txn->txn, txn->dbi, &stat);
+	serve_reader_end(txn);
+	if (status == STATUS_UNAVAILABLE)
+		return reason_set(reason, status, "serve was not read to its end");
+	if (status != STATUS_OK || count != stat.ms_entries)
+		return reason_set(reason, STATUS_CORRUPT,
+			"serve is damaged at value %zu of %zu", count, stat.ms_entries);
+	return STATUS_OK;
+}
 
-		if (len <= 0)
-			return false;
-		there = pread(live_fd, theirs, (size_t)len, (off_t)at);
-		if (there < 0)
-			return false;
-		/* what the file lacks is zero in the copy */
-		memset(theirs + there, 0, (size_t)(len - there));
-		if (memcmp(ours, theirs, (size_t)len) != 0)
-			return false;
+/* A value with a good checksum may have been written by somebody else: its RRsets are read. */
+static int
+check_entries(struct serve_txn *txn, size_t *out_count)
+{
+	MDB_val key, value;
+	int code = mdb_cursor_get(txn->cursor, &key, &value, MDB_FIRST);
+
+	/* the first entry is the meta record, which has been read */
+	for (; code == 0; code = mdb_cursor_get(txn->cursor, &key, &value, MDB_NEXT)) {
+		int status = *out_count == 0 ? STATUS_OK : check_node(&key, &value);
+
+		if (status != STATUS_OK)
+			return status;
 		if (throttle_rest())
-			break;
+			return STATUS_UNAVAILABLE;
+		++*out_count;
 	}
-	return true;
+	return code == MDB_NOTFOUND ? STATUS_OK : STATUS_CORRUPT;
+}
+
+static int
+check_node(const MDB_val *key, const MDB_val *value)
+{
+	const uint8_t *bytes = key->mv_data;
+	struct node_rrset rrset;
+	struct name_key name;
+	struct node node;
+	int status;
+
+	if (key->mv_size == 0 || key->mv_size > SERVE_KEY_MAX || bytes[0] != 'N')
+		return STATUS_CORRUPT;
+	name.len = (uint8_t)(key->mv_size - 1);
+	memcpy(name.bytes, bytes + 1, name.len);
+	status = node_open(value->mv_data, value->mv_size, &name, &node);
+	for (size_t i = 0; status == STATUS_OK && i < node.count; i++)
+		status = node_rrset(&node, i, &rrset);
+	return status;
 }

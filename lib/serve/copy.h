@@ -10,7 +10,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,17 +29,8 @@ struct serve_copy {
 int serve_copy_make(struct serve_reader *from, uint64_t limit, size_t slots,
 	struct serve_copy *out, struct reason *reason);
 
-/* The same without a lock, for a store that may not be opened: LMDB leaves the pages of the
- * last commit alone until the next one, so that a copy is whole when no commit came while it
- * was made. STATUS_UNAVAILABLE: they came too fast. *out_txn_id is the copy's. */
-int serve_copy_make_unlocked(const char *dir, uint64_t limit, size_t slots,
-	struct serve_copy *out, uint64_t *out_txn_id, struct reason *reason);
-
-/* The last commit in `dir`, and which file it is in. */
-int serve_copy_newest(const char *dir, uint64_t *out_txn_id, uint64_t *out_inode,
+/* Reads all of the copy in a transaction of its slot 0: the meta record, and each node with
+ * its RRsets. STATUS_CORRUPT: a value fails its checks, or some are missing.
+ * STATUS_UNAVAILABLE: given up (throttle.h). 0.2 s for a million names. */
+int serve_copy_verify(struct serve_reader *copy, struct serve_meta *out_meta,
 	struct reason *reason);
-
-/* Has the store still the bytes of the copy, which was made of the same commit? Read, not
- * mapped. Pages that a writer is about to use may differ without harm. One thread; what it did
- * not come to before it was to be given up (pace.h) counts as alike. */
-bool serve_copy_is_like(struct serve_reader *live, struct serve_reader *copy, uint64_t size);

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "lib/base/status.h"
-#include "lib/serve/chain.h"
 #include "lib/serve/txn.h"
 
 struct walk {
@@ -18,7 +17,6 @@ struct walk {
 	void *context;
 	struct serve_meta *meta; /* where the meta record goes; NULL: it was read */
 	bool has_meta;
-	MDB_val key, value; /* of the entry before; NULL: none in the chain */
 };
 
 static int
@@ -33,8 +31,7 @@ visit_node(const struct walk *walk, const struct mdb_image_text *key,
 
 	owner.len = (uint8_t)(key->len - 1);
 	memcpy(owner.bytes, key->at + 1, owner.len);
-	status = serve_open_node(&(MDB_val){ value->len, (void *)(uintptr_t)value->at },
-		&owner, &node);
+	status = node_open(value->at, value->len, &owner, &node);
 	for (i = 0; status == STATUS_OK && i < node.count; i++)
 		status = node_rrset(&node, i, &rrset);
 	if (status != STATUS_OK)
@@ -47,21 +44,12 @@ visit(void *context, const struct mdb_image_text *key, const struct mdb_image_te
 	struct reason *reason)
 {
 	struct walk *walk = context;
-	MDB_val here = { key->len, (void *)(uintptr_t)key->at };
 
-	if (serve_key_is(&here, SERVE_META_KEY, 1)) {
+	if (key->len == 1 && key->at[0] == 'M') {
 		walk->has_meta = true;
 		return walk->meta ? serve_decode_meta(value->at, value->len, walk->meta, reason)
 				  : STATUS_OK;
 	}
-	/* what is missing between two names is seen by the link of the first */
-	if (walk->key.mv_data && !serve_chain_links(&walk->key, &walk->value, &here))
-		return reason_set(reason, STATUS_CORRUPT, "serve: a name is missing");
-	walk->key = here;
-	walk->value = (MDB_val){ value->len, (void *)(uintptr_t)value->at };
-	if (serve_key_is(&here, SERVE_FIRST_KEY, SERVE_FIRST_KEY_SIZE)
-		|| serve_key_is(&here, SERVE_LAST_KEY, SERVE_LAST_KEY_SIZE))
-		return STATUS_OK;
 	if (key->at[0] == 'N' && key->len <= SERVE_KEY_MAX)
 		return visit_node(walk, key, value, reason);
 	return reason_set(reason, STATUS_CORRUPT, "serve: an entry of no table");
@@ -83,10 +71,8 @@ serve_image_open(const char *dir, struct serve_image *out, struct reason *reason
 	status = mdb_image_open(image.bytes, image.size, 0, &image.image, reason);
 	if (status == STATUS_OK)
 		status = mdb_image_verify(&image.image, visit, &walk, reason);
-	if (status == STATUS_OK
-		&& (!walk.has_meta || !walk.key.mv_data
-			|| *(const uint8_t *)walk.key.mv_data != 'O'))
-		status = reason_set(reason, STATUS_CORRUPT, "serve: its end is missing");
+	if (status == STATUS_OK && !walk.has_meta)
+		status = reason_set(reason, STATUS_CORRUPT, "serve: no meta record");
 	if (status != STATUS_OK) {
 		serve_image_close(&image);
 		return status;

@@ -12,10 +12,9 @@
 #include "lib/serve/guard.h"
 #include "lib/serve/mdb.h"
 #include "lib/base/status.h"
-#include "lib/serve/chain.h"
 #include "lib/serve/txn.h"
 
-#define META_MAGIC 0x32535a4cu /* "LZS2" */
+#define META_MAGIC 0x33535a4cu /* "LZS3" */
 #define META_MAGIC_FAMILY 0x00535a4cu
 
 int
@@ -23,44 +22,28 @@ serve_find(struct serve_txn *txn, const struct name_key *key, struct node *out)
 {
 	uint8_t bytes[SERVE_KEY_MAX];
 	MDB_val wanted = { .mv_data = bytes, .mv_size = serve_node_key(key, bytes) };
-	MDB_val found = wanted, value, before;
+	MDB_val found = wanted, value;
 	int code = mdb_cursor_get(txn->cursor, &found, &value, MDB_SET_RANGE);
 
-	if (code == MDB_NOTFOUND && txn->tail && txn->tail->is_open
-		&& serve_chain_close(txn) == 0)
-		code = mdb_cursor_get(txn->cursor, &found, &value, MDB_SET_RANGE);
-	if (code == MDB_NOTFOUND) /* the end of the chain is behind every name */
-		return STATUS_CORRUPT;
+	if (code == MDB_NOTFOUND)
+		return SERVE_NONE;
 	if (code != 0)
 		return status_from_mdb(code);
-	if (found.mv_size == wanted.mv_size
-		&& memcmp(found.mv_data, bytes, found.mv_size) == 0) {
-		code = serve_open_node(&value, key, out);
-		return code == STATUS_OK ? SERVE_EXACT : code;
-	}
-	code = serve_chain_check(txn, &wanted, &found, &before, &value);
-	if (code != STATUS_OK)
-		return code;
-	return found.mv_size > wanted.mv_size
-			&& memcmp(found.mv_data, bytes, wanted.mv_size) == 0
-		? SERVE_BELOW
-		: SERVE_NONE;
+	if (found.mv_size < wanted.mv_size
+		|| memcmp(found.mv_data, bytes, wanted.mv_size) != 0)
+		return SERVE_NONE;
+	if (found.mv_size > wanted.mv_size)
+		return SERVE_BELOW;
+	code = node_open(value.mv_data, value.mv_size, key, out);
+	return code == STATUS_OK ? SERVE_EXACT : code;
 }
 
 void
 serve_on_assert(MDB_env *env, const char *text)
 {
-	(void)env, (void)text;
+	(void)env;
+	(void)text;
 	guard_on_assert();
-}
-
-int
-serve_open_node(const MDB_val *value, const struct name_key *key, struct node *out)
-{
-	if (value->mv_size < SERVE_LINK_SIZE)
-		return STATUS_CORRUPT;
-	return node_open((const uint8_t *)value->mv_data + SERVE_LINK_SIZE,
-		value->mv_size - SERVE_LINK_SIZE, key, out);
 }
 
 int
@@ -68,19 +51,15 @@ serve_find_below(struct serve_txn *txn, const struct name_key *key)
 {
 	uint8_t bytes[SERVE_KEY_MAX + 1];
 	size_t len = serve_node_key(key, bytes);
-	MDB_val wanted = { .mv_data = bytes, .mv_size = len + 1 };
-	MDB_val found = wanted, value, before;
+	MDB_val found = { .mv_data = bytes, .mv_size = len + 1 }, value;
 	int code;
 
 	bytes[len] = 1; /* no label is shorter */
 	code = mdb_cursor_get(txn->cursor, &found, &value, MDB_SET_RANGE);
 	if (code == MDB_NOTFOUND)
-		return STATUS_CORRUPT;
+		return SERVE_NONE;
 	if (code != 0)
 		return status_from_mdb(code);
-	code = serve_chain_check(txn, &wanted, &found, &before, &value);
-	if (code != STATUS_OK)
-		return code;
 	return found.mv_size > len && memcmp(found.mv_data, bytes, len) == 0 ? SERVE_BELOW
 									     : SERVE_NONE;
 }
@@ -119,7 +98,7 @@ serve_decode_meta(const uint8_t *value, size_t len, struct serve_meta *out,
 	if (!cursor.failed && magic != META_MAGIC
 		&& (magic & 0x00ffffffu) == META_MAGIC_FAMILY)
 		return reason_set(reason, STATUS_FOREIGN,
-			"schema \"LZS%c\" in serve, this program knows \"LZS2\": use the same "
+			"schema \"LZS%c\" in serve, this program knows \"LZS3\": use the same "
 			"version of livezoned and livezone.so",
 			(int)(magic >> 24));
 	if (cursor.failed || cursor.left != 0 || magic != META_MAGIC

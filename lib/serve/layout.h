@@ -3,22 +3,16 @@
 /*
  * The serve environment as both sides see it: one LMDB database, one value per owner
  * name (node.h) under its key, and one meta record. Readers get their transactions
- * from serve_reader.h, the one writer from serve_writer.h; what is here works on
- * both, so that lookup.h runs in either.
+ * from reader.h, the one writer from writer.h; what is here works on both, so that
+ * lookup.h runs in either.
  *
- * Keys: 'M' = the meta record, 'N' | name key = link and node; 'M' '~' and 'O' are the ends of
- * the chain of links (serve_chain.h), by which a name is proven to be absent.
+ * Keys: 'M' = the meta record, 'N' | name key = the node of that name (node.h).
  *
- *	  0          4
- *	  +----------+----------------+
- *	  | link u32 | node (node.h)  |    'M' '~': the link alone; 'O': nothing
- *	  +----------+----------------+
- *
- * Meta record, schema 2, little-endian:
+ * Meta record, schema 3, little-endian:
  *
  *	  0        4         8              16                32
  *	  +--------+---------+--------------+-----------------+----------------+
- *	  | crc32c | "LZS2"  | revision u64 | instance[16]    | boot id[16]    |
+ *	  | crc32c | "LZS3"  | revision u64 | instance[16]    | boot id[16]    |
  *	  +--------+---------+--------------+-----------------+----------------+
  *	 48
  *
@@ -60,8 +54,8 @@ enum serve_found {
 };
 
 /* Looks a name up with one descent of the tree. SERVE_EXACT fills *out, which points
- * into the map and is valid until the transaction ends; the two others are proven. A node
- * that fails its checks and an absence without proof are STATUS_CORRUPT. Never allocates.
+ * into the map and is valid until the transaction ends. A node that fails its checks is
+ * STATUS_CORRUPT. Never allocates.
  * Returns enum serve_found or a negative status. */
 int serve_find(struct serve_txn *txn, const struct name_key *key, struct node *out);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * Shared by state.c, serve_reader.c and serve_writer.c; never on the way of a query.
+ * Shared by both environments; never on the way of a query.
  */
 #include "lib/serve/mdb.h"
 
@@ -95,24 +95,47 @@ mdb_files_stat(const char *dir, struct mdb_files *out, struct reason *reason)
 		.data_size = data.st_size,
 		.lock_device = lock.st_dev,
 		.lock_inode = lock.st_ino,
+		.lock_size = lock.st_size,
 	};
 	return STATUS_OK;
+}
+
+bool
+mdb_files_share_data(const struct mdb_files *one, const struct mdb_files *other)
+{
+	return one->data_device == other->data_device && one->data_inode == other->data_inode;
+}
+
+bool
+mdb_files_share_lock(const struct mdb_files *one, const struct mdb_files *other)
+{
+	return one->lock_device == other->lock_device && one->lock_inode == other->lock_inode;
+}
+
+static int
+compare_size(const char *name, off_t before, off_t now, struct reason *reason)
+{
+	return now >= before
+		? STATUS_OK
+		: reason_set(reason, STATUS_CORRUPT, "%s was truncated from %lld to %lld bytes",
+			  name, (long long)before, (long long)now);
 }
 
 int
 mdb_files_compare(const struct mdb_files *open, const struct mdb_files *now,
 	struct reason *reason)
 {
-	if (open->data_device != now->data_device || open->data_inode != now->data_inode)
+	int status;
+
+	if (!mdb_files_share_data(open, now))
 		return reason_set(reason, STATUS_FOREIGN, "data.mdb was replaced");
-	if (open->lock_device != now->lock_device || open->lock_inode != now->lock_inode)
+	if (!mdb_files_share_lock(open, now))
 		return reason_set(reason, STATUS_CORRUPT,
 			"lock.mdb was replaced, data.mdb was not");
-	if (now->data_size < open->data_size)
-		return reason_set(reason, STATUS_CORRUPT,
-			"data.mdb was truncated from %lld to %lld bytes",
-			(long long)open->data_size, (long long)now->data_size);
-	return STATUS_OK;
+	status = compare_size("data.mdb", open->data_size, now->data_size, reason);
+	return status == STATUS_OK
+		? compare_size("lock.mdb", open->lock_size, now->lock_size, reason)
+		: status;
 }
 
 /* The last page that a commit's file must have at least: not all up to last_page need be
@@ -246,60 +269,6 @@ mdb_commit_read(int fd, uint64_t txn_id, struct mdb_commit *out, struct reason *
 }
 
 int
-mdb_commit_newest(int fd, uint64_t *out_txn_id, struct reason *reason)
-{
-	struct mdb_commit one, two;
-	int status = read_meta(fd, 0, &one);
-
-	if (status == STATUS_OK)
-		status = read_meta(fd, (off_t)one.page_size, &two);
-	if (status != STATUS_OK)
-		return reason_set(reason, status, "data.mdb: bad meta page");
-	*out_txn_id = txn_id_of(&one) > txn_id_of(&two) ? txn_id_of(&one) : txn_id_of(&two);
-	return STATUS_OK;
-}
-
-static bool
-has_sound_roots(int fd, const struct mdb_commit *commit)
-{
-	struct mdb_meta page;
-	struct stat file;
-
-	memcpy(&page, commit->meta, sizeof(page));
-	return fstat(fd, &file) == 0
-		&& is_whole(&page, commit->page_size, (uint64_t)file.st_size);
-}
-
-/* More commits than can come between the begin of a transaction and the look at the pages. */
-#define COMMITS_MAX 1000000
-
-int
-mdb_commit_check(int fd, uint64_t txn_id, struct reason *reason)
-{
-	struct mdb_commit first, second;
-	uint64_t own, other;
-
-	if (sizeof(void *) != 8)
-		return STATUS_OK;
-	if (read_meta(fd, 0, &first) != STATUS_OK
-		|| read_meta(fd, (off_t)first.page_size, &second) != STATUS_OK
-		|| first.page_size != second.page_size)
-		return reason_set(reason, STATUS_CORRUPT, "data.mdb: bad meta page");
-	own = txn_id_of(txn_id % 2 == 0 ? &first : &second);
-	other = txn_id_of(txn_id % 2 == 0 ? &second : &first);
-	if (!has_sound_roots(fd, &first) || !has_sound_roots(fd, &second))
-		return reason_set(reason, STATUS_CORRUPT, "data.mdb: page numbers of a meta page");
-	/* a copy has the same commit in both */
-	if (own < txn_id || own - txn_id > COMMITS_MAX
-		|| (other != txn_id && (own - txn_id) % 2 != 0)
-		|| (other != txn_id && (other + 1 < own || other > own + 1)))
-		return reason_set(reason, STATUS_CORRUPT,
-			"data.mdb: meta pages of commits %llu and %llu",
-			(unsigned long long)own, (unsigned long long)other);
-	return STATUS_OK;
-}
-
-int
 mdb_commit_write_meta(const struct mdb_commit *commit, int to, struct reason *reason)
 {
 	size_t len = sizeof(commit->meta);
@@ -343,20 +312,6 @@ mdb_commit_copy(
 			return status_from_mdb_reason(errno, "copy of data.mdb", reason);
 	}
 	return STATUS_OK;
-}
-
-void
-mdb_commit_hide(int fd)
-{
-	const uint64_t none = MDB_META_NO_ROOT;
-	const off_t root = offsetof(struct mdb_meta, tree[1].root);
-	struct mdb_commit first, second;
-
-	if (sizeof(void *) != 8 || read_meta(fd, 0, &first) != STATUS_OK
-		|| read_meta(fd, (off_t)first.page_size, &second) != STATUS_OK
-		|| pwrite(fd, &none, sizeof(none), root) != (ssize_t)sizeof(none))
-		return;
-	(void)!pwrite(fd, &none, sizeof(none), (off_t)first.page_size + root);
 }
 
 int

@@ -16,7 +16,7 @@
 struct mdb_files {
 	dev_t data_device, lock_device;
 	ino_t data_inode, lock_inode;
-	off_t data_size;
+	off_t data_size, lock_size;
 };
 
 /* Translates a code of LMDB or an errno value. */
@@ -29,11 +29,15 @@ int status_from_mdb_reason(int code, const char *what, struct reason *reason);
  * STATUS_NOT_FOUND when one is missing. */
 int mdb_files_stat(const char *dir, struct mdb_files *out, struct reason *reason);
 
-/* Are these the same two files, and has data.mdb not shrunk? (LMDB never shrinks it.)
+/* Are these the same two files, and has neither shrunk? (LMDB shrinks none.)
  * STATUS_FOREIGN: data.mdb is another file; STATUS_CORRUPT: it is the same one, but shorter or
- * with another lock file, so that the writer no longer sees its readers. */
+ * with a shorter or another lock file, so that the writer no longer sees its readers. */
 int mdb_files_compare(const struct mdb_files *open, const struct mdb_files *now,
 	struct reason *reason);
+
+/* Have both the same data.mdb, or the same lock.mdb? */
+bool mdb_files_share_data(const struct mdb_files *one, const struct mdb_files *other);
+bool mdb_files_share_lock(const struct mdb_files *one, const struct mdb_files *other);
 
 /*
  * Reads both meta pages of data.mdb (lib/serve/mdb_meta.h) and refuses what LMDB would answer with a
@@ -55,14 +59,6 @@ struct mdb_commit {
 int mdb_commit_read(int fd, uint64_t txn_id, struct mdb_commit *out,
 	struct reason *reason);
 
-/* The last commit, without a transaction; STATUS_CORRUPT when that is not to be seen. */
-int mdb_commit_newest(int fd, uint64_t *out_txn_id, struct reason *reason);
-
-/* Would the next one who opens the file find that commit, or one after it? An open transaction
- * has its own copy of the meta page and does not notice when either page is damaged. Returns 0
- * or STATUS_CORRUPT. */
-int mdb_commit_check(int fd, uint64_t txn_id, struct reason *reason);
-
 /* The beginning of a copy: both meta pages, so that LMDB can open it. */
 int mdb_commit_write_meta(const struct mdb_commit *commit, int to, struct reason *reason);
 
@@ -71,11 +67,6 @@ int mdb_commit_write_meta(const struct mdb_commit *commit, int to, struct reason
  * given up with STATUS_UNAVAILABLE. */
 int mdb_commit_copy(const struct mdb_commit *commit, int from, int to, bool (*must_stop)(void),
 	struct reason *reason);
-
-/* Of files that were replaced: whoever has them open finds an empty tree from its next
- * transaction on, whatever keeps it from noticing (one that was stopped, say); open transactions
- * go on. Nobody writes to them any more. What is no environment is left alone. */
-void mdb_commit_hide(int fd);
 
 /*
  * Gives lock.mdb in `dir` its blocks, for `readers` slots, making it when it is missing. LMDB

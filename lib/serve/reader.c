@@ -15,21 +15,19 @@
 #include <unistd.h>
 
 #include "lib/serve/mdb.h"
-#include "lib/serve/mdb_lock.h"
 #include "lib/base/status.h"
 #include "lib/serve/txn.h"
 
 #define MAP_SIZE_MIN ((size_t)1 << 30) /* under RLIMIT_AS the map is halved down to this */
-/* A second commit between a renewal and the look that follows it is rare, three such in a row
- * are none. */
-#define RENEWS 3
+/* Two commits between a renewal and the look that follows it are rare; so many times in a row,
+ * lock.mdb is damaged. */
+#define RENEWS 10
 
 struct serve_reader {
 	MDB_env *env;
 	MDB_dbi dbi;
 	pid_t pid; /* an environment must not be used after a fork */
 	struct mdb_files files;
-	struct mdb_lock lock;
 	struct serve_meta meta;
 	uint64_t id;
 	atomic_int poisoned; /* 0: no */
@@ -38,8 +36,8 @@ struct serve_reader {
 	struct serve_txn slot[SERVE_READERS_MAX];
 };
 
-/* LMDB loses its locks when one process opens the same files twice (doc/lmdb.md, "two
- * openings"). */
+/* LMDB loses its locks when one process opens the same lock.mdb twice (doc/lmdb.md, "two
+ * openings"). The same data.mdb with another lock.mdb is one whose writer does not see us. */
 static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct serve_reader *open_readers;
 static uint64_t last_id;
@@ -53,8 +51,8 @@ register_open(struct serve_reader *reader, const char *dir, struct reason *reaso
 	pthread_mutex_lock(&open_lock);
 	for (other = open_readers; other; other = other->next_open)
 		if (other->pid == reader->pid
-			&& other->files.data_inode == reader->files.data_inode
-			&& other->files.data_device == reader->files.data_device)
+			&& (mdb_files_share_lock(&other->files, &reader->files)
+				|| mdb_files_share_data(&other->files, &reader->files)))
 			status = STATUS_UNAVAILABLE;
 	if (status == STATUS_OK) {
 		reader->id = ++last_id;
@@ -198,8 +196,6 @@ open_checked(struct serve_reader *reader, const char *dir, size_t slots,
 	if (status == STATUS_OK)
 		status = mdb_files_compare(&reader->files, &now, reason);
 	if (status == STATUS_OK)
-		status = mdb_lock_open(dir, &reader->lock, reason);
-	if (status == STATUS_OK)
 		status = serve_reader_claim(reader, 1, reason);
 	if (status == STATUS_OK)
 		status = read_canary(reader, reason);
@@ -221,7 +217,6 @@ serve_reader_open(const char *dir, size_t slots, struct serve_reader **out,
 	if (!reader)
 		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
 	reader->pid = getpid();
-	reader->lock.fd = -1;
 	status = mdb_files_stat(dir, &reader->files, reason);
 	if (status == STATUS_OK)
 		status = check_mount(dir, reason);
@@ -252,7 +247,6 @@ serve_reader_open_private(const char *path, uint64_t size, size_t slots,
 	if (!reader)
 		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
 	reader->pid = getpid();
-	reader->lock.fd = -1;
 	pthread_mutex_lock(&open_lock);
 	reader->id = ++last_id;
 	pthread_mutex_unlock(&open_lock);
@@ -294,7 +288,6 @@ serve_reader_close(struct serve_reader *reader)
 		}
 		mdb_env_close(reader->env);
 	}
-	mdb_lock_close(&reader->lock);
 	free(reader);
 }
 
@@ -311,8 +304,6 @@ serve_reader_check(struct serve_reader *reader, struct reason *reason)
 	status = mdb_files_stat(dir, &now, reason);
 	if (status == STATUS_OK)
 		status = mdb_files_compare(&reader->files, &now, reason);
-	if (status == STATUS_OK)
-		status = mdb_lock_check(&reader->lock, reason);
 	if (status == STATUS_OK)
 		reader->files.data_size = now.data_size;
 	return status;
@@ -390,8 +381,9 @@ serve_reader_begin(struct serve_txn *txn)
 		mdb_txn_reset(txn->txn);
 		code = tries < RENEWS ? mdb_txn_renew(txn->txn) : MDB_CORRUPTED;
 	}
-	/* no writer can have used so many pages */
-	if (code == MDB_MAP_RESIZED && map_size_of(txn) == SERVE_SIZE_MAX)
+	/* no writer can have used so many pages; nobody else uses our slot of lock.mdb */
+	if ((code == MDB_MAP_RESIZED && map_size_of(txn) == SERVE_SIZE_MAX)
+		|| code == MDB_BAD_RSLOT)
 		code = MDB_CORRUPTED;
 	if (code == 0) {
 		code = mdb_cursor_renew(txn->txn, txn->cursor);

@@ -17,10 +17,8 @@
 #include <unistd.h>
 
 #include "lib/serve/mdb.h"
-#include "lib/serve/mdb_lock.h"
 #include "lib/serve/identity.h"
 #include "lib/base/status.h"
-#include "lib/serve/chain.h"
 #include "lib/serve/txn.h"
 
 #define DIRECTORY_MODE 02770 /* setgid: files belong to the group that Unbound is in */
@@ -31,9 +29,7 @@ struct serve_writer {
 	MDB_env *env;
 	MDB_dbi dbi;
 	struct mdb_files files;
-	struct mdb_lock lock;
 	struct serve_txn txn; /* the one open transaction */
-	struct serve_chain_tail tail; /* of it */
 	char dir[PATH_MAX];   /* where it is served */
 	char path[PATH_MAX];  /* where it is now: dir, or dir.new until published */
 	struct serve_writer *retired;
@@ -47,13 +43,6 @@ retire(struct serve_writer *writer)
 {
 	writer->retired = retired;
 	retired = writer;
-}
-
-static void
-close_env(struct serve_writer *writer)
-{
-	mdb_env_close(writer->env);
-	mdb_lock_close(&writer->lock);
 }
 
 static struct serve_writer *
@@ -72,7 +61,6 @@ writer_new(const char *dir, const char *suffix, struct reason *reason)
 		return NULL;
 	}
 	strcpy(writer->dir, dir);
-	writer->lock.fd = -1;
 	return writer;
 }
 
@@ -102,9 +90,8 @@ open_env(struct serve_writer *writer, uint64_t size_limit, struct reason *reason
 	}
 	if (code != 0)
 		return status_from_mdb_reason(code, writer->path, reason);
-	if (mdb_files_stat(writer->path, &writer->files, reason) != STATUS_OK)
-		return STATUS_IO;
-	return mdb_lock_open(writer->path, &writer->lock, reason);
+	return mdb_files_stat(writer->path, &writer->files, reason) == STATUS_OK
+		? STATUS_OK : STATUS_IO;
 }
 
 /* Without it the module compares nothing, so that a failure is no reason not to serve. */
@@ -143,20 +130,6 @@ serve_writer_open(const char *dir, uint64_t size_limit, struct serve_writer **ou
 	return STATUS_OK;
 }
 
-/* An Unbound that was stopped has not seen that serve was replaced, and would answer from the
- * old one when it goes on: it finds nothing there, and its snapshot answers. */
-static void
-hide(DIR *dir)
-{
-	int fd = openat(dirfd(dir), "data.mdb",
-		O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-
-	if (fd < 0)
-		return;
-	mdb_commit_hide(fd);
-	close(fd);
-}
-
 /* Removes a directory of ours: files, and empty directories that somebody put in their
  * place; no descent. An absent one is fine. */
 static int
@@ -167,7 +140,6 @@ remove_directory(const char *path, struct reason *reason)
 
 	if (!dir)
 		return errno == ENOENT ? STATUS_OK : reason_errno(reason, errno, path);
-	hide(dir);
 	while ((entry = readdir(dir)))
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
 			if (unlinkat(dirfd(dir), entry->d_name, 0) != 0)
@@ -234,13 +206,12 @@ serve_writer_create(const char *dir, uint64_t size_limit, struct serve_writer **
 		status = set_mode(writer, "lock.mdb", LOCK_MODE, reason);
 	if (status != STATUS_OK) {
 		/* nobody else can have it open yet */
-		close_env(writer);
+		mdb_env_close(writer->env);
 		remove_directory(writer->path, NULL);
 		free(writer);
 		return status;
 	}
 	say_side(writer);
-	writer->tail.is_empty = true;
 	*out = writer;
 	return STATUS_OK;
 }
@@ -268,23 +239,18 @@ serve_writer_tidy(const char *dir)
 void
 serve_writer_close(struct serve_writer *writer)
 {
-	bool is_new, is_replaced;
-	mdb_filehandle_t fd;
+	bool is_new;
 
 	if (!writer)
 		return;
 	is_new = strcmp(writer->path, writer->dir) != 0; /* nobody else can have it open yet */
-	is_replaced = !is_new && serve_writer_check(writer, NULL) == STATUS_FOREIGN;
-	/* others may have moved its directory, which nobody removes then */
-	if (is_replaced && mdb_env_get_fd(writer->env, &fd) == 0)
-		mdb_commit_hide(fd);
 	/* closed only when replaced: new openers find other files, so nobody can adopt the
 	 * shared mutexes that some LMDB versions destroy here (doc/lmdb.md, "closing") */
-	if (!is_new && (!is_replaced || mdb_lock_check(&writer->lock, NULL) != STATUS_OK)) {
+	if (!is_new && serve_writer_check(writer, NULL) != STATUS_FOREIGN) {
 		retire(writer);
 		return;
 	}
-	close_env(writer);
+	mdb_env_close(writer->env);
 	if (is_new)
 		remove_directory(writer->path, NULL);
 	free(writer);
@@ -305,8 +271,6 @@ serve_writer_check(struct serve_writer *writer, struct reason *reason)
 
 	if (status == STATUS_OK)
 		status = mdb_files_compare(&writer->files, &now, reason);
-	if (status == STATUS_OK)
-		status = mdb_lock_check(&writer->lock, reason);
 	if (status == STATUS_OK)
 		writer->files.data_size = now.data_size;
 	return status;
@@ -346,15 +310,8 @@ serve_writer_begin(struct serve_writer *writer, struct serve_txn **out,
 	if (code != 0)
 		return status_from_mdb_reason(code, "serve: begin", reason);
 	txn->dbi = writer->dbi;
-	txn->tail = &writer->tail;
-	txn->tail->link = NULL;
-	txn->tail->is_open = false;
 	code = is_on_last_commit(txn) ? mdb_cursor_open(txn->txn, txn->dbi, &txn->cursor)
 				      : MDB_CORRUPTED;
-	/* with the first nodes: a commit without any would leave a page behind which proves
-	 * that there are none */
-	if (code == 0 && writer->tail.is_empty)
-		code = serve_chain_create(txn);
 	if (code != 0) {
 		mdb_txn_abort(txn->txn);
 		return status_from_mdb_reason(code, "serve: begin", reason);
@@ -366,16 +323,8 @@ serve_writer_begin(struct serve_writer *writer, struct serve_txn **out,
 int
 serve_writer_commit(struct serve_txn *txn, struct reason *reason)
 {
-	int code = serve_chain_close(txn);
-
 	mdb_cursor_close(txn->cursor);
-	if (code != 0)
-		mdb_txn_abort(txn->txn);
-	else
-		code = mdb_txn_commit(txn->txn);
-	if (code == 0)
-		txn->tail->is_empty = false;
-	return status_from_mdb_reason(code, "serve: commit", reason);
+	return status_from_mdb_reason(mdb_txn_commit(txn->txn), "serve: commit", reason);
 }
 
 void
@@ -391,9 +340,14 @@ serve_writer_reserve(struct serve_txn *txn, const struct name_key *key, size_t s
 {
 	uint8_t bytes[SERVE_KEY_MAX];
 	MDB_val at = { .mv_data = bytes, .mv_size = serve_node_key(key, bytes) };
+	MDB_val value = { .mv_size = size };
+	/* by the cursor: the names of a rebuild come in order, and LMDB then finds the next
+	 * place without a descent */
+	int code = mdb_cursor_put(txn->cursor, &at, &value, MDB_RESERVE);
 
-	return status_from_mdb_reason(
-		serve_chain_reserve(txn, &at, size, out), "serve: put", reason);
+	if (code == 0)
+		*out = value.mv_data;
+	return status_from_mdb_reason(code, "serve: put", reason);
 }
 
 int
@@ -402,9 +356,10 @@ serve_writer_delete(struct serve_txn *txn, const struct name_key *key,
 {
 	uint8_t bytes[SERVE_KEY_MAX];
 	MDB_val at = { .mv_data = bytes, .mv_size = serve_node_key(key, bytes) };
+	int code = mdb_del(txn->txn, txn->dbi, &at, NULL);
 
-	return status_from_mdb_reason(
-		serve_chain_delete(txn, &at), "serve: delete", reason);
+	return code == MDB_NOTFOUND ? STATUS_OK
+				    : status_from_mdb_reason(code, "serve: delete", reason);
 }
 
 int
@@ -416,7 +371,6 @@ serve_writer_put_meta(struct serve_txn *txn, const struct serve_meta *meta,
 	MDB_val value = { .mv_data = bytes, .mv_size = sizeof(bytes) };
 
 	serve_encode_meta(meta, bytes);
-	txn->tail->link = NULL;
 	return status_from_mdb_reason(mdb_put(txn->txn, txn->dbi, &key, &value, 0),
 		"serve: meta record", reason);
 }

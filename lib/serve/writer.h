@@ -60,13 +60,12 @@ int serve_writer_commit(struct serve_txn *txn, struct reason *reason);
 void serve_writer_abort(struct serve_txn *txn);
 
 /* Reserves a node's value of `size` bytes under the key and lets the caller encode into
- * it. *out is valid until the next call on the transaction. Here and in serve_writer_delete
- * STATUS_CORRUPT means that the place of the name is damaged: to be aborted, and serve to be
- * rebuilt. */
+ * it. *out is valid until the next call on the transaction. After a failure, here and in
+ * serve_writer_delete, the transaction is to be aborted. */
 int serve_writer_reserve(struct serve_txn *txn, const struct name_key *key, size_t size,
 	uint8_t **out, struct reason *reason);
 
-/* Removes a node; one that is proven to be absent is fine. */
+/* Removes a node; one that is not there is fine. */
 int serve_writer_delete(struct serve_txn *txn, const struct name_key *key,
 	struct reason *reason);
 

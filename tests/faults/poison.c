@@ -10,7 +10,6 @@
  *	 other      the value of the next name
  *	 version    a node of a version that nobody knows
  *	 malformed  more records than there are, with a good checksum
- *	 link       a good node with a link to nowhere
  */
 #include <lmdb.h>
 #include <stdint.h>
@@ -92,19 +91,17 @@ main(int argc, char **argv)
 		must(mdb_cursor_get(cursor, &next, &value, MDB_NEXT), "next");
 		memcpy(bytes, value.mv_data, value.mv_size);
 	} else if (!strcmp(argv[3], "version")) {
-		bytes[9] = 77;
+		bytes[5] = 77;
 	} else if (!strcmp(argv[3], "malformed")) {
-		bytes[26]++; /* records of the first RRset, behind link, head and type */
-	} else if (!strcmp(argv[3], "link")) {
-		bytes[0] ^= 0x55;
+		bytes[22]++; /* records of the first RRset, behind head and type */
 	} else {
 		return 2;
 	}
-	/* link u32, crc u32, the rest: lib/serve/layout.h, lib/serve/node.h */
+	/* crc u32, the rest: lib/serve/node.h */
 	if (!strcmp(argv[3], "version") || !strcmp(argv[3], "malformed")) {
 		crc = crc32c(0xffffffffu, key_bytes + 1, key.mv_size - 1);
-		crc = ~crc32c(crc, bytes + 8, value.mv_size - 8);
-		memcpy(bytes + 4, &crc, sizeof(crc));
+		crc = ~crc32c(crc, bytes + 4, value.mv_size - 4);
+		memcpy(bytes, &crc, sizeof(crc));
 	}
 	key.mv_data = key_bytes;
 	key.mv_size = key_of(argv[2], key_bytes);

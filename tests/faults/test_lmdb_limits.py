@@ -12,7 +12,6 @@ import pytest
 
 from support import build, lockfile, namespace, truth
 from support.livezone import unbound_with_module
-from support.load import value_of_address
 from support.wait import wait_until
 
 
@@ -37,22 +36,16 @@ def test_f30_serve_is_read_only_for_unbound(faults):
     whole = faults.whole(cold=500)
     with faults.probing(whole) as watch:
         restart(whole, watch, wrapper=namespace.read_only(whole.daemon.serve))
-        assert "is mounted read-only" in whole.unbound.process.output()
+        said = whole.unbound.process.output()
+        assert "is mounted read-only" in said and "ReadWritePaths=" in said
         watch.ask(faults.pick(1000, 20000))
-        assert stage_of(whole.query(truth.cold(1))) == [3]
+        assert stage_of(whole.query(next(iter(truth.fallback_records())))) == [0]
         goal = watch.writer.acks + 10
         wait_until(lambda: watch.writer.acks > goal, 10, "writes are acknowledged")
-        write = next(w for w in reversed(watch.writer.writes) if w.acked_ns)
-        wait_until(lambda: number_of(whole, write.cell) >= write.number, 5, "it is followed")
-        behind = (time.monotonic_ns() - write.acked_ns) / 1e9
         restart(whole, watch, wrapper=())
         watch.wait_live()
-    watch.must(stale_ok=True, same_process=False,
-               note=f"answers from copies, a write is seen after {behind:.1f} s; then live")
-
-
-def number_of(whole, cell):
-    return value_of_address(whole.query(truth.hot(cell)).answer[0][0].address)
+    watch.must(fallback_ok=True, servfail=None, same_process=False,
+               note="refused, the log names the cure, fallback answers; then live")
 
 
 def test_f43_reader_table_filled_by_another_process(faults, tmp_path):
@@ -127,17 +120,15 @@ def test_f44_two_unbounds_have_one_pid(faults, tmp_path, cleanup, watch_log):
         restart(whole, watch, wrapper=namespace.own_pids())
         watch.wait_live()
         second.start()
-        for number in range(200):
-            message = second.query(truth.cold(number))
-            assert value_of_address(message.answer[0][0].address) == truth.STATIC + number
-            assert stage_of(message) == [3]
+        for _ in range(200):
+            assert stage_of(second.query(next(iter(truth.fallback_records())))) == [0]
         said = second.process.output().count("another reader has our process id 2")
         assert said == 1
         second.process.kill()
         watch.ask(faults.pick(500, 10000))
         restart(whole, watch, wrapper=())
         watch.wait_live()
-    watch.must(same_process=False, note="the second one answers from copies, and says why once")
+    watch.must(same_process=False, note="the second one answers from fallback records, and says why once")
 
 
 def other_lmdb(faults):

@@ -38,7 +38,7 @@ def test_f58_serve_of_a_newer_livezoned_and_back(faults):
             whole.daemon.kill()
             newer_serve = shutil.copytree(serve, serve.with_name("newer"))
             newer_data = newer_serve / "data.mdb"
-            newer_data.write_bytes(newer_data.read_bytes().replace(b"LZS2", b"LZS9"))
+            newer_data.write_bytes(newer_data.read_bytes().replace(b"LZS3", b"LZS9"))
             serve.rename(serve.with_name("older"))
             newer_serve.rename(serve)
         wait_until(lambda: "LZS9" in whole.unbound.process.output(), 10, "the module refuses it")
@@ -54,11 +54,11 @@ def test_f58_serve_of_a_newer_livezoned_and_back(faults):
 
 
 def test_f58_old_livezoned_with_a_new_module(faults, livezone, newer, monkeypatch):
-    monkeypatch.setattr(build, "MODULE", newer(build.MODULE, b"LZS2"))
+    monkeypatch.setattr(build, "MODULE", newer(build.MODULE, b"LZS3"))
     daemon = faults.daemon()
     daemon.api.put("a.live.test", "A", "10.0.0.1")
     whole = livezone(daemon=daemon, wait=False)
-    wait_until(lambda: "LZS2" in whole.unbound.process.output(), 10, "the module refuses it")
+    wait_until(lambda: "LZS3" in whole.unbound.process.output(), 10, "the module refuses it")
     assert whole.answers(truth.hot(0)) == [truth.fallback_records()[truth.hot(0)]]
     assert whole.unbound.process.is_running()
     faults.record(note="a module of a newer schema refuses serve; fallback answers, no exit")

@@ -4,8 +4,8 @@
  * A serve whose values have right checksums and any content (lib/serve/layout.h, lib/lookup/lookup.h), in a
  * real environment whose transaction is never committed. The input: type and name of the
  * query, then entries { key length u8, value length u16, key, value }. An entry whose key is
- * longer than a name's is the meta record. The links of the chain (serve_chain.h) are made
- * right; with bit 15 of the length set, the value is put as it is, with a link of its own.
+ * longer than a name's is the meta record. Checksums are made right; with bit 15 of the length
+ * set, the value is put as it is.
  */
 #include <lmdb.h>
 #include <unistd.h>
@@ -14,7 +14,6 @@
 #include "lib/base/checksum.h"
 #include "lib/lookup/lookup.h"
 #include "lib/base/status.h"
-#include "lib/serve/chain.h"
 #include "lib/serve/txn.h"
 #include "lib/serve/writer.h"
 #include "tests/fuzz/fuzz_file.h"
@@ -77,43 +76,12 @@ seal(const uint8_t *key, size_t key_len, uint8_t *value, size_t len)
 		value[i] = (uint8_t)(checksum >> (8 * i));
 }
 
-/* A write beside the functions that keep the chain: what they remember may have moved. */
 static void
-put_beside(struct serve_txn *txn, MDB_val *key, MDB_val *content)
+put(struct serve_txn *txn, void *key, size_t key_len, uint8_t *value, size_t len)
 {
-	txn->tail->link = NULL;
-	FUZZ_CHECK(mdb_put(txn->txn, txn->dbi, key, content, 0) == 0);
-}
+	MDB_val at = { key_len, key }, content = { len, value };
 
-static void
-put_meta(struct serve_txn *txn, uint8_t *value, size_t len)
-{
-	MDB_val key = { 1, SERVE_META_KEY }, content = { len, value };
-
-	if (len >= 4)
-		seal(NULL, 0, value, len);
-	put_beside(txn, &key, &content);
-}
-
-static void
-put_node(struct serve_txn *txn, const struct name_key *owner, uint8_t *value, size_t len)
-{
-	uint8_t *out;
-
-	if (len >= 4)
-		seal(owner->bytes, owner->len, value, len);
-	/* what was put raw may have broken the chain */
-	if (serve_writer_reserve(txn, owner, len, &out, NULL) == STATUS_OK && len > 0)
-		memcpy(out, value, len);
-}
-
-static void
-put_raw(struct serve_txn *txn, const struct name_key *owner, uint8_t *value, size_t len)
-{
-	uint8_t bytes[SERVE_KEY_MAX];
-	MDB_val key = { serve_node_key(owner, bytes), bytes }, content = { len, value };
-
-	put_beside(txn, &key, &content);
+	FUZZ_CHECK(mdb_put(txn->txn, txn->dbi, &at, &content, 0) == 0);
 }
 
 static void
@@ -122,12 +90,17 @@ put_entry(struct serve_txn *txn, const uint8_t *key, size_t key_len, const uint8
 {
 	uint8_t *value = (uint8_t *)fuzz_text(data, len);
 	struct name_key owner = { .len = (uint8_t)key_len };
+	uint8_t bytes[SERVE_KEY_MAX];
 
 	if (key_len > NAME_KEY_MAX) {
-		put_meta(txn, value, len);
+		if (len >= 4)
+			seal(NULL, 0, value, len);
+		put(txn, SERVE_META_KEY, 1, value, len);
 	} else {
 		memcpy(owner.bytes, key, key_len);
-		(is_raw ? put_raw : put_node)(txn, &owner, value, len);
+		if (len >= 4 && !is_raw)
+			seal(owner.bytes, owner.len, value, len);
+		put(txn, bytes, serve_node_key(&owner, bytes), value, len);
 	}
 	free(value);
 }

@@ -168,6 +168,11 @@ def test_a_zone_that_wants_no_stale_data_gets_none(livezone, livezoned):
     assert rcode_of(whole.query("name-1.live.test")) == "SERVFAIL"
 
 
+def is_hidden(fault):
+    """Does the answer deny the name (NXDOMAIN) or its addresses (as if it only had names below)?"""
+    return fault[0] == "answer" and (fault[2] == 3 or (fault[2] == 0 and fault[3] == []))
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_flipped_bytes_never_make_a_wrong_address(livezone, cleanup, seed):
     """All over the file, some hundred of them. A damaged page may hide a name from the store
@@ -184,7 +189,7 @@ def test_flipped_bytes_never_make_a_wrong_address(livezone, cleanup, seed):
             time.sleep(0.002)
     for prober in probers:
         prober.finish()
-        assert [fault for fault in prober.faults if fault[0] != "answer" or fault[2] != 3] == []
+        assert [fault for fault in prober.faults if not is_hidden(fault)] == []
     assert whole.unbound.process.is_running()
     shutil.rmtree(whole.daemon.serve)
     whole.daemon.start()
@@ -215,12 +220,13 @@ def test_a_damaged_value_costs_that_name_alone(livezone):
 
 
 def test_what_the_module_finds_damaged_is_rebuilt(livezone, cleanup, measured):
-    """Nobody asks for the name, and the file has the size that it should have."""
+    """One question for the name is enough, and the file has the size that it should have."""
     whole = fill(livezone())
     truth = {name: address for name, address in TRUTH.items() if name != "name-77.live.test"}
     probers = start_probers(whole, cleanup, truth)
     damage_address(whole, 77)
     damaged = time.monotonic()
+    assert whole.query("name-77.live.test").answer[0][0].address == "10.0.0.77"
     wait_until(
         lambda: whole.unbound.process.output().count("is live, revision") == 2, 10, "it is rebuilt"
     )
@@ -230,7 +236,7 @@ def test_what_the_module_finds_damaged_is_rebuilt(livezone, cleanup, measured):
         assert prober.faults == []
     message = whole.query("name-77.live.test")
     assert (message.answer[0][0].address, errors_of(message)) == ("10.0.0.77", [])
-    assert report_of(whole)["corrupt"] == "0"
+    assert report_of(whole)["corrupt"] == "1"
 
 
 FALLBACK = [

@@ -22,6 +22,16 @@
 
 #define UNIT_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+/* LIVEZONE_TEST_ONLY=a_name runs that one, for a thousand runs of it. */
+__attribute__((constructor)) static void
+unit_choose(void)
+{
+	const char *only = getenv("LIVEZONE_TEST_ONLY");
+
+	if (only)
+		cmocka_set_test_filter(only);
+}
+
 /* Plain labels and dots only; "" is the root. */
 static inline struct name
 unit_name(const char *dotted)

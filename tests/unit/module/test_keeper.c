@@ -377,9 +377,9 @@ a_snapshot_outlives_a_reload_but_not_its_age(void **state)
 	assert_int_equal(ask(worker), 0);
 }
 
-/* As on a read-only mount; here by what livezoned says of itself. */
+/* As a read-only mount is; here by what livezoned says of itself. */
 static void
-a_store_that_may_not_be_opened_is_copied_without_its_locks(void **state)
+a_store_that_may_not_be_opened_is_refused_and_the_cure_named(void **state)
 {
 	struct worker_state *worker = worker_new(&workers, 1);
 	struct identity foreign;
@@ -391,8 +391,7 @@ a_store_that_may_not_be_opened_is_copied_without_its_locks(void **state)
 	assert_int_equal(identity_write(serve.dir, &foreign, NULL), 0);
 	start();
 	wait_until_said("store is refused: livezoned: the other side uses musl");
-	wait_for(worker, 1);
-	assert_int_equal(worker->stage, REPORT_STALE);
+	assert_int_equal(ask(worker), 0); /* fallback records answer */
 	publish(2);
 	wait_for(worker, 2);
 	assert_int_equal(worker->stage, REPORT_LIVE);
@@ -403,7 +402,7 @@ change_schema(void)
 {
 	char command[256];
 
-	snprintf(command, sizeof(command), "sed -i s/LZS2/LZS9/g %s/data.mdb", serve.dir);
+	snprintf(command, sizeof(command), "sed -i s/LZS3/LZS9/g %s/data.mdb", serve.dir);
 	assert_int_equal(system(command), 0);
 }
 
@@ -521,8 +520,7 @@ a_keeper_that_waits_for_another_process_is_left_behind(void **state)
 	assert_ptr_not_equal(keeper, left_behind);
 	start();
 	worker = worker_new(&workers, 1);
-	wait_for(worker, 1);
-	assert_int_equal(worker->stage, REPORT_STALE); /* of a copy without locks */
+	assert_int_equal(ask(worker), 0); /* it waits for another store */
 	publish(2);
 	wait_for(worker, 2);
 	assert_int_equal(worker->stage, REPORT_LIVE);
@@ -659,6 +657,7 @@ no_answer_is_lost_while_stores_are_replaced(void **state)
 {
 	struct client clients[3];
 	pthread_t threads[UNIT_COUNT(clients)];
+	bool is_seen = true;
 
 	(void)state;
 	publish(1);
@@ -669,20 +668,23 @@ no_answer_is_lost_while_stores_are_replaced(void **state)
 			pthread_create(&threads[i], NULL, &ask_all_the_time, &clients[i]),
 			0);
 	}
-	for (uint8_t i = 2; i < 10; i++) {
+	for (uint8_t i = 2; i < 10 && is_seen; i++) {
 		char line[32];
 		uint64_t until = clock_boot_ms() + DEADLINE_MS;
 
 		publish(i);
 		snprintf(line, sizeof(line), "is live, revision %d", i);
-		while (!was_said(line)) {
-			assert_true(clock_boot_ms() < until);
+		while (!was_said(line) && clock_boot_ms() < until)
 			usleep(1000);
-		}
+		is_seen = was_said(line);
 	}
+	/* no assertion before: it would unwind what the threads use */
 	for (size_t i = 0; i < UNIT_COUNT(clients); i++) {
 		atomic_store(&clients[i].is_over, true);
 		pthread_join(threads[i], NULL);
+	}
+	assert_true(is_seen);
+	for (size_t i = 0; i < UNIT_COUNT(clients); i++) {
 		assert_int_equal(clients[i].lost, 0);
 		assert_int_equal(clients[i].backwards, 0);
 	}
@@ -901,7 +903,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			a_snapshot_outlives_a_reload_but_not_its_age, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			a_store_that_may_not_be_opened_is_copied_without_its_locks, setup,
+			a_store_that_may_not_be_opened_is_refused_and_the_cure_named, setup,
 			teardown),
 		cmocka_unit_test_setup_teardown(
 			a_store_whose_successor_is_refused_is_live_no_longer, setup,

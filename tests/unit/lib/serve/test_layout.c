@@ -141,6 +141,25 @@ the_same_files_are_not_opened_twice(void **state)
 	serve_reader_close(reader);
 }
 
+/* LMDB's locks are on lock.mdb: closing one of two would end those of the other. */
+static void
+a_directory_with_the_same_lock_file_is_not_opened_too(void **state)
+{
+	struct serve_reader *reader, *second;
+	char other[128], command[1024];
+	struct reason reason;
+
+	(void)state;
+	snprintf(other, sizeof(other), "%s/other", serve.root);
+	snprintf(command, sizeof(command), "mkdir %s && cp %s/data.mdb %s && ln %s/lock.mdb %s",
+		other, serve.dir, other, serve.dir, other);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(serve_reader_open(serve.dir, 1, &reader, &reason), STATUS_OK);
+	assert_int_equal(serve_reader_open(other, 1, &second, &reason), STATUS_UNAVAILABLE);
+	assert_non_null(strstr(reason.text, "open already"));
+	serve_reader_close(reader);
+}
+
 static void
 truncate_data(off_t size)
 {
@@ -294,6 +313,7 @@ main(void)
 		TEST(a_reader_sees_the_next_commit),
 		TEST(a_replaced_directory_is_noticed_and_the_old_data_stays),
 		TEST(the_same_files_are_not_opened_twice),
+		TEST(a_directory_with_the_same_lock_file_is_not_opened_too),
 		TEST(a_truncated_file_is_refused_by_both_sides_and_left_alone),
 		TEST(truncation_under_an_open_reader_is_noticed),
 		TEST(what_is_not_there_is_not_made),
