@@ -41,7 +41,7 @@ def parse():
     parser.add_argument("--instructions", action="store_true",
                         help="instructions per query by callgrind, instead of rates")
     parser.add_argument("--cost", action="store_true",
-                        help="instructions of guard, checksums, proof of absence and keeper")
+                        help="instructions of guard, checksums and keeper")
     parser.add_argument("--list", action="store_true", help="the rows and their goals")
     for hidden in ("--prefix", "--peers", "--build"):
         parser.add_argument(hidden, required=True, help=argparse.SUPPRESS)

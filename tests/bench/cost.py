@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026, the livezone authors
-"""What it costs that DNS does not stop: the instructions of guard, checksums, proof of absence
-and of the switching between stores, in each query, by callgrind; and what the keeper's thread
+"""What it costs that DNS does not stop: the instructions of guard, checksums and of
+the switching between stores, in each query, by callgrind; and what the keeper's thread
 takes of a core beside a busy worker, by the system's clock.
 
 As in instructions.py each case runs with FEW and with MANY queries, and the difference counts.
@@ -23,9 +23,8 @@ WATCH_SECONDS = 20
 PARTS = {
     "guard": {"self": ["guard_run"], "calls": ["__sigsetjmp", "_setjmp"]},
     "checksum": {"in": ["node_open"]},
-    "absence": {"calls": ["store_chain_check"]},
     "stores": {"self": ["worker_read", "read_from", "enter", "leave"],
-               "calls": ["mdb_env_info of store_reader_begin"]},
+               "calls": ["mdb_env_info of serve_reader_begin"]},
 }
 
 
