@@ -105,6 +105,14 @@ name_key_is_within(const uint8_t *key, size_t len, const struct name_key *apex)
 	return len >= apex->len && memcmp(key, apex->bytes, apex->len) == 0;
 }
 
+int
+name_key_compare(const struct name_key *a, const struct name_key *b)
+{
+	int order = memcmp(a->bytes, b->bytes, a->len < b->len ? a->len : b->len);
+
+	return order != 0 ? order : (int)a->len - (int)b->len;
+}
+
 bool
 name_equal(const uint8_t *a, const uint8_t *b)
 {

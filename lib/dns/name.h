@@ -53,5 +53,8 @@ void name_lower(struct name *name);
 /* Is `key` at or below `apex`? */
 bool name_key_is_within(const uint8_t *key, size_t len, const struct name_key *apex);
 
+/* Order of the stores, as memcmp's result: below, 0 or above. */
+int name_key_compare(const struct name_key *a, const struct name_key *b);
+
 /* Same name, whatever the case? Both valid wire names. */
 bool name_equal(const uint8_t *a, const uint8_t *b);

@@ -368,6 +368,7 @@ authorise_change(struct api_call *call, const struct change *change)
 		       && authorise_items(call, change);
 	case CHANGE_RESTORE:
 	case CHANGE_EXPIRE:
+	case CHANGE_ROLLBACK:
 	case CHANGE_ALARM:
 		break;
 	}

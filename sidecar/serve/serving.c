@@ -36,7 +36,7 @@
  * fault or fail an assertion. */
 struct job {
 	struct serving *serving;
-	struct plan_touched *touched;
+	struct touched *touched;
 	uint64_t revision;
 	struct state_txn *from;
 	struct serve_txn *to;
@@ -151,7 +151,7 @@ rebuild(struct serving *serving)
 /* --- following state --- */
 
 static int
-write_names(struct serving *serving, const struct plan_names *names, struct state_txn *from,
+write_names(struct serving *serving, const struct touched_names *names, struct state_txn *from,
 	struct serve_txn *to)
 {
 	struct compile *compile = &serving->compile;
@@ -204,16 +204,16 @@ update_guarded(void *context)
 }
 
 static int
-update(struct serving *serving, struct plan_touched *touched, uint64_t revision)
+update(struct serving *serving, struct touched *touched, uint64_t revision)
 {
 	struct job job = { .serving = serving, .touched = touched, .revision = revision };
 	int status = state_begin_read(serving->state, &job.from, &serving->reason);
 
 	if (status != STATUS_OK)
 		return status;
-	plan_names_sort(&touched->names);
-	plan_names_sort(&touched->reverse);
-	plan_names_sort(&touched->apexes);
+	touched_sort(&touched->names);
+	touched_sort(&touched->reverse);
+	touched_sort(&touched->apexes);
 	status = run_guarded(serving, &update_guarded, &job);
 	state_abort(job.from);
 	return status;
@@ -227,7 +227,7 @@ check_files(struct serving *serving)
 }
 
 void
-serving_update(struct serving *serving, struct plan_touched *touched, uint64_t revision)
+serving_update(struct serving *serving, struct touched *touched, uint64_t revision)
 {
 	if (serving->is_current && check_files(serving) == STATUS_OK
 		&& update(serving, touched, revision) == STATUS_OK)
@@ -406,7 +406,7 @@ catch_up(struct serving *serving)
 		status = update(serving, &catch_up.touched, meta.revision);
 		serving->catch_ups += found.revision != meta.revision;
 	}
-	plan_touched_done(&catch_up.touched);
+	touched_done(&catch_up.touched);
 	arena_done(&catch_up.arena);
 	return status;
 }

@@ -15,7 +15,7 @@
 #include "sidecar/state/state.h"
 #include "lib/serve/writer.h"
 #include "sidecar/serve/compile.h"
-#include "sidecar/write/plan.h"
+#include "sidecar/serve/touched.h"
 #include "sidecar/serve/reporters.h"
 
 struct serving {
@@ -41,7 +41,7 @@ void serving_start(struct serving *serving, bool must_rebuild);
 
 /* Compiles the names touched by what state holds at `revision`; rebuilds at once when
  * that fails. The result is serving->is_current. */
-void serving_update(struct serving *serving, struct plan_touched *touched,
+void serving_update(struct serving *serving, struct touched *touched,
 	uint64_t revision);
 
 /* Is serve current, and does every Unbound that reports read it? Else the reason. */

@@ -41,7 +41,7 @@ serving_catch_up_collect(struct serving *serving, struct serving_catch_up *catch
 			txn, UINT64_MAX, catch_up_lease, catch_up, &serving->reason);
 	/* the configuration may say another ns, contact or ttl than before */
 	for (i = 0; status == STATUS_OK && i < zones->count; i++)
-		status = plan_names_add(&catch_up->touched.apexes, &zones->zone[i].key);
+		status = touched_add(&catch_up->touched.apexes, &zones->zone[i].key);
 	state_abort(txn);
 	return status;
 }
@@ -96,7 +96,7 @@ catch_up_name(struct serving_catch_up *catch_up, const struct name_key *owner)
 	if (catch_up->touched.names.count == CATCH_UP_MAX)
 		return STATUS_TOO_LARGE;
 	copy = arena_copy(&catch_up->arena, owner, sizeof(*owner));
-	return copy ? plan_names_add(&catch_up->touched.names, copy) : STATUS_NO_MEMORY;
+	return copy ? touched_add(&catch_up->touched.names, copy) : STATUS_NO_MEMORY;
 }
 
 static bool

@@ -13,7 +13,7 @@
 /* Names to catch up with; owners are copied into the arena. */
 struct serving_catch_up {
 	struct serving *serving;
-	struct plan_touched touched;
+	struct touched touched;
 	struct arena arena;
 };
 

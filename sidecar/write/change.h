@@ -30,8 +30,18 @@ enum change_kind {
 	CHANGE_HEARTBEAT, /* renew the leases of the source; no items */
 	CHANGE_EXPIRE,    /* remove what has run out; no items */
 	CHANGE_RESTORE,   /* items are all that the store shall hold */
-	CHANGE_ALARM,     /* one was acknowledged; no items, no revision */
+	CHANGE_ROLLBACK,  /* items are found by change->prepare */
+	CHANGE_ALARM,     /* raise one, or end one; no items, no revision */
 };
+
+struct change;
+struct change_result;
+
+/* Fills a change without items, inside the transaction that will write them, and has
+ * change_check accept them; may be called more than once. STATUS_INVALID when *out says why the
+ * change is refused, another status when the state cannot be read. Writer thread. */
+typedef int (*change_prepare_fn)(struct change *change, struct state_txn *txn,
+	const struct zones *zones, struct change_result *out);
 
 struct change_item {
 	bool is_delete;
@@ -63,6 +73,9 @@ struct change {
 	bool dry_run;
 	uint32_t max_delete_percent; /* SOURCE: above 10 RRsets; default 50 */
 	const char *alarm;         /* ALARM: its name */
+	const char *alarm_text;    /* ALARM: raise it with this text; NULL: end it */
+	change_prepare_fn prepare; /* NULL: the items are there */
+	void *prepare_context;
 	uint64_t base_revision;    /* RESTORE: the backup's; the new one is above it */
 };
 
@@ -99,7 +112,7 @@ struct change_result {
 	char path[CHANGE_PATH_MAX];  /* "changes[3].ttl": made by the API from the two above */
 	struct reason reason;        /* text for `detail` */
 	char owner[STATE_SOURCE_MAX + 1]; /* CONFLICT: who owns it; "" for too many deletes */
-	struct change_diff *diff;    /* SOURCE, dry run or not: the first CHANGE_DIFF_MAX, in
+	struct change_diff *diff;    /* SOURCE, ROLLBACK, dry run or not: the first CHANGE_DIFF_MAX, in
 				      * key order, in the change's arena */
 	size_t diff_count;
 };

@@ -11,11 +11,11 @@
 #include <string.h>
 
 #include "lib/base/status.h"
-#include "sidecar/write/plan_check.h"
-#include "sidecar/write/plan_leases.h"
+#include "lib/lookup/lookup.h"
 #include "sidecar/write/planner.h"
 #include "sidecar/main/pulse.h"
 
+static int prepare(struct planner *planner);
 static int find_absent(struct planner *planner);
 static int
 visit_present(void *context, const struct state_record *record, struct reason *reason);
@@ -36,6 +36,15 @@ static int note_difference(struct planner *planner, char sign, size_t item,
 static int clear_over(struct planner *planner, const struct name_key *owner);
 static bool
 is_put(const struct planner *planner, const struct name_key *owner, uint16_t type);
+static int plan_leases(struct planner *planner);
+static int
+visit_lease(void *context, const struct state_record *record, struct reason *reason);
+static bool keeps_away(const struct planner *planner, const struct name_key *owner);
+static int add_step(struct planner *planner, struct plan_step step,
+	const struct state_record *old);
+static const struct plan_before *
+copy_before(struct arena *arena, const struct state_record *old);
+static int no_memory(struct change_result *out);
 
 int
 plan_make(struct plan *plan, struct change *change, struct state_txn *txn,
@@ -46,7 +55,7 @@ plan_make(struct plan *plan, struct change *change, struct state_txn *txn,
 
 	*plan = (struct plan){ 0 };
 	if (!planner)
-		return planner_no_memory(out);
+		return no_memory(out);
 	planner->plan = plan;
 	planner->change = change;
 	planner->txn = txn;
@@ -55,9 +64,11 @@ plan_make(struct plan *plan, struct change *change, struct state_txn *txn,
 	planner->out = out;
 	out->item = CHANGE_WHOLE;
 	if (change->kind == CHANGE_HEARTBEAT || change->kind == CHANGE_EXPIRE) {
-		status = plan_leases_make(planner);
+		status = plan_leases(planner);
 	} else {
-		status = plan_check_whole(planner);
+		status = prepare(planner);
+		if (status == STATUS_OK)
+			status = plan_check_whole(planner);
 		if (status == STATUS_OK)
 			status = find_absent(planner);
 		if (status == STATUS_OK)
@@ -76,6 +87,18 @@ plan_done(struct plan *plan)
 	free(plan->step);
 	arena_done(&plan->arena);
 	*plan = (struct plan){ 0 };
+}
+
+/* Items that depend on what is stored. */
+static int
+prepare(struct planner *planner)
+{
+	struct change *change = planner->change;
+
+	if (!change->prepare)
+		return STATUS_OK;
+	change->count = 0;
+	return change->prepare(change, planner->txn, planner->zones, planner->out);
 }
 
 /* What goes because the change does not name it. */
@@ -138,13 +161,13 @@ note_absent(struct planner *planner, const struct rrset *rrset)
 			reallocarray(planner->absent, room, sizeof(*absent));
 
 		if (!absent)
-			return planner_no_memory(planner->out);
+			return no_memory(planner->out);
 		planner->absent = absent;
 		planner->absent_room = room;
 	}
 	owner = arena_copy(&planner->plan->arena, &rrset->owner, sizeof(rrset->owner));
 	if (!owner)
-		return planner_no_memory(planner->out);
+		return no_memory(planner->out);
 	planner->absent[planner->absent_count++] =
 		(struct planner_absent){ owner, rrset->type };
 	return STATUS_OK;
@@ -164,7 +187,7 @@ walk_names(struct planner *planner)
 			const struct name_key *gone =
 				planner->absent[planner->absent_at].owner;
 
-			if (!owner || plan_names_compare(gone, owner) < 0)
+			if (!owner || name_key_compare(gone, owner) < 0)
 				owner = gone;
 		}
 		if (!owner)
@@ -249,7 +272,7 @@ plan_item(struct planner *planner, uint32_t index)
 	if (!item->is_delete)
 		return plan_put(planner, index, old);
 	if (!old && planner->change->kind == CHANGE_ITEMS && planner->change->count == 1)
-		return planner_refuse(
+		return plan_check_refuse(
 			planner, CHANGE_NOT_FOUND, index, "there is no such RRset");
 	return plan_delete(planner, &item->rrset.owner, item->rrset.type, old);
 }
@@ -259,8 +282,11 @@ plan_put(struct planner *planner, uint32_t index, const struct state_record *old
 {
 	const struct change_item *item = &planner->change->items[index];
 	struct change_result *out = planner->out;
-	struct plan_step step = { PLAN_PUT, item->rrset.type, index, item->lease_ms,
-		&item->rrset.owner };
+	struct plan_step step = { .verb = PLAN_PUT,
+		.type = item->rrset.type,
+		.item = index,
+		.lease_ms = item->lease_ms,
+		.owner = &item->rrset.owner };
 
 	planner->last_put = index;
 	planner->new_size += item->rrset.rdata_len;
@@ -277,13 +303,13 @@ plan_put(struct planner *planner, uint32_t index, const struct state_record *old
 			return STATUS_OK;
 		out->renewed++;
 		step.verb = PLAN_RENEW;
-		return planner_add_step(planner, step);
+		return add_step(planner, step, NULL);
 	}
 	if (old && !planner_is_over(planner, old))
 		out->changed++;
 	else
 		out->added++;
-	if (planner_add_step(planner, step) != STATUS_OK)
+	if (add_step(planner, step, old) != STATUS_OK)
 		return STATUS_NO_MEMORY;
 	return note_difference(planner, old ? '~' : '+', index, &item->rrset, old);
 }
@@ -292,14 +318,17 @@ static int
 plan_delete(struct planner *planner, const struct name_key *owner, uint16_t type,
 	struct state_record *old)
 {
-	struct plan_step step = { PLAN_DELETE, type, PLANNER_ITEM_NONE, 0, owner };
+	struct plan_step step = { .verb = PLAN_DELETE,
+		.type = type,
+		.item = PLANNER_ITEM_NONE,
+		.owner = owner };
 	struct rrset rrset = { .owner = *owner, .type = type };
 
 	if (!old)
 		return STATUS_OK;
 	planner->goes[old - planner->old] = true;
 	planner->out->removed++;
-	if (planner_add_step(planner, step) != STATUS_OK)
+	if (add_step(planner, step, old) != STATUS_OK)
 		return STATUS_NO_MEMORY;
 	return note_difference(planner, '-', CHANGE_WHOLE, &rrset, old);
 }
@@ -312,7 +341,8 @@ note_difference(struct planner *planner, char sign, size_t item,
 	struct arena *arena = &planner->change->arena;
 	struct change_diff *diff;
 
-	if (planner->change->kind != CHANGE_SOURCE || out->diff_count == CHANGE_DIFF_MAX)
+	if ((planner->change->kind != CHANGE_SOURCE && planner->change->kind != CHANGE_ROLLBACK)
+		|| out->diff_count == CHANGE_DIFF_MAX)
 		return STATUS_OK;
 	if (!out->diff) {
 		size_t most = planner->change->count + planner->absent_count;
@@ -321,7 +351,7 @@ note_difference(struct planner *planner, char sign, size_t item,
 		out->diff = arena_alloc(arena, most * sizeof(*out->diff));
 	}
 	if (!out->diff)
-		return planner_no_memory(out);
+		return no_memory(out);
 	diff = &out->diff[out->diff_count++];
 	*diff = (struct change_diff){ .sign = sign, .item = item };
 	diff->before.owner = rrset->owner;
@@ -333,7 +363,7 @@ note_difference(struct planner *planner, char sign, size_t item,
 		diff->before_lease_ms = old->lease_ms;
 		memcpy(diff->before_source, old->source, old->source_len);
 	}
-	return !old || diff->before.rdata ? STATUS_OK : planner_no_memory(out);
+	return !old || diff->before.rdata ? STATUS_OK : no_memory(out);
 }
 
 /* What is over does not stand in the way of a CNAME, nor does a CNAME that is over. */
@@ -370,4 +400,128 @@ is_put(const struct planner *planner, const struct name_key *owner, uint16_t typ
 			return true;
 	}
 	return false;
+}
+
+/* --- changes without items: a heartbeat, and leases that ran out --- */
+
+static int
+plan_leases(struct planner *planner)
+{
+	const struct change *change = planner->change;
+	struct state_source source;
+	int status;
+
+	if (change->kind == CHANGE_EXPIRE) {
+		status = state_walk_expired(planner->txn,
+			change->force ? UINT64_MAX : planner->now_ms, visit_lease,
+			planner, &planner->out->reason);
+		return status == STATUS_TOO_LARGE ? STATUS_OK : status;
+	}
+	status = state_get_source(planner->txn, change->source, change->source_len,
+		&source, &planner->out->reason);
+	if (status == STATUS_NOT_FOUND)
+		return plan_check_refuse(planner, CHANGE_NOT_FOUND, CHANGE_WHOLE,
+			"there is no such source");
+	if (status == STATUS_OK)
+		status = state_walk_source(planner->txn, change->source,
+			change->source_len, visit_lease, planner, &planner->out->reason);
+	return status;
+}
+
+static int
+visit_lease(void *context, const struct state_record *record, struct reason *reason)
+{
+	struct planner *planner = context;
+	bool is_renewal = planner->change->kind == CHANGE_HEARTBEAT;
+	struct plan_step step = { .verb = is_renewal ? PLAN_RENEW : PLAN_DELETE,
+		.type = record->rrset.type,
+		.item = PLANNER_ITEM_NONE,
+		.lease_ms = record->lease_ms };
+
+	(void)reason;
+	pulse_beat();
+	/* a heartbeat brings nothing back that DNS has ceased to answer */
+	if (is_renewal && (record->lease_ms == 0 || planner_is_over(planner, record)))
+		return STATUS_OK;
+	if (!is_renewal && planner->plan->count == PLAN_EXPIRE_MAX)
+		return STATUS_TOO_LARGE;
+	if (!is_renewal && !planner_is_over(planner, record)) {
+		/* more left than its length: the wall clock was ahead when it was written */
+		if (record->expires_ms - planner->now_ms <= record->lease_ms)
+			return STATUS_OK;
+		is_renewal = true;
+		step.verb = PLAN_RENEW;
+	}
+	if (!is_renewal && keeps_away(planner, &record->rrset.owner))
+		step.verb = PLAN_END;
+	step.owner = arena_copy(
+		&planner->plan->arena, &record->rrset.owner, sizeof(record->rrset.owner));
+	if (!step.owner)
+		return no_memory(planner->out);
+	if (is_renewal)
+		planner->out->renewed++;
+	else
+		planner->out->removed++;
+	return add_step(planner, step, is_renewal ? NULL : record);
+}
+
+/* on-expiry: remove. Is there a fallback record that the RRset must keep away? */
+static bool
+keeps_away(const struct planner *planner, const struct name_key *owner)
+{
+	const struct zone *zone = zones_match(planner->zones, owner);
+
+	return zone && zone->on_expiry == ZONE_EXPIRY_REMOVE && zone->fallback_count > 0
+	       && zone_find_fallback(zone, owner, RRSET_ANY);
+}
+
+/* --- what each part ends in --- */
+
+static int
+add_step(struct planner *planner, struct plan_step step, const struct state_record *old)
+{
+	struct plan *plan = planner->plan;
+
+	if (old) {
+		step.before = copy_before(&plan->arena, old);
+		if (!step.before)
+			return no_memory(planner->out);
+	}
+	if (plan->count == plan->room) {
+		size_t room = plan->room ? plan->room * 2 : 16;
+		struct plan_step *steps = reallocarray(plan->step, room, sizeof(*steps));
+
+		if (!steps)
+			return no_memory(planner->out);
+		plan->step = steps;
+		plan->room = room;
+	}
+	plan->step[plan->count++] = step;
+	if (step.verb != PLAN_RENEW)
+		plan->writes++;
+	return STATUS_OK;
+}
+
+static const struct plan_before *
+copy_before(struct arena *arena, const struct state_record *old)
+{
+	struct plan_before *before = arena_alloc(arena, sizeof(*before));
+
+	if (!before)
+		return NULL;
+	*before = (struct plan_before){ .ttl = old->rrset.ttl,
+		.lease_ms = old->lease_ms,
+		.expires_ms = old->expires_ms,
+		.rdata_len = old->rrset.rdata_len,
+		.count = old->rrset.count,
+		.source_len = old->source_len,
+		.rdata = arena_copy(arena, old->rrset.rdata, old->rrset.rdata_len),
+		.source = arena_copy(arena, old->source, old->source_len) };
+	return before->rdata && before->source ? before : NULL;
+}
+
+static int
+no_memory(struct change_result *out)
+{
+	return reason_set(&out->reason, STATUS_NO_MEMORY, "out of memory");
 }

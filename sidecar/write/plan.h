@@ -3,7 +3,7 @@
 /*
  * What a change does to the state, worked out completely before the first byte is written:
  * LMDB has no cheap way to take half a change back. Made in plan.c, carried out in
- * plan_apply.c; what it touched is in plan_names.c. Writer thread only.
+ * plan_apply.c. Writer thread only.
  */
 #pragma once
 
@@ -14,6 +14,7 @@
 #include "lib/base/arena.h"
 #include "sidecar/state/state.h"
 #include "lib/dns/zones.h"
+#include "sidecar/serve/touched.h"
 #include "sidecar/write/change.h"
 
 #define PLAN_EXPIRE_MAX 1000 /* leases ended in one change, so that writers wait shortly */
@@ -25,12 +26,24 @@ enum plan_verb {
 	PLAN_END, /* the lease ran out; the RRset stays as one whose lease is over */
 };
 
+/* The RRset of the step's owner and type as it was: for the journal. */
+struct plan_before {
+	uint32_t ttl, lease_ms;
+	uint64_t expires_ms;
+	uint32_t rdata_len;
+	uint16_t count;
+	uint8_t source_len;
+	const uint8_t *rdata; /* block as in rrset.h */
+	const char *source;
+};
+
 struct plan_step {
 	enum plan_verb verb;
 	uint16_t type;
 	uint32_t item; /* of a put */
 	uint32_t lease_ms;
 	const struct name_key *owner; /* in the change's items or the plan's arena */
+	const struct plan_before *before; /* in the plan's arena; NULL: none, or a renewal */
 };
 
 struct plan {
@@ -40,20 +53,6 @@ struct plan {
 	struct arena arena;
 };
 
-struct plan_names {
-	const struct name_key **name;
-	size_t count, room;
-};
-
-/* What must be compiled anew. Apexes and reverse names (auto-ptr) are apart, because the
- * names of a bulk change are in order and stay so. */
-struct plan_touched {
-	struct plan_names names, reverse, apexes;
-};
-
-void plan_touched_clear(struct plan_touched *touched);
-void plan_touched_done(struct plan_touched *touched);
-
 void plan_done(struct plan *plan);
 
 /* Checks the change against the state and works out its steps; now_ms is the lease clock.
@@ -62,18 +61,16 @@ void plan_done(struct plan *plan);
 int plan_make(struct plan *plan, struct change *change, struct state_txn *txn,
 	const struct zones *zones, uint64_t now_ms, struct change_result *out);
 
+/* What was and will be stored for a step that is not a renewal, in the change's and the plan's
+ * memory. False: there was, or will be, no such RRset. The lease of `after` counts from
+ * now_ms; revisions are 0. */
+bool plan_read_before(const struct plan_step *step, struct state_record *out);
+bool plan_read_after(const struct plan_step *step, const struct change *change,
+	uint64_t now_ms, struct state_record *out);
+
 /* Carries the steps out as `revision`, appends to the change log, and notes the names
  * touched, which live as long as plan and change. STATUS_FULL with *out_is_clean: nothing
  * was written; any other failure: the transaction is to be aborted. */
 int plan_apply(struct plan *plan, const struct change *change, struct state_txn *txn,
 	const struct zones *zones, uint64_t revision, uint64_t now_ms,
-	struct plan_touched *touched, bool *out_is_clean, struct reason *reason);
-
-/* Appends a name; STATUS_NO_MEMORY. */
-int plan_names_add(struct plan_names *names, const struct name_key *name);
-
-/* Sorts by key and drops doubles. */
-void plan_names_sort(struct plan_names *names);
-
-/* The order of keys, as memcmp tells it. */
-int plan_names_compare(const struct name_key *a, const struct name_key *b);
+	struct touched *touched, bool *out_is_clean, struct reason *reason);

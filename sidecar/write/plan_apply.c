@@ -6,12 +6,30 @@
 #include "sidecar/write/plan.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "sidecar/state/reverse.h"
 #include "lib/base/status.h"
-#include "sidecar/write/auto_ptr.h"
 #include "sidecar/main/pulse.h"
 
+/* PTR records of zones with auto-ptr follow a change of addresses: around each step whose RRset
+ * reverse_is_wanted. */
+struct auto_ptr {
+	struct plan *plan;   /* whose arena the touched names live in */
+	struct state_txn *txn;
+	const struct zones *zones;
+	struct touched *touched;
+	uint64_t revision;   /* of the step; 0: a renewal, which makes none */
+	const struct zone *last; /* reverse zone that was touched last */
+	struct rrset before; /* count 0: none */
+	uint8_t block[REVERSE_BLOCK_MAX];
+};
+
+static int note_pointers(struct auto_ptr *pointing, const struct plan_step *step,
+	struct reason *reason);
+static int follow_pointers(struct auto_ptr *pointing, const struct plan_step *step,
+	const struct change *change, uint64_t revision, struct reason *reason);
+static int touch_reverse(void *context, const struct name_key *name, struct reason *reason);
 static int apply_step(const struct plan_step *step, const struct change *change,
 	struct state_txn *txn, const struct name_key *apex, uint64_t revision,
 	uint64_t now_ms, struct reason *reason);
@@ -24,7 +42,7 @@ static int append_log(const struct plan *plan, struct state_txn *txn, uint64_t r
 int
 plan_apply(struct plan *plan, const struct change *change, struct state_txn *txn,
 	const struct zones *zones, uint64_t revision, uint64_t now_ms,
-	struct plan_touched *touched, bool *out_is_clean, struct reason *reason)
+	struct touched *touched, bool *out_is_clean, struct reason *reason)
 {
 	struct auto_ptr pointing = {
 		.plan = plan, .txn = txn, .zones = zones, .touched = touched
@@ -42,22 +60,22 @@ plan_apply(struct plan *plan, const struct change *change, struct state_txn *txn
 		zone = zones_match(zones, step->owner);
 		has_pointers = reverse_is_wanted(zone, step->owner, step->type);
 		if (has_pointers)
-			status = auto_ptr_note(&pointing, step, reason);
+			status = note_pointers(&pointing, step, reason);
 		if (status != STATUS_OK)
 			break;
 		status = apply_step(step, change, txn, zone ? &zone->key : NULL, revision,
 			now_ms, reason);
 		if (status == STATUS_OK)
-			status = plan_names_add(&touched->names, step->owner);
+			status = touched_add(&touched->names, step->owner);
 		else if (status == STATUS_FULL && i == 0)
 			*out_is_clean = true;
 		if (status == STATUS_OK && has_pointers)
-			status = auto_ptr_follow(
+			status = follow_pointers(
 				&pointing, step, change, revision, reason);
 		/* the serial moves with the data, not with a lease */
 		if (status == STATUS_OK && zone && zone != last
 			&& step->verb != PLAN_RENEW) {
-			status = plan_names_add(&touched->apexes, &zone->key);
+			status = touched_add(&touched->apexes, &zone->key);
 			last = zone;
 		}
 	}
@@ -95,18 +113,57 @@ apply_put(const struct plan_step *step, const struct change *change,
 	struct state_txn *txn, const struct name_key *apex, uint64_t revision,
 	uint64_t now_ms, struct reason *reason)
 {
-	const struct change_item *item = &change->items[step->item];
-	struct state_record record = {
+	struct state_record record;
+
+	plan_read_after(step, change, now_ms, &record);
+	record.revision = revision;
+	return state_put(txn, apex, &record, reason);
+}
+
+bool
+plan_read_before(const struct plan_step *step, struct state_record *out)
+{
+	const struct plan_before *before = step->before;
+
+	if (!before)
+		return false;
+	*out = (struct state_record){
+		.rrset = { .owner = *step->owner,
+			.type = step->type,
+			.count = before->count,
+			.ttl = before->ttl,
+			.rdata_len = before->rdata_len,
+			.rdata = before->rdata },
+		.expires_ms = before->expires_ms,
+		.lease_ms = before->lease_ms,
+		.source_len = before->source_len,
+		.source = before->source,
+	};
+	return true;
+}
+
+bool
+plan_read_after(const struct plan_step *step, const struct change *change, uint64_t now_ms,
+	struct state_record *out)
+{
+	const struct change_item *item;
+
+	if (step->verb == PLAN_END && plan_read_before(step, out)) {
+		out->expires_ms = STATE_LEASE_OVER;
+		return true;
+	}
+	if (step->verb != PLAN_PUT)
+		return false;
+	item = &change->items[step->item];
+	*out = (struct state_record){
 		.rrset = item->rrset,
-		.revision = revision,
 		.lease_ms = item->lease_ms,
 		.expires_ms = item->is_lease_over ? STATE_LEASE_OVER
 			: item->lease_ms ? now_ms + item->lease_ms : 0,
 		.source_len = item->source_len,
 		.source = item->source,
 	};
-
-	return state_put(txn, apex, &record, reason);
+	return true;
 }
 
 static int
@@ -130,4 +187,63 @@ append_log(const struct plan *plan, struct state_txn *txn, uint64_t revision,
 	status = state_log_append(txn, revision, items, plan->writes, reason);
 	free(items);
 	return status;
+}
+
+/* --- auto-ptr --- */
+
+/* Notes what is stored; before the step is carried out. */
+static int
+note_pointers(struct auto_ptr *pointing, const struct plan_step *step,
+	struct reason *reason)
+{
+	struct state_record record;
+	int status = state_get(pointing->txn, step->owner, step->type, &record, reason);
+
+	pointing->before = (struct rrset){ .count = 0 };
+	if (status == STATUS_NOT_FOUND)
+		return STATUS_OK;
+	if (status != STATUS_OK || record.rrset.rdata_len > sizeof(pointing->block))
+		return status;
+	pointing->before = record.rrset;
+	pointing->before.rdata = pointing->block;
+	memcpy(pointing->block, record.rrset.rdata, record.rrset.rdata_len);
+	return STATUS_OK;
+}
+
+/* Brings index, counts, serials of reverse zones and the names touched to what the step
+ * has made of it. */
+static int
+follow_pointers(struct auto_ptr *pointing, const struct plan_step *step,
+	const struct change *change, uint64_t revision, struct reason *reason)
+{
+	const struct rrset *before = pointing->before.count > 0 ? &pointing->before : NULL;
+	const struct rrset *after = step->verb == PLAN_PUT ? &change->items[step->item].rrset
+		: step->verb == PLAN_DELETE		   ? NULL
+							   : before;
+
+	pointing->revision = step->verb == PLAN_RENEW ? 0 : revision;
+	if (!before && !after)
+		return STATUS_OK;
+	return state_point(pointing->txn, pointing->zones, before, after, touch_reverse,
+		pointing, reason);
+}
+
+static int
+touch_reverse(void *context, const struct name_key *name, struct reason *reason)
+{
+	struct auto_ptr *pointing = context;
+	const struct zone *zone = zones_match(pointing->zones, name);
+	const struct name_key *copy = arena_copy(&pointing->plan->arena, name, sizeof(*name));
+	int status = copy ? touched_add(&pointing->touched->reverse, copy)
+			  : STATUS_NO_MEMORY;
+
+	if (status != STATUS_OK)
+		return reason_set(reason, status, "out of memory");
+	if (pointing->revision == 0 || !zone || zone == pointing->last)
+		return STATUS_OK;
+	pointing->last = zone;
+	status = touched_add(&pointing->touched->apexes, &zone->key);
+	return status == STATUS_OK
+		? state_touch_zone(pointing->txn, &zone->key, pointing->revision, reason)
+		: status;
 }

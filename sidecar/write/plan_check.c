@@ -3,7 +3,7 @@
 /*
  * Refusals of a change, from the whole to the single name.
  */
-#include "sidecar/write/plan_check.h"
+#include "sidecar/write/planner.h"
 
 #include <string.h>
 
@@ -30,7 +30,7 @@ plan_check_whole(struct planner *planner)
 		exists = status == STATUS_OK;
 	} else if (change->kind == CHANGE_ZONE) {
 		if (!zones_find(planner->zones, &change->zone))
-			return planner_refuse(planner, CHANGE_INVALID, CHANGE_WHOLE,
+			return plan_check_refuse(planner, CHANGE_INVALID, CHANGE_WHOLE,
 				"the zone is no longer live");
 		status = state_get_zone(
 			planner->txn, &change->zone, &zone, &planner->out->reason);
@@ -43,13 +43,13 @@ plan_check_whole(struct planner *planner)
 		return status;
 	planner->out->rrset_revision = revision;
 	if (change->has_if_revision && change->if_revision != revision)
-		return planner_refuse(planner, CHANGE_STALE, CHANGE_WHOLE,
+		return plan_check_refuse(planner, CHANGE_STALE, CHANGE_WHOLE,
 			"it has changed since: If-Match names another revision");
 	if (change->if_present && !exists)
-		return planner_refuse(
+		return plan_check_refuse(
 			planner, CHANGE_STALE, CHANGE_WHOLE, "it does not exist");
 	if (change->if_absent && exists)
-		return planner_refuse(
+		return plan_check_refuse(
 			planner, CHANGE_STALE, CHANGE_WHOLE, "it exists already");
 	return STATUS_OK;
 }
@@ -178,4 +178,12 @@ beside_cname(const struct planner *planner, const struct name_key *owner)
 			return item->rrset.type;
 	}
 	return 0;
+}
+
+int
+plan_check_refuse(struct planner *planner, enum change_outcome outcome, size_t item,
+	const char *text)
+{
+	change_refuse(planner->out, outcome, item, NULL, "%s", text);
+	return STATUS_INVALID;
 }

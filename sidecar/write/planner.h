@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * A plan in the making: what plan.c (items against what stands), plan_check.c
- * (preconditions and DNS's rules) and plan_leases.c (changes without items) share. For
- * these files only. Writer thread.
+ * A plan in the making: what plan.c (a change against what stands) and plan_check.c
+ * (preconditions and DNS's rules) share. For these files only. Writer thread.
  */
 #pragma once
 
@@ -44,15 +43,28 @@ struct planner {
 	uint32_t last_put; /* item to blame */
 };
 
-/* Sets the reason; returns STATUS_NO_MEMORY. */
-int planner_no_memory(struct change_result *out);
+/* --- plan_check.c: what can be said against a change. All return 0, STATUS_INVALID when
+ * planner->out says why the change is refused, or another status when the state cannot be
+ * read. --- */
 
-/* Appends a step to the plan. STATUS_NO_MEMORY. */
-int planner_add_step(struct planner *planner, struct plan_step step);
+/* If-Match and its kin, of a source or zone that is replaced; is its zone still live? */
+int plan_check_whole(struct planner *planner);
+
+/* max-delete of a source, once planner->absent is known. */
+int plan_check_deletes(struct planner *planner);
+
+/* Preconditions, owner and zone of an item. `old` NULL: no such RRset stands. */
+int plan_check_item(
+	struct planner *planner, uint32_t index, const struct state_record *old);
+
+/* What stands at the name in hand after the change, whose items end before planner->at. */
+int plan_check_name(struct planner *planner, const struct name_key *owner);
 
 /* Refuses the change because of an item, or CHANGE_WHOLE; returns STATUS_INVALID. */
-int planner_refuse(struct planner *planner, enum change_outcome outcome, size_t item,
+int plan_check_refuse(struct planner *planner, enum change_outcome outcome, size_t item,
 	const char *text);
+
+/* --- helpers of both --- */
 
 static inline bool
 planner_is_same_name(const struct name_key *a, const struct name_key *b)

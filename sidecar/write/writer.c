@@ -61,7 +61,11 @@ list_init(struct writer_list *list)
 static size_t
 items_of(const struct write_request *request)
 {
-	return request->change ? request->change->count : 0;
+	const struct change *change = request->change;
+
+	if (!change)
+		return 0;
+	return change->prepare ? WRITER_BULK_ITEMS : change->count; /* nobody knows yet */
 }
 
 static void
@@ -168,13 +172,13 @@ wait_for_work(struct writer *writer)
 /* --- configuration --- */
 
 static int
-add_apexes(struct plan_touched *touched, const struct zones *zones)
+add_apexes(struct touched *touched, const struct zones *zones)
 {
 	int status = STATUS_OK;
 	size_t i;
 
 	for (i = 0; status == STATUS_OK && i < zones->count; i++)
-		status = plan_names_add(&touched->apexes, &zones->zone[i].key);
+		status = touched_add(&touched->apexes, &zones->zone[i].key);
 	return status;
 }
 
@@ -199,12 +203,12 @@ recount(struct writer *writer, bool *out_changed, struct reason *reason)
 static void
 use_config(struct writer *writer, const struct config *config)
 {
-	struct plan_touched *touched = &writer->touched;
+	struct touched *touched = &writer->touched;
 	bool has_pointers = writer->config->zones.has_auto_ptr || config->zones.has_auto_ptr;
 	bool changed = true;
 	int status;
 
-	plan_touched_clear(touched);
+	touched_clear(touched);
 	status = add_apexes(touched, &writer->config->zones);
 	writer->config = config;
 	writer->serving.compile.zones = &config->zones;
@@ -218,7 +222,7 @@ use_config(struct writer *writer, const struct config *config)
 	if (changed && has_pointers)
 		writer->serving.is_current = false;
 	serving_update(&writer->serving, touched, writer->revision);
-	plan_touched_clear(touched);
+	touched_clear(touched);
 }
 
 /* --- the thread --- */
@@ -509,7 +513,7 @@ writer_free(struct writer *writer)
 		return;
 	writer_stop(writer);
 	serving_stop(&writer->serving);
-	plan_touched_done(&writer->touched);
+	touched_done(&writer->touched);
 	write_request_free(writer->expire);
 	pthread_cond_destroy(&writer->changed);
 	pthread_cond_destroy(&writer->work);
@@ -537,8 +541,9 @@ writer_on_publish(struct writer *writer, writer_publish_fn fn, void *context)
 static bool
 is_bulk(const struct change *change)
 {
-	return change->count >= WRITER_BULK_ITEMS || change->kind == CHANGE_ZONE
-	       || change->kind == CHANGE_SOURCE || change->kind == CHANGE_RESTORE;
+	return change->count >= WRITER_BULK_ITEMS || change->prepare
+	       || change->kind == CHANGE_ZONE || change->kind == CHANGE_SOURCE
+	       || change->kind == CHANGE_RESTORE;
 }
 
 /* The list for a request, with the lock held; a full one refuses it. */

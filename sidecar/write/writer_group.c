@@ -80,7 +80,10 @@ static int
 run_alarm(struct write_request *request, struct state_txn *txn, uint64_t revision)
 {
 	struct change_result *out = &request->result;
-	int status = state_clear_alarm(txn, request->change->alarm, &out->reason);
+	const struct change *change = request->change;
+	int status = change->alarm_text
+		? state_raise_alarm(txn, change->alarm, change->alarm_text, &out->reason)
+		: state_clear_alarm(txn, change->alarm, &out->reason);
 
 	out->revision = revision;
 	if (status == STATUS_NOT_FOUND) {
@@ -232,7 +235,7 @@ run_all(struct writer *writer, struct write_request *group, bool *out_wrote,
 	int status = begin_group(writer, &txn, &revision, reason);
 
 	*out_wrote = *out_spoilt = false;
-	plan_touched_clear(&writer->touched);
+	touched_clear(&writer->touched);
 	if (status != STATUS_OK) {
 		for (request = group; request; request = request->next)
 			if (!request->is_final)

@@ -33,7 +33,7 @@ struct writer {
 	struct state *state;
 	const struct config *config;
 	struct serving serving;
-	struct plan_touched touched;
+	struct touched touched;
 	uint64_t wall_offset_ms;
 	uint64_t next_expiry_ms; /* lease clock; 0 = none */
 	uint64_t expired_ms;     /* lease clock: the last pass that left nothing undone */

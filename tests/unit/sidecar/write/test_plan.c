@@ -318,17 +318,75 @@ a_pass_ends_so_many_leases_and_no_more(void **state)
 	change_free(change);
 }
 
+/* What was and will be, as the journal keeps it. */
+static void
+a_step_knows_what_was_before_and_is_after(void **state)
+{
+	struct change *change = changes_of(CHANGE_ITEMS, "new");
+	struct state_record before, after;
+
+	(void)state;
+	serve_put("a.live", 1, "old", 20000);
+	serve_put("b.live", 1, "old", 0);
+	changes_add(change, "a.live", 1, two)->lease_ms = 9000;
+	changes_add(change, "b.live", 1, NULL);
+	changes_add(change, "c.live", 1, two);
+	result = (struct change_result){ .item = 0 };
+	assert_int_equal(change_check(change, &zones, &result), STATUS_OK);
+	assert_int_equal(plan_make(&plan, change, txn, &zones, NOW, &result), STATUS_OK);
+	assert_int_equal(plan.count, 3);
+	assert_true(plan_read_before(&plan.step[0], &before));
+	assert_memory_equal(before.rrset.rdata, one, sizeof(one));
+	assert_int_equal(before.rrset.count, 1);
+	assert_int_equal(before.expires_ms, NOW + 20000);
+	assert_int_equal(before.lease_ms, 30000);
+	assert_memory_equal(before.source, "old", before.source_len);
+	assert_true(plan_read_after(&plan.step[0], change, NOW, &after));
+	assert_memory_equal(after.rrset.rdata, two, sizeof(two));
+	assert_int_equal(after.expires_ms, NOW + 9000);
+	assert_memory_equal(after.source, "new", after.source_len);
+	assert_true(plan_read_before(&plan.step[1], &before));
+	assert_false(plan_read_after(&plan.step[1], change, NOW, &after));
+	assert_false(plan_read_before(&plan.step[2], &before));
+	assert_true(plan_read_after(&plan.step[2], change, NOW, &after));
+	assert_int_equal(after.expires_ms, 0);
+	change_free(change);
+}
+
+static int
+prepare_two(struct change *change, struct state_txn *in, const struct zones *live,
+	struct change_result *out)
+{
+	(void)in;
+	changes_add(change, "a.live", 1, two);
+	changes_add(change, "b.live", 1, NULL);
+	return change_check(change, live, out);
+}
+
+static void
+items_may_be_found_when_the_plan_is_made(void **state)
+{
+	struct change *change = changes_of(CHANGE_ROLLBACK, "api");
+
+	(void)state;
+	serve_put("a.live", 1, "old", 0);
+	serve_put("b.live", 1, "old", 0);
+	change->prepare = prepare_two;
+	assert_plan(change, STATUS_OK, "+a.live/1 -b.live/1");
+	assert_int_equal(result.diff_count, 2);
+}
+
 static void
 names_are_sorted_and_single(void **state)
 {
 	const struct name_key keys[] = { unit_key("b.live"), unit_key("a.live"),
 		unit_key("b.live"), unit_key("live") };
-	struct plan_names names = { 0 };
+	struct touched_names names = { 0 };
 
 	(void)state;
 	for (size_t i = 0; i < UNIT_COUNT(keys); i++)
-		assert_int_equal(plan_names_add(&names, &keys[i]), STATUS_OK);
-	plan_names_sort(&names);
+		assert_int_equal(touched_add(&names, &keys[i]), STATUS_OK);
+	touched_sort(&names);
 	assert_int_equal(names.count, 3);
 	assert_int_equal(names.name[0]->len, keys[3].len);
 	assert_ptr_equal(names.name[1], &keys[1]);
@@ -347,6 +405,8 @@ main(void)
 		TEST(a_zone_ends_where_another_begins),
 		TEST(leases_end_or_are_renewed),
 		TEST(a_pass_ends_so_many_leases_and_no_more),
+		TEST(a_step_knows_what_was_before_and_is_after),
+		TEST(items_may_be_found_when_the_plan_is_made),
 		cmocka_unit_test(names_are_sorted_and_single),
 	};
 

@@ -1664,6 +1664,30 @@ test_each_commit_is_passed_on_with_its_caller(void **state)
 	assert_int_equal(commits.calls, 2);
 }
 
+static struct change_result
+alarm_of(const char *name, const char *text)
+{
+	struct change *change = changes_of(CHANGE_ALARM, NULL);
+
+	change->alarm = name;
+	change->alarm_text = text;
+	return submit(change);
+}
+
+static void
+test_an_alarm_is_raised_and_ended_without_a_revision(void **state)
+{
+	struct change_result result = alarm_of("disk", "the disk is slow");
+
+	(void)state;
+	assert_outcome(&result, CHANGE_DONE, "");
+	assert_int_equal(result.revision, 0);
+	result = alarm_of("disk", NULL);
+	assert_outcome(&result, CHANGE_DONE, "");
+	result = alarm_of("disk", NULL);
+	assert_outcome(&result, CHANGE_NOT_FOUND, "there is no such alarm");
+}
+
 static void
 test_many_threads_write_while_the_configuration_is_reloaded(void **state)
 {
@@ -1735,6 +1759,7 @@ main(void)
 		TEST(test_small_changes_beyond_the_queue_are_refused_and_bulk_ones_are_not),
 		TEST(test_what_waits_when_the_writer_stops_is_refused),
 		TEST(test_each_commit_is_passed_on_with_its_caller),
+		TEST(test_an_alarm_is_raised_and_ended_without_a_revision),
 		TEST(test_many_threads_write_while_the_configuration_is_reloaded),
 	};
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * The names that a plan touched, for the compiler.
+ * Lists of names.
  */
-#include "sidecar/write/plan.h"
+#include "sidecar/serve/touched.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,10 +11,10 @@
 #include "lib/base/status.h"
 
 static int compare_pointers(const void *left, const void *right);
-static void names_done(struct plan_names *names);
+static void names_done(struct touched_names *names);
 
 int
-plan_names_add(struct plan_names *names, const struct name_key *name)
+touched_add(struct touched_names *names, const struct name_key *name)
 {
 	if (names->count == names->room) {
 		size_t room = names->room ? names->room * 2 : 64;
@@ -31,19 +31,19 @@ plan_names_add(struct plan_names *names, const struct name_key *name)
 }
 
 void
-plan_names_sort(struct plan_names *names)
+touched_sort(struct touched_names *names)
 {
 	size_t i, kept = 0;
 	bool is_sorted = true;
 
 	for (i = 1; is_sorted && i < names->count; i++)
-		is_sorted = plan_names_compare(names->name[i - 1], names->name[i]) <= 0;
+		is_sorted = name_key_compare(names->name[i - 1], names->name[i]) <= 0;
 	if (!is_sorted)
 		qsort(names->name, names->count, sizeof(names->name[0]),
 			compare_pointers);
 	for (i = 0; i < names->count; i++)
 		if (kept == 0
-			|| plan_names_compare(names->name[kept - 1], names->name[i]) != 0)
+			|| name_key_compare(names->name[kept - 1], names->name[i]) != 0)
 			names->name[kept++] = names->name[i];
 	names->count = kept;
 }
@@ -51,26 +51,18 @@ plan_names_sort(struct plan_names *names)
 static int
 compare_pointers(const void *left, const void *right)
 {
-	return plan_names_compare(*(const struct name_key *const *)left,
+	return name_key_compare(*(const struct name_key *const *)left,
 		*(const struct name_key *const *)right);
 }
 
-int
-plan_names_compare(const struct name_key *a, const struct name_key *b)
-{
-	int order = memcmp(a->bytes, b->bytes, a->len < b->len ? a->len : b->len);
-
-	return order != 0 ? order : (int)a->len - (int)b->len;
-}
-
 void
-plan_touched_clear(struct plan_touched *touched)
+touched_clear(struct touched *touched)
 {
 	touched->names.count = touched->reverse.count = touched->apexes.count = 0;
 }
 
 void
-plan_touched_done(struct plan_touched *touched)
+touched_done(struct touched *touched)
 {
 	names_done(&touched->names);
 	names_done(&touched->reverse);
@@ -78,8 +70,8 @@ plan_touched_done(struct plan_touched *touched)
 }
 
 static void
-names_done(struct plan_names *names)
+names_done(struct touched_names *names)
 {
 	free(names->name);
-	*names = (struct plan_names){ 0 };
+	*names = (struct touched_names){ 0 };
 }
