@@ -124,13 +124,12 @@ api_fail(struct api_call *call, int status, const struct reason *reason, const c
 {
 	const enum problem_kind kind = problem_from_status(status);
 
-	if (status == STATUS_CORRUPT)
-		state_suspect(call->api->state);
 	if (api_has_no_room(call))
 		return false;
 	problem_set(call->reply, kind, path, "%s", reason->text);
-	if (kind == PROBLEM_INTERNAL)
-		log_line(LOG_LEVEL_ERROR, "%s: %s", call->request->path, reason->text);
+	if (kind == PROBLEM_INTERNAL || status == STATUS_CORRUPT)
+		log_line(LOG_LEVEL_ERROR, "%s: %s%s", call->request->path, reason->text,
+			status == STATUS_CORRUPT ? "; restart livezoned to restore state" : "");
 	return false;
 }
 

@@ -209,8 +209,6 @@ work(struct backup_thread *thread, const struct settings_of_backup *settings)
 		status = make(thread, settings, &reason);
 		is_made = status == 0;
 	}
-	if (status == STATUS_CORRUPT)
-		state_suspect(thread->state);
 	if (gives_way(thread, status, retry_ms))
 		return retry_ms < GIVEN_UP_MS ? retry_ms : GIVEN_UP_MS;
 	publish(thread, status, is_made, &reason);

@@ -16,22 +16,16 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
 #include "sidecar/state/state_check.h"
 #include "lib/base/status.h"
-#include "sidecar/main/pulse.h"
 
 /* A million RRsets take half a second of CPU; a disk that reads 10 MB/s is a bad one. */
 #define TIME_LEAST_S 30
 #define BYTES_PER_S (10 * 1024 * 1024)
-#define LOOK_MS 200
-#define BACKGROUND_NICE 10
-#define IOPRIO_IDLE (3 << 13) /* linux/ioprio.h: class 3 */
-#define IOPRIO_WHO_PROCESS 1
 
 extern char **environ;
 
@@ -156,9 +150,9 @@ spawn(const char *dir, int output, pid_t *out_pid)
 	return error;
 }
 
-/* Until the child has closed its end; false: the deadline came first, or give_up. */
+/* Until the child has closed its end; false: the deadline came first. */
 static bool
-read_line(int fd, uint64_t deadline_ms, const atomic_bool *give_up, struct reason *reason)
+read_line(int fd, uint64_t deadline_ms, struct reason *reason)
 {
 	size_t used = 0;
 
@@ -167,11 +161,9 @@ read_line(int fd, uint64_t deadline_ms, const atomic_bool *give_up, struct reaso
 		uint64_t now_ms = clock_read_ms(CLOCK_MONOTONIC);
 		ssize_t len;
 
-		if (now_ms >= deadline_ms || (give_up && *give_up))
+		if (now_ms >= deadline_ms)
 			return false;
-		pulse_wait(); /* a big file on a slow disk takes longer than a start may */
-		if (poll(&poll_fd, 1, deadline_ms - now_ms < LOOK_MS ? (int)(deadline_ms - now_ms)
-								      : LOOK_MS) <= 0)
+		if (poll(&poll_fd, 1, (int)(deadline_ms - now_ms)) <= 0)
 			continue;
 		len = read(fd, reason->text + used, sizeof(reason->text) - 1 - used);
 		if (len < 0 && errno == EINTR)
@@ -188,23 +180,20 @@ read_line(int fd, uint64_t deadline_ms, const atomic_bool *give_up, struct reaso
 }
 
 static enum examine_verdict
-wait_for(pid_t pid, int fd, unsigned limit_s, const atomic_bool *give_up,
-	struct reason *reason)
+wait_for(pid_t pid, int fd, unsigned limit_s, struct reason *reason)
 {
 	uint64_t deadline_ms = clock_read_ms(CLOCK_MONOTONIC) + (uint64_t)limit_s * 1000;
-	bool is_over = read_line(fd, deadline_ms, give_up, reason);
+	bool has_ended = read_line(fd, deadline_ms, reason);
 	int wait_status;
 
-	if (!is_over)
+	if (!has_ended)
 		kill(pid, SIGKILL);
 	while (waitpid(pid, &wait_status, 0) < 0)
 		if (errno != EINTR) {
 			reason_set(reason, 0, "the check was lost: %s", strerror(errno));
 			return EXAMINE_UNKNOWN;
 		}
-	if (!is_over && give_up && *give_up)
-		reason_set(reason, 0, "given up");
-	else if (!is_over)
+	if (!has_ended)
 		reason_set(reason, 0, "no answer of the check in %u s", limit_s);
 	else if (WIFSIGNALED(wait_status))
 		reason_set(reason, 0, "the check ended by signal %d (%s)",
@@ -213,8 +202,7 @@ wait_for(pid_t pid, int fd, unsigned limit_s, const atomic_bool *give_up,
 }
 
 enum examine_verdict
-examine_run(const char *dir, bool is_background, const atomic_bool *give_up,
-	struct reason *reason)
+examine_run(const char *dir, struct reason *reason)
 {
 	enum examine_verdict verdict;
 	int ends[2], error;
@@ -230,11 +218,7 @@ examine_run(const char *dir, bool is_background, const atomic_bool *give_up,
 		reason_set(reason, 0, "the check cannot be started: %s", strerror(error));
 		return EXAMINE_UNKNOWN;
 	}
-	if (is_background) {
-		setpriority(PRIO_PROCESS, (id_t)pid, BACKGROUND_NICE);
-		syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, pid, IOPRIO_IDLE);
-	}
-	verdict = wait_for(pid, ends[0], examine_limit_s(dir), give_up, reason);
+	verdict = wait_for(pid, ends[0], examine_limit_s(dir), reason);
 	close(ends[0]);
 	return verdict;
 }

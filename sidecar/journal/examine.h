@@ -6,7 +6,6 @@
  */
 #pragma once
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -23,11 +22,9 @@ enum examine_verdict {
 /* What `livezoned --check-state DIR` does: prints one line, returns the exit status. */
 int examine_child(const char *dir);
 
-/* Runs that and waits for it. The reason is the line that it printed, or how it ended. In the
- * background it has a low priority. `give_up` (NULL: never) ends it within a moment when it
- * becomes true: EXAMINE_UNKNOWN. Any thread. */
-enum examine_verdict examine_run(const char *dir, bool is_background,
-	const atomic_bool *give_up, struct reason *reason);
+/* Runs that and waits for it, with a deadline. The reason is the line that it printed, or how
+ * it ended. */
+enum examine_verdict examine_run(const char *dir, struct reason *reason);
 
 /* How long the file of the directory, as big as it is, may take to check. */
 unsigned examine_limit_s(const char *dir);

@@ -104,7 +104,7 @@ recover_state(const struct config *config, struct recover_result *out, struct re
 		out->is_restored = status == STATUS_OK;
 		return status;
 	}
-	switch (examine_run(config->store.state, false, NULL, &said)) {
+	switch (examine_run(config->store.state, &said)) {
 	case EXAMINE_COUNTS_WRONG:
 		out->must_recount = true;
 		/* fall through */

@@ -11,7 +11,6 @@
 #include <inttypes.h>
 #include <malloc.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +25,6 @@
 #include "livezone-config.h"
 #include "sidecar/api/api.h"
 #include "sidecar/journal/examine.h"
-#include "sidecar/journal/examiner.h"
 #include "sidecar/journal/backup_thread.h"
 #include "sidecar/http/http.h"
 #include "lib/base/log.h"
@@ -51,9 +49,6 @@ struct daemon {
 	struct http_handler handler;
 	struct http_server *http;
 	const char *config_path;
-	struct examiner *examiner;
-	pthread_t main_thread;
-	atomic_bool must_restart;
 	/* of the main thread */
 	sd_event *event;
 	sd_event_source *start_timer, *watch_timer, *reload_timer;
@@ -82,8 +77,6 @@ static int start(struct daemon *daemon, struct reason *reason);
 static int make_state_dir(const char *path, struct reason *reason);
 static int
 open_state(struct daemon *daemon, const struct config *config, struct reason *reason);
-static void want_restart(void *context);
-static int restart(char **argv);
 static int on_start_time(sd_event_source *source, uint64_t usec, void *context);
 static int on_started(sd_event_source *source, int fd, uint32_t events, void *context);
 static int on_watch_time(sd_event_source *source, uint64_t usec, void *context);
@@ -121,8 +114,7 @@ static const char usage[] =
 int
 main(int argc, char **argv)
 {
-	struct daemon daemon = { .main_thread = pthread_self(),
-		.api = { .lock = PTHREAD_MUTEX_INITIALIZER },
+	struct daemon daemon = { .api = { .lock = PTHREAD_MUTEX_INITIALIZER },
 		.started_fd = -1 };
 	struct arguments arguments = { .watchdog_s = WATCHDOG_OWN_S };
 	struct reason reason = { "" };
@@ -154,8 +146,6 @@ main(int argc, char **argv)
 		exit_code = EXIT_FAILURE;
 	}
 	stop(&daemon);
-	if (daemon.is_running && daemon.must_restart)
-		exit_code = restart(argv);
 	return exit_code;
 }
 
@@ -166,16 +156,6 @@ set_up_heap(void)
 {
 	mallopt(M_ARENA_MAX, 1);
 	mallopt(M_TOP_PAD, HEAP_STEP);
-}
-
-/* The same process, so that no supervisor has to notice. What was open is closed. */
-static int
-restart(char **argv)
-{
-	watchdog_hand_over();
-	execv("/proc/self/exe", argv);
-	log_line(LOG_LEVEL_ERROR, "cannot restart: %s", strerror(errno));
-	return EXIT_FAILURE;
 }
 
 static bool
@@ -302,16 +282,6 @@ make_state_dir(const char *path, struct reason *reason)
 		strerror(errno));
 }
 
-/* State is damaged: the start that follows knows what to do. */
-static void
-want_restart(void *context)
-{
-	struct daemon *daemon = context;
-
-	daemon->must_restart = true;
-	pthread_kill(daemon->main_thread, SIGTERM);
-}
-
 /* Locked first: what is checked, and restored if need be, must be what is opened. */
 static int
 open_state(struct daemon *daemon, const struct config *config, struct reason *reason)
@@ -330,9 +300,7 @@ open_state(struct daemon *daemon, const struct config *config, struct reason *re
 		&daemon->api.state, reason);
 	if (!status && recovered.must_recount)
 		state_want_recount(daemon->api.state);
-	return status ? status
-		      : examiner_start(daemon->api.state, config->store.state, want_restart,
-				daemon, &daemon->examiner, reason);
+	return status;
 }
 
 /* The loop, until a signal ends it or the start has failed. */
@@ -468,14 +436,9 @@ on_end(sd_event_source *source, const struct signalfd_siginfo *info, void *conte
 			strsignal((int)info->ssi_signo));
 		_exit(EXIT_SUCCESS);
 	}
-	if (daemon->must_restart)
-		sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
-			clock_read_ms(CLOCK_MONOTONIC) * 1000);
-	else
-		sd_notify(0, "STOPPING=1");
+	sd_notify(0, "STOPPING=1");
 	log_line(LOG_LEVEL_INFO, "stopping: %s, %zu connections",
-		daemon->must_restart ? "to restart" : strsignal((int)info->ssi_signo),
-		http_connections(daemon->http));
+		strsignal((int)info->ssi_signo), http_connections(daemon->http));
 	return sd_event_exit(daemon->event, 0);
 }
 
@@ -582,11 +545,9 @@ is_same_text(const char *a, const char *b)
 static void
 stop(struct daemon *daemon)
 {
-	examiner_give_up(daemon->examiner); /* all the others may wait for it */
 	http_stop(daemon->http);
 	backup_thread_stop(daemon->api.backups);
 	writer_free(daemon->api.writer);
-	examiner_stop(daemon->examiner);
 	state_close(daemon->api.state);
 	settings_release(daemon->reloading);
 	settings_release(daemon->api.settings);

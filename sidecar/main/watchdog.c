@@ -13,7 +13,6 @@
 #include "lib/base/log.h"
 
 #define LOOKS 4 /* in the limit */
-#define ARMED "LIVEZONED_WATCHDOG_ARMED" /* in the environment */
 
 void
 watchdog_init(struct watchdog *watchdog, uint64_t own_s)
@@ -94,22 +93,9 @@ watchdog_look(struct watchdog *watchdog)
 	_exit(EXIT_FAILURE); /* no clean end: that would wait for the writer */
 }
 
-void
-watchdog_hand_over(void)
-{
-	setenv(ARMED, "1", 1);
-}
-
 uint64_t
 watchdog_extend_start(void)
 {
-	uint64_t systemd_us = 0, interval_ms = WATCHDOG_START_MS;
-	bool is_armed = getenv(ARMED) && sd_watchdog_enabled(0, &systemd_us) > 0;
-
-	if (is_armed && systemd_us / 1000 / LOOKS < interval_ms)
-		interval_ms = systemd_us / 1000 / LOOKS;
-	/* not at a first start: a ping would arm what waits for READY */
-	sd_notifyf(0, "%sEXTEND_TIMEOUT_USEC=%llu", is_armed ? "WATCHDOG=1\n" : "",
-		WATCHDOG_EXTEND_MS * 1000ull);
-	return interval_ms;
+	sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%llu", WATCHDOG_EXTEND_MS * 1000ull);
+	return WATCHDOG_START_MS;
 }

@@ -45,10 +45,6 @@ watchdog_judge(struct watchdog *watchdog, const struct pulse *pulse, uint64_t no
 /* Judges, and pats, or warns, or ends the process. Every interval_ms, after the start. */
 void watchdog_look(struct watchdog *watchdog);
 
-/* Before the process executes itself: systemd's watchdog runs on, and the start that follows
- * pats it as well. */
-void watchdog_hand_over(void);
-
 /* Before READY: asks systemd for WATCHDOG_EXTEND_MS more. Returns the ms until it is to be called
  * again. */
 uint64_t watchdog_extend_start(void);

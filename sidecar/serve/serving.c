@@ -55,7 +55,6 @@ give_up(struct serving *serving, enum guard_trip trip)
 	serving->is_current = false;
 	serving->retry_ms = 0;
 	reason_set(&serving->reason, STATUS_CORRUPT, "%s in serve", guard_name(trip));
-	state_suspect(serving->state); /* which was read there, too */
 }
 
 /* Returns the job's status. */
@@ -125,8 +124,6 @@ rebuild(struct serving *serving)
 		if (status != STATUS_OK)
 			serve_writer_close(store);
 	}
-	if (status == STATUS_CORRUPT)
-		state_suspect(serving->state);
 	if (status != STATUS_OK) {
 		serving->retry_after_ms = serving->retry_after_ms == 0
 			? RETRY_FIRST_MS

@@ -29,9 +29,9 @@
 /* --- transactions --- */
 
 static void
-free_txn(struct state_txn *txn, enum state_doubt doubt)
+free_txn(struct state_txn *txn, bool must_reopen)
 {
-	state_leave(txn->state, doubt);
+	state_leave(txn->state, must_reopen);
 	free(txn->source);
 	free(txn->zone);
 	free(txn->scratch);
@@ -49,13 +49,13 @@ begin_once(struct state *state, unsigned flags, struct state_txn **out, bool *ou
 	if (status != STATUS_OK)
 		return status;
 	if (!(flags & MDB_RDONLY) && state->is_read_only) {
-		state_leave(state, STATE_REOPEN); /* it may be writable by now */
+		state_leave(state, true); /* it may be writable by now */
 		return reason_set(reason, STATUS_UNAVAILABLE,
 			"the file system of %s is read-only", state->dir);
 	}
 	txn = calloc(1, sizeof(*txn));
 	if (!txn) {
-		state_leave(state, STATE_FINE);
+		state_leave(state, false);
 		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
 	}
 	txn->state = state;
@@ -66,7 +66,7 @@ begin_once(struct state *state, unsigned flags, struct state_txn **out, bool *ou
 	if (code != 0) {
 		*out_panic = code == MDB_PANIC || code == MDB_BAD_TXN || code == MDB_CORRUPTED
 			|| code == MDB_PAGE_NOTFOUND;
-		free_txn(txn, *out_panic ? STATE_EXAMINE : STATE_FINE);
+		free_txn(txn, *out_panic);
 		return status_from_mdb_reason(code, "state", reason);
 	}
 	*out = txn;
@@ -137,22 +137,18 @@ name_short_write(const struct state *state, int code)
 }
 
 /* After a write error the kernel may have dropped pages that LMDB believes in: what is on the
- * disk counts. A disk that was full or read-only has taken nothing. */
-static enum state_doubt
-doubt_after(int code)
+ * disk counts. A full map and a read-only disk have taken nothing. */
+static bool
+must_reopen_after(int code)
 {
 	switch (code) {
 	case MDB_SUCCESS:
 	case MDB_MAP_FULL:
 	case MDB_TXN_FULL:
 	case EROFS:
-		return STATE_FINE;
-	case ENOSPC:
-	case EDQUOT:
-	case ENOMEM:
-		return STATE_REOPEN;
+		return false;
 	default:
-		return STATE_EXAMINE;
+		return true;
 	}
 }
 
@@ -168,7 +164,7 @@ state_commit(struct state_txn *txn, struct reason *reason)
 		return status;
 	}
 	code = name_short_write(txn->state, mdb_txn_commit(txn->txn));
-	free_txn(txn, doubt_after(code));
+	free_txn(txn, must_reopen_after(code));
 	return status_from_mdb_reason(code, "state", reason);
 }
 
@@ -187,7 +183,7 @@ state_abort(struct state_txn *txn)
 			mdb_cursor_close(txn->leases);
 	}
 	mdb_txn_abort(txn->txn);
-	free_txn(txn, STATE_FINE);
+	free_txn(txn, false);
 }
 
 int

@@ -273,26 +273,5 @@ bool state_is_waiting(struct state *state);
  * killed while it read state pins every page of its commit. */
 unsigned state_sweep(struct state *state);
 
-/* Asked before the environment is opened anew after an I/O error: is the file whole? Nothing
- * of it is open then. STATUS_CORRUPT: every transaction fails from now on;
- * STATUS_UNAVAILABLE: asked again before the next one. Whoever wants one
- * meanwhile waits 5 s and gets STATUS_UNAVAILABLE: fn must not use state. Set before other
- * threads use it. */
-typedef int (*state_examine_fn)(void *context, struct reason *reason);
-void state_set_examiner(struct state *state, state_examine_fn fn, void *context);
-
-/* Somebody has read what was never written: for the one who looks after state, who takes
- * note once. Any thread. */
-void state_suspect(struct state *state);
-bool state_take_suspicion(struct state *state);
-
-/* Has the file system give data.mdb its blocks ahead, so that others cannot take the room of
- * the next writes: STATE_RESERVE_LEAST or a quarter more than is in use, and never more
- * than store.size-limit or half of what is free. The size of the file stays. *out_bytes is
- * what it has. STATUS_FULL: the disk has no room for that; STATUS_UNAVAILABLE: the file system
- * cannot. Any thread. */
-#define STATE_RESERVE_LEAST (16u << 20)
-int state_reserve(struct state *state, uint64_t *out_bytes, struct reason *reason);
-
 /* How often LMDB had to be opened anew after a failed write. */
 uint64_t state_reopens(struct state *state);

@@ -293,22 +293,6 @@ state_close(struct state *state)
 
 /* --- users --- */
 
-static int
-examine(struct state *state, struct reason *reason)
-{
-	int status = STATUS_OK;
-
-	if (!state->must_examine || !state->examine)
-		return STATUS_OK;
-	/* it takes as long as the disk wants; is_reopening keeps everybody else out */
-	pthread_mutex_unlock(&state->lock);
-	status = state->examine(state->examine_context, reason);
-	pthread_mutex_lock(&state->lock);
-	state->must_examine = status == STATUS_UNAVAILABLE;
-	state->is_damaged = status == STATUS_CORRUPT;
-	return status;
-}
-
 /* Is it time to open anew? A read-only one that works is not closed for each write that
  * somebody tries. */
 static bool
@@ -317,12 +301,12 @@ must_reopen(const struct state *state)
 	if (!state->env)
 		return true;
 	return state->is_suspect
-		&& !(state->is_read_only && !state->must_examine
+		&& !(state->is_read_only
 			&& clock_read_ms(CLOCK_MONOTONIC) - state->opened_ms < READ_ONLY_MS);
 }
 
-/* Closes the environment when the last transaction has ended, and opens it anew. Called
- * with the lock held, which is free while state is examined. */
+/* Closes the environment when the last transaction has ended, and opens it again. Called
+ * with the lock held. */
 static int
 reopen(struct state *state, const struct timespec *deadline, struct reason *reason)
 {
@@ -340,9 +324,7 @@ reopen(struct state *state, const struct timespec *deadline, struct reason *reas
 		if (state->env)
 			mdb_env_close(state->env);
 		state->env = NULL;
-		status = examine(state, reason);
-		if (status == STATUS_OK)
-			status = mdb_files_check(state->dir, reason);
+		status = mdb_files_check(state->dir, reason);
 		if (status == STATUS_OK)
 			status = open_env(state, state->dir, reason);
 		if (status == STATUS_OK) {
@@ -369,9 +351,7 @@ state_enter(struct state *state, struct reason *reason)
 		;
 	if (state->is_reopening)
 		status = reason_set(reason, STATUS_UNAVAILABLE,
-			"state is being opened anew, after a check that takes long");
-	else if (state->is_damaged)
-		status = reason_set(reason, STATUS_CORRUPT, "state is damaged");
+			"state is being reopened after a failed write");
 	else if (must_reopen(state))
 		status = reopen(state, &deadline, reason);
 	if (status == STATUS_OK)
@@ -381,14 +361,12 @@ state_enter(struct state *state, struct reason *reason)
 }
 
 void
-state_leave(struct state *state, enum state_doubt doubt)
+state_leave(struct state *state, bool must_reopen)
 {
 	pthread_mutex_lock(&state->lock);
 	state->users--;
-	if (doubt != STATE_FINE)
+	if (must_reopen)
 		state->is_suspect = true;
-	if (doubt == STATE_EXAMINE)
-		state->must_examine = true;
 	if (state->users == 0)
 		pthread_cond_broadcast(&state->idle);
 	pthread_mutex_unlock(&state->lock);
@@ -413,7 +391,7 @@ state_sweep(struct state *state)
 	if (state_enter(state, NULL) != STATUS_OK)
 		return 0;
 	mdb_reader_check(state->env, &dead);
-	state_leave(state, STATE_FINE);
+	state_leave(state, false);
 	return (unsigned)dead;
 }
 
@@ -432,23 +410,4 @@ void
 state_want_recount(struct state *state)
 {
 	state->must_recount = true;
-}
-
-void
-state_set_examiner(struct state *state, state_examine_fn fn, void *context)
-{
-	state->examine = fn;
-	state->examine_context = context;
-}
-
-void
-state_suspect(struct state *state)
-{
-	state->is_doubted = true;
-}
-
-bool
-state_take_suspicion(struct state *state)
-{
-	return atomic_exchange(&state->is_doubted, false);
 }

@@ -10,7 +10,6 @@
 
 #include <lmdb.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -66,13 +65,8 @@ struct state {
 	MDB_dbi dbi;
 	unsigned users;       /* open transactions */
 	bool is_suspect;      /* a write failed: open anew before the next transaction */
-	bool must_examine;    /* by `examine`, before that */
-	bool is_damaged;      /* it said so: not opened any more */
 	bool is_read_only;    /* the file system is */
 	uint64_t opened_ms;   /* monotonic clock */
-	state_examine_fn examine;
-	void *examine_context;
-	atomic_bool is_doubted; /* state_suspect */
 	bool is_reopening;
 	bool must_recount;    /* by the next state_recount_zones, whatever the zones */
 	uint64_t reopens;
@@ -103,17 +97,12 @@ struct state_txn {
 	uint8_t *scratch;              /* STATE_RRSET_VALUE_MAX bytes */
 };
 
-/* What a transaction thinks of the environment when it ends. */
-enum state_doubt {
-	STATE_FINE,
-	STATE_REOPEN,  /* LMDB may believe what is not on the disk */
-	STATE_EXAMINE, /* and the disk, too, may not have what it should */
-};
 
 /* Counts the caller in as a user of a healthy environment, which is opened anew for that
- * when a write failed; and out again. */
+ * when a write failed; and out again. must_reopen: LMDB may believe what is not on the
+ * disk. */
 int state_enter(struct state *state, struct reason *reason);
-void state_leave(struct state *state, enum state_doubt doubt);
+void state_leave(struct state *state, bool must_reopen);
 
 /* Reads the meta record into the transaction, once. */
 int state_load_meta(struct state_txn *txn, struct reason *reason);

@@ -154,8 +154,6 @@ run_change(struct writer *writer, const struct write_request *group,
 		/* a refusal has its outcome already; else the state could not be read */
 		if (status != STATUS_INVALID)
 			fail(request, status);
-		if (status == STATUS_CORRUPT)
-			state_suspect(writer->state);
 		return STATUS_OK;
 	}
 	allow(writer, request->plan.count);
@@ -174,8 +172,6 @@ run_change(struct writer *writer, const struct write_request *group,
 			now_ms, &writer->touched, &is_clean, &out->reason);
 	if (status == STATUS_OK && request->plan.writes > 0)
 		status = state_set_revision(txn, mine, &out->reason);
-	if (status == STATUS_CORRUPT)
-		state_suspect(writer->state);
 	if (status != STATUS_OK) {
 		fail(request, status);
 		return is_clean ? STATUS_OK : status;
@@ -275,13 +271,10 @@ run_all(struct writer *writer, struct write_request *group, bool *out_wrote,
 
 /* Those that would have been done; refusals stand. */
 static void
-fail_all(struct writer *writer, struct write_request *group, int status,
+fail_all(struct write_request *group, int status,
 	const struct reason *reason)
 {
 	struct write_request *request;
-
-	if (status == STATUS_CORRUPT)
-		state_suspect(writer->state);
 
 	for (request = group; request; request = request->next) {
 		struct change_result *out = &request->result;
@@ -307,7 +300,7 @@ writer_group_run(struct writer *writer, struct write_request *group)
 		status = run_all(writer, group, &wrote, &spoilt, &reason);
 	while (spoilt);
 	if (status != STATUS_OK)
-		fail_all(writer, group, status, &reason);
+		fail_all(group, status, &reason);
 	else if (wrote) {
 		serving_update(&writer->serving, &writer->touched, writer->revision);
 		is_seen = serving_is_seen(&writer->serving, &reason);

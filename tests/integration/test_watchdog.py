@@ -12,8 +12,6 @@ from pathlib import Path
 import pytest
 
 from support import build
-from support import state_damage as damage
-from support.process import stop_next_child
 from support.service_manager import ServiceManager
 from support.strace import Strace, thread
 from support.wait import wait_until
@@ -166,43 +164,6 @@ def test_without_systemd_a_stuck_writer_ends_livezoned(alone, cleanup):
     assert alone.process.wait(30) == 1
     alone.start()
     assert alone.api.get("/v1/rrsets/kept.live.test/A").json["records"] == ["10.0.0.1"]
-
-
-def test_a_start_anew_pats_on(watched, manager):
-    watched.api.put("kept.live.test", "A", "10.0.0.1")
-    damage.change_text(Path(watched.config["store"]["state"]), b"\x04kept")
-    pid = watched.process.pid
-    try:
-        watched.api.request("GET", "/v1/backup")
-    except OSError:
-        pass
-    wait_until(lambda: manager.heard("RELOADING=1"), 20, "it starts anew")
-    since = manager.heard("RELOADING=1")[0]
-    check = stop_next_child(pid)
-    wait_until(lambda: time.monotonic() > since + 3 * _WATCHDOG_S, 30, "the check takes long")
-    assert manager.longest_gap(since, time.monotonic()) < _WATCHDOG_S
-    os.kill(check, signal.SIGCONT)
-    wait_until(lambda: manager.heard("READY=1", since), 20, "READY=1")
-
-
-def test_a_check_of_state_may_take_longer_than_the_limit(alone, cleanup):
-    alone.api.put("kept.live.test", "A", "10.0.0.1")
-    pid = alone.process.pid
-    broken = Strace(pid, "fdatasync", "error=EIO:when=1", tid=thread(pid, "writer"),
-                    paths=[Path(alone.config["store"]["state"]) / "data.mdb"])
-    cleanup.callback(broken.close)
-    failed = alone.api.request("PUT", "/v1/rrsets/a.live.test/A", {"records": ["10.0.0.2"]})
-    broken.close()
-    assert failed.status == 503
-    check = stop_next_child(pid)  # the writer looks into state each few seconds
-    since = time.monotonic()
-    wait_until(lambda: time.monotonic() > since + 8, 20, "the check takes long")
-    assert alone.process.is_running()
-    assert alone.api.request("GET", "/readyz").status == 200
-    assert alone.api.request("GET", "/v1/status").status == 503
-    os.kill(check, signal.SIGCONT)
-    wait_until(lambda: alone.api.request("GET", "/v1/status").status == 200, 20, "opened anew")
-    alone.api.put("after.live.test", "A", "10.0.0.2")
 
 
 @pytest.mark.parametrize("value", ["", "x", "-1", "5s", "86401"])

@@ -2,15 +2,12 @@
 # Copyright (c) 2026, the livezone authors
 """A child process with its log; ended by its own pid, whatever happens to the test."""
 
-import contextlib
 import ctypes
 import os
 import signal
 import subprocess
-from pathlib import Path
 
 from .build import SANITIZER_REPORT
-from .wait import wait_until
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -103,27 +100,3 @@ class Process:
         assert not report, f"{self.name}: sanitizer report in {self.log}: {report.group()}"
         assert was_known or was_running, f"{self.name} ended by itself with {status}"
         assert was_known or status == 0, f"{self.name} ended with {status}"
-
-
-def children(pid):
-    return {int(child) for task in Path(f"/proc/{pid}/task").iterdir()
-            for child in (task / "children").read_text().split()}
-
-
-def stop_next_child(pid):
-    """Stops the next child as soon as it runs its own program; returns its pid. Before that its
-    parent waits for it (vfork), and would stand still with it."""
-
-    def cmdline(of):
-        return Path(f"/proc/{of}/cmdline").read_bytes()
-
-    def stopped():
-        for child in children(pid):
-            with contextlib.suppress(ProcessLookupError, FileNotFoundError):
-                os.kill(child, signal.SIGSTOP)
-                if cmdline(child) not in (b"", cmdline(pid)):
-                    return child
-                os.kill(child, signal.SIGCONT)
-        return None
-
-    return wait_until(stopped, 30, "a child", 0)

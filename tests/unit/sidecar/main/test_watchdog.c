@@ -203,26 +203,6 @@ test_a_long_start_asks_for_time_and_not_at_every_step(void **state)
 	leave_systemd(fd);
 }
 
-/* In a child, where it is the first call. */
-static void
-test_a_start_anew_pats_the_watchdog_that_runs_on(void **state)
-{
-	int fd = listen_as_systemd();
-	pid_t child;
-
-	(void)state;
-	setenv("WATCHDOG_USEC", "200000", 1);
-	child = fork();
-	assert_true(child >= 0);
-	if (child == 0) {
-		watchdog_hand_over();
-		_exit(watchdog_extend_start() == 50 ? 0 : 1);
-	}
-	unit_wait_child(child);
-	assert_string_equal(heard(fd), "WATCHDOG=1\nEXTEND_TIMEOUT_USEC=60000000");
-	leave_systemd(fd);
-}
-
 /* In a child, because the process ends: looks without a beat until then. */
 static int
 status_of_stuck_writer(uint64_t own_s)
@@ -269,7 +249,6 @@ main(void)
 		cmocka_unit_test(
 			test_time_in_which_this_thread_was_stopped_as_well_does_not_count),
 		cmocka_unit_test(test_systemd_is_patted_after_a_beat_and_not_without_one),
-		cmocka_unit_test(test_a_start_anew_pats_the_watchdog_that_runs_on),
 		cmocka_unit_test(test_a_long_start_asks_for_time_and_not_at_every_step),
 		cmocka_unit_test(
 			test_without_systemd_a_stuck_writer_ends_the_process_unless_that_is_off),

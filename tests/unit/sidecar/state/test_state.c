@@ -380,46 +380,19 @@ test_an_alarm_stands_until_it_is_acknowledged(void **state)
 	state_abort(txn);
 }
 
-static int
-refuse_file(void *context, struct reason *why)
-{
-	++*(int *)context;
-	return reason_set(why, STATUS_CORRUPT, "damaged");
-}
-
-static int
-find_whole(void *context, struct reason *why)
-{
-	(void)why;
-	++*(int *)context;
-	return STATUS_OK;
-}
-
 /* What a commit does after EIO or MDB_PANIC; that it does is tried with strace (F35). */
 static void
-test_a_doubtful_environment_is_examined_before_it_is_opened_anew(void **state)
+test_a_doubtful_environment_is_opened_again_before_the_next_transaction(void **state)
 {
-	struct state_txn *txn;
-	int examined = 0;
-
 	(void)state;
-	state_set_examiner(truth, find_whole, &examined);
 	assert_int_equal(state_enter(truth, &reason), STATUS_OK);
-	state_leave(truth, STATE_REOPEN);
+	state_leave(truth, false);
 	state_abort(look());
-	assert_int_equal(examined, 0);
+	assert_int_equal(state_reopens(truth), 0);
+	assert_int_equal(state_enter(truth, &reason), STATUS_OK);
+	state_leave(truth, true);
+	state_abort(look());
 	assert_int_equal(state_reopens(truth), 1);
-	assert_int_equal(state_enter(truth, &reason), STATUS_OK);
-	state_leave(truth, STATE_EXAMINE);
-	state_abort(look());
-	assert_int_equal(examined, 1);
-	assert_int_equal(state_reopens(truth), 2);
-	state_set_examiner(truth, refuse_file, &examined);
-	assert_int_equal(state_enter(truth, &reason), STATUS_OK);
-	state_leave(truth, STATE_EXAMINE);
-	assert_int_equal(state_begin_read(truth, &txn, &reason), STATUS_CORRUPT);
-	assert_int_equal(state_begin_write(truth, &txn, &reason), STATUS_CORRUPT);
-	assert_int_equal(examined, 2); /* once is enough */
 }
 
 /* Owners that an address points to, as list_record has them. */
@@ -452,53 +425,6 @@ count_name(void *context, const struct name_key *name, struct reason *why)
 	(void)why;
 	++*(size_t *)context;
 	return STATUS_OK;
-}
-
-/* Another thread, while state is examined: what it got. */
-struct onlooker {
-	bool is_waiting;
-	int status;
-};
-
-static void *
-look_on(void *context)
-{
-	struct onlooker *onlooker = context;
-	struct state_txn *txn;
-
-	onlooker->is_waiting = state_is_waiting(truth);
-	onlooker->status = state_begin_read(truth, &txn, NULL);
-	return NULL;
-}
-
-/* As long as the other thread takes. */
-static int
-examine_slowly(void *context, struct reason *why)
-{
-	struct timespec deadline;
-	pthread_t other;
-
-	(void)why;
-	assert_int_equal(pthread_create(&other, NULL, look_on, context), 0);
-	clock_gettime(CLOCK_REALTIME, &deadline);
-	deadline.tv_sec += 30;
-	assert_int_equal(pthread_timedjoin_np(other, NULL, &deadline), 0);
-	return STATUS_OK;
-}
-
-static void
-test_nobody_hangs_while_a_check_takes_long(void **state)
-{
-	struct onlooker onlooker = { .status = STATUS_OK };
-
-	(void)state;
-	state_set_examiner(truth, examine_slowly, &onlooker);
-	assert_int_equal(state_enter(truth, &reason), STATUS_OK);
-	state_leave(truth, STATE_EXAMINE);
-	state_abort(look());
-	assert_true(onlooker.is_waiting);
-	assert_int_equal(onlooker.status, STATUS_UNAVAILABLE);
-	assert_int_equal(state_reopens(truth), 1);
 }
 
 static void
@@ -915,30 +841,6 @@ test_a_reader_that_died_is_swept_away(void **state)
 	assert_int_equal(state_sweep(truth), 0);
 }
 
-/* store.size-limit may be below what is in use: LMDB opens it nevertheless. */
-static void
-test_a_file_above_its_limit_reserves_nothing(void **state)
-{
-	struct state_txn *txn = begin();
-	uint64_t bytes;
-	unsigned i;
-
-	(void)state;
-	for (i = 0; i < 5000; i++) {
-		char owner[32];
-
-		snprintf(owner, sizeof(owner), "n%u.live", i);
-		assert_int_equal(put(txn, "live", &(struct row){ owner, RRSET_A, "api", 1, 0 }),
-			STATUS_OK);
-	}
-	assert_int_equal(state_commit(txn, &reason), STATUS_OK);
-	state_close(truth);
-	assert_int_equal(state_open(dir, 65536, &truth, &reason), STATUS_OK);
-	if (state_reserve(truth, &bytes, &reason) != STATUS_OK)
-		fail_msg("%s", reason.text);
-	assert_in_range(bytes, 65537, SIZE);
-}
-
 int
 main(void)
 {
@@ -950,8 +852,7 @@ main(void)
 		TEST(test_counts_follow_puts_takeovers_and_deletes),
 		TEST(test_zones_are_counted_anew_when_their_set_changes),
 		TEST(test_an_alarm_stands_until_it_is_acknowledged),
-		TEST(test_a_doubtful_environment_is_examined_before_it_is_opened_anew),
-		TEST(test_nobody_hangs_while_a_check_takes_long),
+		TEST(test_a_doubtful_environment_is_opened_again_before_the_next_transaction),
 		TEST(test_addresses_are_indexed_for_zones_that_want_it),
 		TEST(test_the_log_tells_what_changed_and_where_it_ends),
 		TEST(test_puts_stop_at_their_quota_and_deletes_go_on),
@@ -963,7 +864,6 @@ main(void)
 		TEST(test_a_newer_schema_is_refused_with_what_is_needed),
 		TEST(test_no_order_of_writes_leaves_a_file_that_is_refused),
 		TEST(test_a_reader_that_died_is_swept_away),
-		TEST(test_a_file_above_its_limit_reserves_nothing),
 	};
 
 	return cmocka_run_group_tests_name("state", tests, NULL, NULL);
