@@ -2,7 +2,8 @@ dnl SPDX-License-Identifier: BSD-3-Clause
 dnl Copyright (c) 2026, the livezone authors
 dnl
 dnl LZ_LIBRARIES: every library we use, by pkg-config; the packages are in scripts/packages.
-dnl Each gives NAME_CFLAGS and NAME_LIBS. cmocka is for the unit tests only and may be absent.
+dnl Each gives NAME_CFLAGS and NAME_LIBS. cmocka is for the unit tests only: without it
+dnl programs are built, and `make check` fails.
 AC_DEFUN([LZ_LIBRARIES], [
 	PKG_CHECK_MODULES([MICROHTTPD], [libmicrohttpd >= 0.9.71])
 	PKG_CHECK_MODULES([JSON], [json-c >= 0.15])
