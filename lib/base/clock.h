@@ -3,7 +3,8 @@
 /*
  * The three clocks, in milliseconds. Ages and leases in `serve` use the boot clock
  * (counts suspension, does not jump); leases in `state` use the wall clock, because
- * they must survive a boot. Waits go by the monotonic clock.
+ * they must survive a boot. Waits go by the monotonic clock. And which boot this is, without
+ * which the boot clock says little. No state, any thread.
  */
 #pragma once
 
@@ -43,3 +44,13 @@ clock_init_condition(pthread_cond_t *condition)
 	pthread_cond_init(condition, &attributes);
 	pthread_condattr_destroy(&attributes);
 }
+
+#define CLOCK_BOOT_ID_SIZE 16
+#define CLOCK_BOOT_TEXT_SIZE 37 /* with its end */
+
+/* The kernel's id of this boot as bytes; zero where it cannot be read. */
+void clock_read_boot_id(uint8_t out[CLOCK_BOOT_ID_SIZE]);
+
+/* The same as the kernel writes it; empty where it cannot be read, as in a chroot without
+ * /proc. */
+void clock_read_boot_text(char out[CLOCK_BOOT_TEXT_SIZE]);

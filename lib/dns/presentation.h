@@ -3,7 +3,7 @@
 /*
  * The words of presentation format (RFC 1035 section 5.1) in and out: names, types, TTLs.
  * rdata.h has the data of a record, masterfile.h records and files. Only presentation.c,
- * rdata.c, rdata_field.c and rdata_check.c know libldns. Called by livezoned and
+ * rdata.c and rdata_field.c know libldns. Called by livezoned and
  * livezonectl at any time, by the module at start, and on the way of a query only for
  * names that rules (rule.h) are asked about. No function keeps what it is given.
  */

@@ -14,7 +14,6 @@
 
 #include "lib/dns/ldns_scope.h"
 #include "lib/dns/presentation.h"
-#include "lib/dns/rdata_check.h"
 #include "lib/dns/rdata_field.h"
 #include "lib/dns/rrset.h"
 #include "lib/base/status.h"
@@ -271,7 +270,7 @@ read_generic(uint16_t type, const struct rdata_words *words, struct sink *sink,
 
 	presentation_write_type(type, type_text);
 	if (first + 1 >= tokens->count
-		|| !rdata_check_number(tokens_text(tokens, first + 1), UINT16_MAX))
+		|| !rdata_field_is_number(tokens_text(tokens, first + 1), UINT16_MAX))
 		return reason_set(reason, STATUS_INVALID,
 			"%s: \\# needs a length from 0 to 65535 and hex digits", type_text);
 	if (first + 2 < tokens->count) {

@@ -11,7 +11,6 @@
 #include <stdint.h>
 
 #include "lib/dns/ldns_scope.h"
-#include "lib/dns/rdata_check.h"
 
 struct tokens;
 
@@ -22,11 +21,14 @@ enum rdata_field_take {
 	RDATA_FIELD_THREE,
 };
 
+/* `text` may be written to and comes back as it was; `max` is for numbers. */
+typedef bool (*rdata_field_check_fn)(char *text, uint32_t max);
+
 struct rdata_field {
 	enum rdata_field_take take;
 	bool quotable;
 	uint32_t max; /* of numbers */
-	rdata_check_fn check;
+	rdata_field_check_fn check; /* is it safe and right, as far as ldns does not look? */
 	ldns_status (*read)(ldns_rdf **, const char *); /* NULL: a name, not read by ldns here */
 	const char *needs;
 };
@@ -41,3 +43,6 @@ char *rdata_field_take_words(const struct rdata_field *field, struct tokens *tok
 
 /* Checks and reads a text; not for names. On success *out is the caller's. */
 ldns_status rdata_field_read(const struct rdata_field *field, char *text, ldns_rdf **out);
+
+/* Decimal digits only, up to `max`. */
+bool rdata_field_is_number(char *text, uint32_t max);

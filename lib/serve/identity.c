@@ -57,7 +57,7 @@ identity_init(struct identity *out)
 		.mutex_size = sizeof(pthread_mutex_t) };
 	if (stat("/proc/self/ns/pid", &namespace) == 0)
 		out->pid_namespace = namespace.st_ino;
-	boot_read_text(out->boot_id);
+	clock_read_boot_text(out->boot_id);
 	mdb_version(&major, &minor, &patch);
 	snprintf(out->lmdb, sizeof(out->lmdb), "%d.%d.%d", major, minor, patch);
 #ifdef __GLIBC__

@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "lib/base/boot.h"
+#include "lib/base/clock.h"
 #include "lib/base/reason.h"
 
 
@@ -20,7 +20,7 @@
 struct identity {
 	uint64_t pid;
 	uint64_t pid_namespace;           /* inode */
-	char boot_id[BOOT_TEXT_SIZE];  /* the kernel's */
+	char boot_id[CLOCK_BOOT_TEXT_SIZE];  /* the kernel's */
 	char lmdb[16];                    /* "0.9.24" */
 	char libc[32];                    /* "glibc 2.36" */
 	unsigned mutex_size;              /* sizeof(pthread_mutex_t) */

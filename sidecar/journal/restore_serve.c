@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/base/boot.h"
 #include "lib/base/clock.h"
 #include "sidecar/state/reverse.h"
 #include "lib/base/status.h"
@@ -33,7 +32,7 @@ is_same_boot(const struct restore *restore)
 {
 	uint8_t boot_id[SERVE_INSTANCE_SIZE];
 
-	boot_read_id(boot_id);
+	clock_read_boot_id(boot_id);
 	return memcmp(boot_id, restore->serve.meta.boot_id, sizeof(boot_id)) == 0;
 }
 

@@ -12,7 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/base/boot.h"
 #include "lib/base/clock.h"
 #include "lib/base/filesystem.h"
 #include "lib/serve/guard.h"
@@ -423,7 +422,7 @@ look_for_readers(struct serving *serving)
 void
 serving_start(struct serving *serving, bool must_rebuild)
 {
-	boot_read_id(serving->meta.boot_id);
+	clock_read_boot_id(serving->meta.boot_id);
 	look_for_readers(serving);
 	serving->is_current = !must_rebuild && catch_up(serving) == STATUS_OK;
 	if (serving->is_current)

@@ -14,12 +14,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/base/boot.h"
 #include "lib/base/clock.h"
 
 #define TEXT_MAX 80
 
-static bool find(const char *state_dir, char path[PATH_MAX], char boot_id[BOOT_TEXT_SIZE],
+static bool find(const char *state_dir, char path[PATH_MAX], char boot_id[CLOCK_BOOT_TEXT_SIZE],
 	uint64_t *out_offset);
 static bool read_word(const char *path, char *out, size_t size);
 static bool recall(const char *path, const char *boot_id, uint64_t *out_offset);
@@ -28,7 +27,7 @@ static void keep(const char *path, const char *boot_id, uint64_t offset);
 uint64_t
 lease_clock_offset(const char *state_dir, bool *out_is_new)
 {
-	char path[PATH_MAX], boot_id[BOOT_TEXT_SIZE];
+	char path[PATH_MAX], boot_id[CLOCK_BOOT_TEXT_SIZE];
 	uint64_t offset = clock_wall_ms() - clock_boot_ms();
 
 	*out_is_new = !find(state_dir, path, boot_id, &offset);
@@ -40,7 +39,7 @@ lease_clock_offset(const char *state_dir, bool *out_is_new)
 uint64_t
 lease_clock_look(const char *state_dir)
 {
-	char path[PATH_MAX], boot_id[BOOT_TEXT_SIZE];
+	char path[PATH_MAX], boot_id[CLOCK_BOOT_TEXT_SIZE];
 	uint64_t offset = clock_wall_ms() - clock_boot_ms();
 
 	find(state_dir, path, boot_id, &offset);
@@ -49,10 +48,10 @@ lease_clock_look(const char *state_dir)
 
 /* Makes path and boot id; the latter is empty when one of the two cannot be known. */
 static bool
-find(const char *state_dir, char path[PATH_MAX], char boot_id[BOOT_TEXT_SIZE],
+find(const char *state_dir, char path[PATH_MAX], char boot_id[CLOCK_BOOT_TEXT_SIZE],
 	uint64_t *out_offset)
 {
-	boot_read_text(boot_id);
+	clock_read_boot_text(boot_id);
 	if (snprintf(path, PATH_MAX, "%s/lease-clock", state_dir) >= PATH_MAX)
 		boot_id[0] = '\0';
 	return boot_id[0] && recall(path, boot_id, out_offset);
@@ -76,7 +75,7 @@ read_word(const char *path, char *out, size_t size)
 static bool
 recall(const char *path, const char *boot_id, uint64_t *out_offset)
 {
-	char text[TEXT_MAX], id[BOOT_TEXT_SIZE];
+	char text[TEXT_MAX], id[CLOCK_BOOT_TEXT_SIZE];
 	uint64_t offset;
 	int end = 0;
 

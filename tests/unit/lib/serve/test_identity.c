@@ -103,7 +103,7 @@ this_process_is_known_and_fits_itself(void **state)
 	identity_init(&own);
 	assert_int_equal(own.pid, getpid());
 	assert_true(own.pid_namespace > 0);
-	assert_int_equal(strlen(own.boot_id), BOOT_TEXT_SIZE - 1);
+	assert_int_equal(strlen(own.boot_id), CLOCK_BOOT_TEXT_SIZE - 1);
 	assert_int_equal(strncmp(own.lmdb, "0.9.", 4), 0);
 	assert_true(own.libc[0] && own.mutex_size > 0);
 	assert_int_equal(identity_compare(&own, &own, NULL), IDENTITY_FITS);

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * For the start of either side.
+ * The boot id; for the start of either side.
  */
-#include "lib/base/boot.h"
+#include "lib/base/clock.h"
 
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
 void
-boot_read_text(char out[BOOT_TEXT_SIZE])
+clock_read_boot_text(char out[CLOCK_BOOT_TEXT_SIZE])
 {
 	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t len = fd < 0 ? 0 : read(fd, out, BOOT_TEXT_SIZE - 1);
+	ssize_t len = fd < 0 ? 0 : read(fd, out, CLOCK_BOOT_TEXT_SIZE - 1);
 
 	if (fd >= 0)
 		close(fd);
@@ -22,14 +22,14 @@ boot_read_text(char out[BOOT_TEXT_SIZE])
 }
 
 void
-boot_read_id(uint8_t out[BOOT_ID_SIZE])
+clock_read_boot_id(uint8_t out[CLOCK_BOOT_ID_SIZE])
 {
-	char text[BOOT_TEXT_SIZE];
+	char text[CLOCK_BOOT_TEXT_SIZE];
 	size_t i, used = 0;
 
-	boot_read_text(text);
-	memset(out, 0, BOOT_ID_SIZE);
-	for (i = 0; text[i] && used < 2 * BOOT_ID_SIZE; i++) {
+	clock_read_boot_text(text);
+	memset(out, 0, CLOCK_BOOT_ID_SIZE);
+	for (i = 0; text[i] && used < 2 * CLOCK_BOOT_ID_SIZE; i++) {
 		char c = text[i];
 		int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10
 										  : -1;
