@@ -11,11 +11,15 @@
 #include <string.h>
 
 #include "client/output.h"
+#include "client/target.h"
 #include "lib/config/config.h"
 #include "lib/base/status.h"
 
 #define TOKEN_MAX 512 /* livezoned's own are 43 bytes; a whole file is a mistake */
 
+static struct json_object *make_batch(const struct command_line *line,
+	const struct target *target, const char *verb, struct json_object *take_rrset,
+	uint64_t revision);
 static char *find_address(const struct command_line *line, struct reason *reason);
 static char *address_of_config(const struct config *config, struct reason *reason);
 static enum command_exit read_token(const struct command_line *line,
@@ -67,7 +71,7 @@ call_send(struct api *api, const struct api_request *request, struct json_object
 	} else if (!request->sink) {
 		json = reply.body ? json_tokener_parse(reply.body) : NULL;
 		if (!json_object_is_type(json, json_type_object)) {
-			command_complain("the reply is no JSON object: is this livezoned?");
+			command_complain("the reply is not a JSON object: is this livezoned?");
 			result = COMMAND_REFUSED;
 		}
 	}
@@ -110,17 +114,68 @@ call_with_json(const struct command_line *line, struct api_request *request,
 	return result;
 }
 
-struct json_object *
-call_make_batch(const char *verb, struct json_object *take_rrset)
+enum command_exit
+call_and_print(const struct command_line *line, struct api_request *request,
+	struct json_object *take_body, const char *what)
 {
-	struct json_object *batch = json_object_new_object();
-	struct json_object *changes = json_object_new_array();
-	struct json_object *change = json_object_new_object();
+	struct json_object *reply;
+	enum command_exit result = take_body ? call_with_json(line, request, take_body, &reply)
+					     : call(line, request, &reply);
 
-	json_object_object_add(change, verb, take_rrset);
-	json_object_array_add(changes, change);
-	json_object_object_add(batch, "changes", changes);
-	return batch;
+	if (result)
+		return result;
+	call_print_written(line, reply, what);
+	json_object_put(reply);
+	return COMMAND_OK;
+}
+
+enum command_exit
+call_and_show(const struct command_line *line, const struct api_request *request,
+	void (*print)(struct json_object *reply))
+{
+	struct json_object *reply;
+	enum command_exit result = call(line, request, &reply);
+
+	if (result)
+		return result;
+	if (command_has(line, "json"))
+		output_json(reply);
+	else
+		print(reply);
+	json_object_put(reply);
+	return COMMAND_OK;
+}
+
+enum command_exit
+call_rrset(const struct command_line *line, const struct target *target,
+	struct json_object *take_rrset)
+{
+	bool is_put = take_rrset != NULL;
+	char path[TARGET_PATH_MAX], what[PRESENTATION_NAME_MAX + 32], tag[32];
+	struct api_request request = {
+		.method = is_put ? "PUT" : "DELETE",
+		.path = path,
+		.if_match = command_has(line, "if-revision") ? tag : NULL,
+		.if_absent = command_has(line, "create"),
+	};
+	uint64_t revision = 0;
+
+	if (command_number(line, "if-revision", 0, INT64_MAX, &revision)) {
+		json_object_put(take_rrset);
+		return COMMAND_USAGE;
+	}
+	snprintf(what, sizeof(what), "%s %s %s", is_put ? "put" : "deleted", target->name,
+		target->type);
+	if (!target_fits_path(target->name)) {
+		request = (struct api_request){ .method = "POST", .path = "/v1/batch" };
+		return call_and_print(line, &request,
+			make_batch(line, target, is_put ? "put" : "delete", take_rrset,
+				revision),
+			what);
+	}
+	snprintf(path, sizeof(path), "/v1/rrsets/%s/%s", target->name, target->type);
+	snprintf(tag, sizeof(tag), "\"%llu\"", (unsigned long long)revision);
+	return call_and_print(line, &request, take_rrset, what);
 }
 
 void
@@ -150,6 +205,29 @@ call_print_replaced(const struct command_line *line, struct json_object *reply,
 		(unsigned long long)output_number(reply, "deleted"),
 		(unsigned long long)output_number(reply, "unchanged"));
 	call_print_written(line, reply, what);
+}
+
+/* {"changes":[{"<verb>":<rrset>}]} */
+static struct json_object *
+make_batch(const struct command_line *line, const struct target *target, const char *verb,
+	struct json_object *take_rrset, uint64_t revision)
+{
+	struct json_object *batch = json_object_new_object();
+	struct json_object *changes = json_object_new_array();
+	struct json_object *change = json_object_new_object();
+	struct json_object *rrset = take_rrset ? take_rrset : json_object_new_object();
+
+	json_object_object_add(rrset, "name", json_object_new_string(target->name));
+	json_object_object_add(rrset, "type", json_object_new_string(target->type));
+	if (command_has(line, "create"))
+		json_object_object_add(rrset, "if-absent", json_object_new_boolean(1));
+	if (command_has(line, "if-revision"))
+		json_object_object_add(rrset, "if-revision",
+			json_object_new_int64((int64_t)revision));
+	json_object_object_add(change, verb, rrset);
+	json_object_array_add(changes, change);
+	json_object_object_add(batch, "changes", changes);
+	return batch;
 }
 
 /* Malloced, or NULL with the reason. */
@@ -217,26 +295,26 @@ read_token(const struct command_line *line, char token[TOKEN_MAX], const char **
 	return COMMAND_OK;
 }
 
-/* RFC 9457: the path of the fault, what is wrong, and how to mend it. */
+/* RFC 9457: the path of the fault, what is wrong, and what to do. */
 static void
 complain_problem(const struct api_reply *reply)
 {
 	struct json_object *problem = reply->body ? json_tokener_parse(reply->body) : NULL;
 	const char *detail = output_text(problem, "detail");
 	const char *path = output_text(problem, "path");
-	const char *mend = "";
+	const char *cure = "";
 
 	if (reply->status == 401)
-		mend = "\n  LIVEZONE_TOKEN or --token-file gives a token";
+		cure = "\n  LIVEZONE_TOKEN or --token-file gives a token";
 	else if (reply->status == 409)
-		mend = "\n  --force does it all the same";
+		cure = "\n  --force does it anyway";
 	else if (reply->status == 412)
-		mend = "\n  read it again and decide anew";
+		cure = "\n  it has changed: read it again first";
 	else if (reply->status == 503)
-		mend = "\n  try again in a moment";
+		cure = "\n  try again in a moment";
 	if (*detail)
-		command_complain("%s%s%s%s", path, *path ? ": " : "", detail, mend);
+		command_complain("%s%s%s%s", path, *path ? ": " : "", detail, cure);
 	else
-		command_complain("livezoned answers with status %ld%s", reply->status, mend);
+		command_complain("livezoned answers with status %ld%s", reply->status, cure);
 	json_object_put(problem);
 }

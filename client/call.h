@@ -10,6 +10,7 @@
 #include "client/command.h"
 
 struct json_object;
+struct target;
 
 /* Finds the API (--api, LIVEZONE_API, then api.unix and api.tcp of the configuration) and
  * the token (--token-file, LIVEZONE_TOKEN). Complains on failure. */
@@ -29,8 +30,19 @@ enum command_exit call_with_json(const struct command_line *line,
 	struct api_request *request, struct json_object *take_body,
 	struct json_object **out);
 
-/* {"changes":[{"<verb>":<rrset>}]}; takes the reference to the RRset. */
-struct json_object *call_make_batch(const char *verb, struct json_object *take_rrset);
+/* Sends, with `take_body` as JSON when it is not NULL, then call_print_written. */
+enum command_exit call_and_print(const struct command_line *line, struct api_request *request,
+	struct json_object *take_body, const char *what);
+
+/* As call, then prints the reply: as JSON with --json, else by `print`. */
+enum command_exit call_and_show(const struct command_line *line,
+	const struct api_request *request, void (*print)(struct json_object *reply));
+
+/* Writes one RRset, whose data is `take_rrset` without name and type, or deletes it (NULL), and
+ * prints what came of it. --create and --if-revision are obeyed. A name that cannot stand in a
+ * URL goes through a batch of one change. */
+enum command_exit call_rrset(const struct command_line *line, const struct target *target,
+	struct json_object *take_rrset);
 
 /* Says what a write did: the reply itself with --json, else "<what>, revision N". Warns
  * when DNS does not serve it yet. */

@@ -3,12 +3,11 @@
 /*
  * acknowledge: end an alarm that was understood.
  */
-#include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "client/call.h"
-#include "client/cmd.h"
+#include "client/command.h"
 
 #define NAME_MAX_LEN 32 /* as sidecar/state/state.h has it; livezoned checks */
 
@@ -19,19 +18,12 @@ cmd_acknowledge(const struct command_line *line)
 	const char *name = line->argument[0];
 	char path[64], what[64];
 	struct api_request request = { .method = "DELETE", .path = path };
-	struct json_object *reply;
-	enum command_exit result;
 
 	if (!*name || strlen(name) > NAME_MAX_LEN || name[strspn(name, allowed)]) {
-		fprintf(stderr, "livezonectl: \"%.80s\" is no name of an alarm\n", name);
+		command_complain("\"%.80s\" is not the name of an alarm", name);
 		return COMMAND_USAGE;
 	}
 	snprintf(path, sizeof(path), "/v1/alarms/%s", name);
-	result = call(line, &request, &reply);
-	if (result)
-		return result;
 	snprintf(what, sizeof(what), "alarm %s acknowledged", name);
-	call_print_written(line, reply, what);
-	json_object_put(reply);
-	return COMMAND_OK;
+	return call_and_print(line, &request, NULL, what);
 }

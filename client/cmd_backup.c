@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "client/call.h"
-#include "client/cmd.h"
+#include "client/command.h"
 #include "client/output.h"
 #include "lib/base/backup_line.h"
 

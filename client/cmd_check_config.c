@@ -5,7 +5,7 @@
  */
 #include <stdio.h>
 
-#include "client/cmd.h"
+#include "client/command.h"
 #include "lib/config/config.h"
 
 enum command_exit

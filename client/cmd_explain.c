@@ -9,10 +9,11 @@
 #include <strings.h>
 
 #include "client/call.h"
-#include "client/cmd.h"
+#include "client/command.h"
 #include "client/output.h"
 #include "client/target.h"
 
+static void print_reply(struct json_object *reply);
 static void print_steps(struct json_object *reply);
 static void print_step(struct json_object *step);
 static void print_message(struct json_object *reply, struct json_object *message);
@@ -25,7 +26,6 @@ cmd_explain(const struct command_line *line)
 	char path[TARGET_PATH_MAX], escaped[3 * PRESENTATION_NAME_MAX];
 	struct api_request request = { .method = "GET", .path = path };
 	bool is_any = strcasecmp(line->argument[1], "ANY") == 0;
-	struct json_object *reply, *message;
 	enum command_exit result;
 	struct target target;
 
@@ -37,19 +37,17 @@ cmd_explain(const struct command_line *line)
 	target_escape(target.name, escaped);
 	snprintf(path, sizeof(path), "/v1/explain?name=%s&type=%s", escaped,
 		is_any ? "ANY" : target.type);
-	result = call(line, &request, &reply);
-	if (result)
-		return result;
-	if (command_has(line, "json")) {
-		output_json(reply);
-	} else {
-		print_steps(reply);
-		message = output_object(reply, "message");
-		if (message)
-			print_message(reply, message);
-	}
-	json_object_put(reply);
-	return COMMAND_OK;
+	return call_and_show(line, &request, print_reply);
+}
+
+static void
+print_reply(struct json_object *reply)
+{
+	struct json_object *message = output_object(reply, "message");
+
+	print_steps(reply);
+	if (message)
+		print_message(reply, message);
 }
 
 static void

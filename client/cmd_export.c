@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "client/call.h"
-#include "client/cmd.h"
+#include "client/command.h"
 #include "client/target.h"
 
 enum command_exit

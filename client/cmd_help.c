@@ -6,7 +6,7 @@
 #include <json-c/json.h>
 #include <stdio.h>
 
-#include "client/cmd.h"
+#include "client/command.h"
 #include "client/output.h"
 
 static void print_commands(void);

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "client/call.h"
-#include "client/cmd.h"
+#include "client/command.h"
 #include "client/content.h"
 #include "client/target.h"
 

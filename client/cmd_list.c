@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "client/call.h"
-#include "client/cmd.h"
+#include "client/command.h"
 #include "client/output.h"
 #include "client/target.h"
 
@@ -42,18 +42,9 @@ static enum command_exit
 list_with(const struct command_line *line, const char *path,
 	void (*print)(struct json_object *reply))
 {
-	struct api_request request = { .method = "GET", .path = path };
-	struct json_object *reply;
-	enum command_exit result = call(line, &request, &reply);
+	const struct api_request request = { .method = "GET", .path = path };
 
-	if (result)
-		return result;
-	if (command_has(line, "json"))
-		output_json(reply);
-	else
-		print(reply);
-	json_object_put(reply);
-	return COMMAND_OK;
+	return call_and_show(line, &request, print);
 }
 
 static void
@@ -120,18 +111,8 @@ list_zone(const struct command_line *line, const char *zone)
 	struct api_request request = { .method = "GET", .path = path,
 		.accept = "application/json", .timeout_s = API_BULK_TIMEOUT_S };
 	enum command_exit result = target_zone_path(zone, path);
-	struct json_object *reply;
 
-	if (result == COMMAND_OK)
-		result = call(line, &request, &reply);
-	if (result)
-		return result;
-	if (command_has(line, "json"))
-		output_json(reply);
-	else
-		print_rrsets(reply);
-	json_object_put(reply);
-	return COMMAND_OK;
+	return result ? result : call_and_show(line, &request, print_rrsets);
 }
 
 static enum command_exit

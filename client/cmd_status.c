@@ -7,9 +7,10 @@
 #include <stdio.h>
 
 #include "client/call.h"
-#include "client/cmd.h"
+#include "client/command.h"
 #include "client/output.h"
 
+static void print_status(struct json_object *status);
 static void print_alarms(struct json_object *alarms);
 static void print_daemon(struct json_object *status);
 static void print_backup(struct json_object *backup);
@@ -19,18 +20,17 @@ static void print_answers(struct json_object *zones);
 enum command_exit
 cmd_status(const struct command_line *line)
 {
-	struct api_request request = { .method = "GET", .path = "/v1/status" };
-	struct json_object *status, *unbounds;
-	enum command_exit result = call(line, &request, &status);
-	size_t count;
+	const struct api_request request = { .method = "GET", .path = "/v1/status" };
 
-	if (result)
-		return result;
-	if (command_has(line, "json")) {
-		output_json(status);
-		json_object_put(status);
-		return COMMAND_OK;
-	}
+	return call_and_show(line, &request, print_status);
+}
+
+static void
+print_status(struct json_object *status)
+{
+	struct json_object *unbounds = output_array(status, "unbounds");
+	size_t count = unbounds ? json_object_array_length(unbounds) : 0;
+
 	print_alarms(output_array(status, "alarms"));
 	print_daemon(status);
 	print_backup(output_object(status, "backup"));
@@ -38,15 +38,11 @@ cmd_status(const struct command_line *line)
 		printf("log         %llu LINES LOST: nobody read them\n",
 			(unsigned long long)output_number(
 				output_object(status, "log"), "lost"));
-	unbounds = output_array(status, "unbounds");
-	count = unbounds ? json_object_array_length(unbounds) : 0;
 	for (size_t i = 0; i < count; i++)
 		print_unbound(json_object_array_get_idx(unbounds, i),
 			output_number(output_object(status, "serve"), "revision"));
 	if (count == 0)
 		puts("unbound     none reports: is one running with livezone.so? (livezone(8))");
-	json_object_put(status);
-	return COMMAND_OK;
 }
 
 static void

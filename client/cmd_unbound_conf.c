@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/cmd.h"
+#include "client/command.h"
 #include "client/local_zones.h"
 #include "lib/config/config.h"
 #include "lib/dns/presentation.h"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * A command of livezonectl: one file cmd_*.c and one row in commands.c. Options and
- * arguments are read by options.c from the row, so a command only asks for values.
+ * A command of livezonectl: one file cmd_*.c with one function, declared at the end, and one row
+ * of the table in main.c. Options and arguments are read from the row (command.c), so a command
+ * only asks for values.
  */
 #pragma once
 
@@ -52,14 +53,20 @@ struct command {
 
 #define COMMAND_ANY (-1)
 
-/* Every command, ends with a NULL name. */
+/* Every command, ends with a NULL name (main.c). */
 extern const struct command command_table[];
 
 /* Options that every command takes, ends with a NULL name. */
 extern const struct command_option command_globals[];
 
-/* The row of that name, or NULL. */
+/* The row of that name, or NULL (main.c). */
 const struct command *command_find(const char *name);
+
+/* Fills *out from the words after the command's name: options stand anywhere, as --name VALUE
+ * or --name=VALUE; "--" ends them. out->argument points into `words`, whose order changes.
+ * Complains and returns COMMAND_USAGE when they do not fit the row. */
+enum command_exit command_read(const struct command *command, int count, char **words,
+	struct command_line *out);
 
 /* The value of an option; "" for a switch that was given; NULL when it was not. The name
  * must be one of the command's or a global one. */
@@ -77,3 +84,22 @@ enum command_exit command_misuse(const struct command_line *line, const char *fo
  * number from min to max. */
 enum command_exit command_number(const struct command_line *line, const char *name,
 	uint64_t min, uint64_t max, uint64_t *out);
+
+/* The commands: each does what the line asks for, and prints what came of it, errors included. */
+enum command_exit cmd_acknowledge(const struct command_line *line);
+enum command_exit cmd_apply(const struct command_line *line);
+enum command_exit cmd_backup(const struct command_line *line);
+enum command_exit cmd_check_config(const struct command_line *line);
+enum command_exit cmd_delete(const struct command_line *line);
+enum command_exit cmd_explain(const struct command_line *line);
+enum command_exit cmd_export(const struct command_line *line);
+enum command_exit cmd_get(const struct command_line *line);
+enum command_exit cmd_heartbeat(const struct command_line *line);
+enum command_exit cmd_help(const struct command_line *line);
+enum command_exit cmd_import(const struct command_line *line);
+enum command_exit cmd_list(const struct command_line *line);
+enum command_exit cmd_put(const struct command_line *line);
+enum command_exit cmd_restore(const struct command_line *line);
+enum command_exit cmd_status(const struct command_line *line);
+enum command_exit cmd_unbound_conf(const struct command_line *line);
+enum command_exit cmd_watch(const struct command_line *line);

@@ -11,7 +11,7 @@
 
 static char complaint[1024];
 
-/* options.c's, caught. */
+/* command.c's, caught. */
 void
 command_complain(const char *format, ...)
 {

@@ -8,7 +8,7 @@
 #include "client/local_zones.h"
 #include "client/target.h"
 
-/* options.c's; the text is not looked at here. */
+/* command.c's; the text is not looked at here. */
 void
 command_complain(const char *format, ...)
 {

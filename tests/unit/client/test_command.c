@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "client/options.h"
+#include "client/command.h"
 
 #define WORDS_MAX 8
 
@@ -48,7 +48,7 @@ read_line(const char *text, struct command_line *out)
 	for (char *word = strtok(buffer, " "); word; word = strtok(NULL, " "))
 		words[count++] = word;
 	dup2(fileno(caught), STDERR_FILENO);
-	result = options_read(&command, count, words, out);
+	result = command_read(&command, count, words, out);
 	fflush(stderr);
 	dup2(saved, STDERR_FILENO);
 	close(saved);

@@ -4,7 +4,7 @@
  * The command line by the rows of a command, and the values that commands ask for.
  * Not getopt: the tables, which help and completion read too, say it all.
  */
-#include "client/options.h"
+#include "client/command.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -20,7 +20,7 @@ static enum command_exit read_option(struct command_line *line, const char *word
 static void complain(const char *format, va_list args);
 
 enum command_exit
-options_read(const struct command *command, int count, char **words,
+command_read(const struct command *command, int count, char **words,
 	struct command_line *out)
 {
 	bool only_arguments = false;
