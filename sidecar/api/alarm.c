@@ -22,23 +22,6 @@ alarm_is_name(const char *text)
 	return len >= 1 && len <= STATE_ALARM_NAME_MAX && strspn(text, allowed) == len;
 }
 
-void
-alarm_acknowledge(struct writer *writer, const char *name, struct change_result *out)
-{
-	struct change *change = change_new(CHANGE_ALARM);
-	struct write_request *request = write_request_new(change);
-
-	if (!change || !request) {
-		change_refuse(out, CHANGE_FAILED, CHANGE_WHOLE, NULL, "out of memory");
-		write_request_free(request);
-		return;
-	}
-	change->alarm = name;
-	writer_submit_wait(writer, request);
-	*out = request->result;
-	write_request_free(request);
-}
-
 static int
 emit_alarm(void *context, const char *name, size_t name_len, const char *text,
 	size_t text_len, uint64_t raised_ms, struct reason *reason)

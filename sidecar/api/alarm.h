@@ -11,16 +11,10 @@
 
 #include "sidecar/state/state.h"
 
-struct change_result;
 struct json_writer;
-struct writer;
 
 /* Letters, digits and '-', STATE_ALARM_NAME_MAX of them at most. */
 bool alarm_is_name(const char *text);
-
-/* Ends it. out->outcome is CHANGE_NOT_FOUND when it does not stand. Waits for the writer: not
- * for its own thread. */
-void alarm_acknowledge(struct writer *writer, const char *name, struct change_result *out);
 
 /* Adds "alarms": [...] to an object. A negative status when state cannot be read. */
 int alarm_emit_all(struct json_writer *emit, struct state_txn *txn, struct reason *reason);

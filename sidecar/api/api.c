@@ -14,18 +14,18 @@
 #include "lib/dns/presentation.h"
 #include "lib/base/status.h"
 #include "sidecar/json/json_writer.h"
-#include "sidecar/http/http_uri.h"
+#include "sidecar/http/http.h"
 #include "lib/base/log.h"
 
 static bool authorise_change(struct api_call *call, const struct change *change);
 static bool authorise_items(struct api_call *call, const struct change *change);
 static int
 authorise_record(void *context, const struct state_record *record, struct reason *reason);
-static void
-submit(struct api_call *call, struct change *change, struct change_result *out);
+static void on_done(struct write_request *request);
+static void finish_change(struct api_call *call);
 static void write_audit(struct api_call *call, const struct change *change,
 	const struct change_result *result);
-static bool is_done(struct api_call *call, const struct change_result *result);
+static bool set_status(struct api_call *call, const struct change_result *result);
 static bool answer_refusal(struct api_call *call, const struct change *change,
 	const struct api_places *places, struct change_result *result);
 static const char *outcome_name(enum change_outcome outcome);
@@ -101,7 +101,7 @@ api_check_waiting(const struct api_call *call, struct reason *reason)
 {
 	return state_is_waiting(call->api->state)
 		       ? reason_set(reason, STATUS_UNAVAILABLE,
-				 "state is to be opened anew after a failed write")
+				 "state is to be opened again after a failed write")
 		       : STATUS_OK;
 }
 
@@ -110,12 +110,11 @@ api_has_no_room(struct api_call *call)
 {
 	const int status = call->reply->body.status;
 
-	if (status == STATUS_FULL || status == STATUS_IO)
-		problem_set(call->reply, PROBLEM_STORE_FULL, NULL,
-			"no disk space for the reply");
-	else if (status)
+	if (status)
 		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL,
-			"out of memory or descriptors");
+			status == STATUS_UNAVAILABLE
+				? "the memory for replies is used up; try again soon"
+				: "out of memory");
 	return status != 0;
 }
 
@@ -252,47 +251,86 @@ api_read_conditions(struct api_call *call, struct api_conditions *out)
 	return true;
 }
 
-bool
+void
 api_submit(struct api_call *call, struct change *change, const struct api_places *places,
-	struct change_result *out)
+	api_finish_fn finish)
 {
-	*out = (struct change_result){ .item = CHANGE_WHOLE };
+	struct write_request *request = write_request_new(change);
+
+	if (!request) {
+		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
+		return;
+	}
+	call->submitted = request;
 	if (!authorise_change(call, change))
-		return false;
-	/* a writer that opens state anew waits for its readers: none of them waits for it */
+		return;
+	/* a writer that opens state again waits for its readers: none of them waits for it */
 	state_abort(call->txn);
 	call->txn = NULL;
-	if (change_check(change, call->zones, out) == 0)
-		submit(call, change, out);
-	write_audit(call, change, out);
-	return is_done(call, out) || answer_refusal(call, change, places, out);
+	call->places = *places;
+	call->finish = finish;
+	request->context = call;
+	request->done = on_done;
+	request->result = (struct change_result){ .item = CHANGE_WHOLE };
+	auth_write_name(&call->identity, request->caller);
+	if (change->kind == CHANGE_ALARM
+		|| change_check(change, call->zones, &request->result) == 0) {
+		call->is_to_submit = true;
+		call->resume = finish_change;
+		return;
+	}
+	write_audit(call, change, &request->result);
+	finish_change(call);
 }
 
-/* The change stays the caller's: a difference is in its arena. */
-static void
-submit(struct api_call *call, struct change *change, struct change_result *out)
+void
+api_look(struct api_call *call, write_look_fn look, void (*resume)(struct api_call *))
 {
 	struct write_request *request = write_request_new(NULL);
 
 	if (!request) {
-		change_refuse(out, CHANGE_BUSY, CHANGE_WHOLE, NULL, "out of memory");
+		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
 		return;
 	}
-	request->change = change;
-	auth_write_name(&call->identity, request->caller);
-	writer_submit_wait(call->api->writer, request);
-	*out = request->result;
-	request->change = NULL;
-	write_request_free(request);
+	request->look = look;
+	request->look_context = call->data;
+	request->context = call;
+	request->done = on_done;
+	call->submitted = request;
+	call->is_to_submit = true;
+	call->resume = resume;
 }
 
-bool
-api_answer_outcome(struct api_call *call, struct change_result *result)
+void
+api_wait(struct api_call *call, uint64_t above, uint64_t until_ms,
+	void (*resume)(struct api_call *))
 {
-	static const struct change none = { .kind = CHANGE_ALARM };
-	static const struct api_places whole = { 0 };
+	call->is_to_wait = true;
+	call->wait_above = above;
+	call->wait_until_ms = until_ms;
+	call->resume = resume;
+}
 
-	return is_done(call, result) || answer_refusal(call, &none, &whole, result);
+/* On the writer's thread: the line is written even when the client has gone. */
+static void
+on_done(struct write_request *request)
+{
+	struct api_call *call = request->context;
+
+	if (request->change)
+		write_audit(call, request->change, &request->result);
+	http_resume(call->request);
+}
+
+static void
+finish_change(struct api_call *call)
+{
+	struct change_result *result = &call->submitted->result;
+	const struct change *change = call->submitted->change;
+	const bool is_done = set_status(call, result)
+			     || answer_refusal(call, change, &call->places, result);
+
+	call->finish(call, change, result, is_done);
 }
 
 void
@@ -407,6 +445,11 @@ write_audit(struct api_call *call, const struct change *change,
 	struct name wire;
 
 	auth_write_name(&call->identity, who);
+	if (change->kind == CHANGE_ALARM) {
+		log_line(LOG_LEVEL_INFO, "audit: %s acknowledge alarm %s %s", who, change->alarm,
+			outcome_name(result->outcome));
+		return;
+	}
 	if (item && change->kind == CHANGE_ITEMS
 		&& name_from_key(item->rrset.owner.bytes, item->rrset.owner.len, &wire)
 			   == 0) {
@@ -428,7 +471,7 @@ write_audit(struct api_call *call, const struct change *change,
 }
 
 static bool
-is_done(struct api_call *call, const struct change_result *result)
+set_status(struct api_call *call, const struct change_result *result)
 {
 	switch (result->outcome) {
 	case CHANGE_DONE:

@@ -3,8 +3,10 @@
 /*
  * What the handlers of the API share: the call they work on, rights, preconditions, and
  * the one way of a change to the writer and back. A handler fills call->reply and
- * returns; helpers that return false have filled it with a problem already. Threads of
- * connections.
+ * returns; helpers that return false have filled it with a problem already. A handler that
+ * has to wait calls api_submit, api_look or api_wait as the last thing that it does: its
+ * connection is suspended then, and the function that it named makes the reply. HTTP threads,
+ * or a worker's where the route is_long.
  */
 #pragma once
 
@@ -21,6 +23,7 @@
 #include "sidecar/api/settings.h"
 #include "sidecar/write/writer.h"
 
+struct api_call;
 struct backup_thread;
 struct json_writer;
 
@@ -45,6 +48,17 @@ enum api_media {
 
 #define API_VARIABLES_MAX 2
 
+/* Where items of a change stood in the body, for messages. */
+struct api_places {
+	const char *list;      /* "changes": changes[3].ttl; NULL: the item is the body */
+	const uint32_t *lines; /* not NULL: "line 17" */
+};
+
+/* Makes the reply to a change. is_done (or unchanged): reply->status is 200 or 202. Else *reply
+ * is the problem. */
+typedef void (*api_finish_fn)(struct api_call *call, const struct change *change,
+	const struct change_result *result, bool is_done);
+
 struct api_call {
 	struct api *api;
 	const struct route *route;
@@ -56,12 +70,17 @@ struct api_call {
 	char *variable[API_VARIABLES_MAX]; /* of the path, owned */
 	enum api_media media;              /* of the body */
 	struct state_txn *txn; /* open read transaction, ended with the call */
-};
-
-/* Where items of a change stood in the body, for messages. */
-struct api_places {
-	const char *list;      /* "changes": changes[3].ttl; NULL: the item is the body */
-	const uint32_t *lines; /* not NULL: "line 17" */
+	uint32_t *lines;       /* of places, owned */
+	void *data;            /* the handler's, over a wait; freed with the call by: */
+	void (*free_data)(void *data);
+	/* what the call waits for, once the handler has returned: */
+	struct write_request *submitted; /* owned; not NULL until it was handed over: */
+	bool is_to_submit;
+	bool is_to_wait;
+	uint64_t wait_above, wait_until_ms;
+	void (*resume)(struct api_call *call); /* goes on after that */
+	struct api_places places;              /* api_submit's */
+	api_finish_fn finish;
 };
 
 /* Names a place: "changes[3].ttl". `field` may be NULL. */
@@ -117,14 +136,20 @@ bool api_read_conditions(struct api_call *call, struct api_conditions *out);
  * readers to end. */
 int api_check_waiting(const struct api_call *call, struct reason *reason);
 
-/* Checks the change, authorises each item, ends call->txn, submits the change, writes the
- * audit line. True: done (or unchanged), reply->status is 200 or 202. False: *reply is the
- * problem. */
-bool api_submit(struct api_call *call, struct change *change,
-	const struct api_places *places, struct change_result *out);
+/* Takes the change over: authorises each item, checks it, ends call->txn, submits the change
+ * and writes the audit line; then, or when the change was refused, calls `finish`. A caller
+ * who has no right to it is refused at once, without `finish`. `places` is copied. */
+void api_submit(struct api_call *call, struct change *change,
+	const struct api_places *places, api_finish_fn finish);
 
-/* For a change without items that was submitted elsewhere: reply->status, or the problem. */
-bool api_answer_outcome(struct api_call *call, struct change_result *result);
+/* Runs `look` (writer.h) with call->data on the writer's thread, then `resume`: the outcome is
+ * in call->submitted. */
+void api_look(struct api_call *call, write_look_fn look, void (*resume)(struct api_call *));
+
+/* Waits until the revision is above `above`, until_ms (monotonic), or until the client has gone
+ * or the server ends; then calls `resume`. */
+void api_wait(struct api_call *call, uint64_t above, uint64_t until_ms,
+	void (*resume)(struct api_call *));
 
 /* Begins the reply's object with revision, served and reason; the caller adds its own
  * members and ends it. */

@@ -3,7 +3,7 @@
 /*
  * The whole state as lines of JSON (backup_lines.h), out and in.
  */
-#include "sidecar/api/api_backup.h"
+#include "sidecar/api/handlers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +29,8 @@ static int
 add_item(void *context, struct json_object *object, struct reason *reason);
 static bool refuse(struct restore *restore, const char *text);
 static uint32_t *number_lines(size_t count);
+static void finish_restore(struct api_call *call, const struct change *change,
+	const struct change_result *result, bool is_done);
 
 void
 api_backup_get(struct api_call *call)
@@ -55,9 +57,6 @@ api_backup_restore(struct api_call *call)
 	struct change *change = change_new(CHANGE_RESTORE);
 	struct restore restore = { .call = call };
 	struct api_places places = { 0 };
-	struct change_result result;
-	uint32_t *lines = NULL;
-	struct json_writer emit;
 	const char *text;
 	size_t len;
 
@@ -70,18 +69,29 @@ api_backup_restore(struct api_call *call)
 	restore.lines.context = &restore;
 	if (api_body_view(call, &text, &len) && read_lines(&restore, text, len)) {
 		change->base_revision = restore.lines.revision;
-		lines = number_lines(change->count);
+		call->lines = number_lines(change->count);
+		if (!call->lines)
+			problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
 	}
-	if (lines) {
-		places.lines = lines;
-		if (api_submit(call, change, &places, &result)) {
-			api_begin_written(call, &result, &emit);
-			api_write_counts(&emit, &result);
-			json_writer_end(&emit, '}');
-		}
-	}
-	free(lines);
-	change_free(change);
+	places.lines = call->lines;
+	if (call->lines)
+		api_submit(call, change, &places, finish_restore);
+	else
+		change_free(change);
+}
+
+static void
+finish_restore(struct api_call *call, const struct change *change,
+	const struct change_result *result, bool is_done)
+{
+	struct json_writer emit;
+
+	(void)change;
+	if (!is_done)
+		return;
+	api_begin_written(call, result, &emit);
+	api_write_counts(&emit, result);
+	json_writer_end(&emit, '}');
 }
 
 static int

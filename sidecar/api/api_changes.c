@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * What changed after a revision. The wait is cut into slices, so that a client that went
- * away and a server that ends are seen soon.
+ * What changed after a revision.
  */
-#include "sidecar/api/api_changes.h"
+#include "sidecar/api/handlers.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,11 +12,10 @@
 #include "lib/base/status.h"
 #include "sidecar/api/api.h"
 #include "sidecar/json/json_writer.h"
-#include "sidecar/http/http_uri.h"
+#include "sidecar/http/http.h"
 
 #define REVISIONS_MAX 1000 /* in one reply */
 #define WAIT_MAX_MS 60000
-#define SLICE_MS 250
 
 struct log_context {
 	struct api_call *call;
@@ -29,7 +27,7 @@ struct log_context {
 };
 
 static bool read_since(struct api_call *call, uint64_t *out);
-static uint64_t wait_for_change(struct api_call *call, uint64_t since, uint64_t wait_ms);
+static void answer(struct api_call *call);
 static int emit_entry(void *context, uint64_t revision, bool reset,
 	const struct state_log_item *items, size_t count, struct reason *reason);
 static void emit_item(struct log_context *log, const struct state_log_item *item);
@@ -38,17 +36,36 @@ static void answer_reset(struct api_call *call, uint64_t revision);
 void
 api_changes_get(struct api_call *call)
 {
-	struct log_context log = { .call = call, .emit = { .out = &call->reply->body } };
-	uint64_t since, wait_ms = 0;
+	uint64_t wait_ms = 0;
+
+	if (read_since(call, &call->wait_above)
+		&& api_read_duration(call, "wait", 0, WAIT_MAX_MS, &wait_ms)) {
+		call->wait_until_ms = clock_read_ms(CLOCK_MONOTONIC) + wait_ms;
+		answer(call);
+	}
+}
+
+/* At once, and after each wait. */
+static void
+answer(struct api_call *call)
+{
+	const uint64_t since = call->wait_above;
+	struct log_context log = { .call = call,
+		.emit = { .out = &call->reply->body },
+		.revision = since };
+	struct writer_status writer;
 	struct state_meta meta;
 	struct reason reason = { "" };
 	int status;
 
-	if (!read_since(call, &since)
-		|| !api_read_duration(call, "wait", 0, WAIT_MAX_MS, &wait_ms))
+	writer_read_status(call->api->writer, &writer);
+	if (writer.state_revision <= since
+		&& clock_read_ms(CLOCK_MONOTONIC) < call->wait_until_ms
+		&& !http_is_over(call->request)) {
+		api_wait(call, since, call->wait_until_ms, answer);
 		return;
-	log.upto = wait_for_change(call, since, wait_ms);
-	log.revision = since;
+	}
+	log.upto = writer.state_revision;
 	if (!api_begin_read(call, &meta))
 		return;
 	if (since > meta.revision) {
@@ -93,23 +110,6 @@ read_since(struct api_call *call, uint64_t *out)
 	return false;
 }
 
-static uint64_t
-wait_for_change(struct api_call *call, uint64_t since, uint64_t wait_ms)
-{
-	const uint64_t until_ms = clock_read_ms(CLOCK_MONOTONIC) + wait_ms;
-	uint64_t revision, now_ms;
-
-	do {
-		now_ms = clock_read_ms(CLOCK_MONOTONIC);
-		revision = writer_wait(call->api->writer, since,
-			now_ms + SLICE_MS < until_ms ? SLICE_MS
-			: now_ms < until_ms          ? (uint32_t)(until_ms - now_ms)
-						     : 0);
-	} while (revision <= since && clock_read_ms(CLOCK_MONOTONIC) < until_ms
-		 && !http_is_over(call->request));
-	return revision;
-}
-
 static int
 emit_entry(void *context, uint64_t revision, bool reset,
 	const struct state_log_item *items, size_t count, struct reason *reason)
@@ -150,8 +150,7 @@ answer_reset(struct api_call *call, uint64_t revision)
 {
 	struct json_writer emit = { .out = &call->reply->body };
 
-	buffer_done(&call->reply->body);
-	buffer_init(&call->reply->body, HTTP_REPLY_MEMORY, NULL);
+	buffer_clear(&call->reply->body);
 	json_writer_begin(&emit, '{');
 	json_writer_member_number(&emit, "revision", revision);
 	json_writer_member_bool(&emit, "reset", true);

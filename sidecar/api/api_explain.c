@@ -4,7 +4,7 @@
  * The module's own look-up, run on the writer thread inside a transaction on serve,
  * with its trace as sentences. Who wrote what comes from state at the same revision.
  */
-#include "sidecar/api/api_explain.h"
+#include "sidecar/api/handlers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,9 +17,8 @@
 #include "lib/dns/presentation.h"
 #include "lib/base/status.h"
 #include "sidecar/api/api.h"
-#include "sidecar/api/api_zones.h"
 #include "sidecar/json/json_writer.h"
-#include "sidecar/http/http_uri.h"
+#include "sidecar/http/http.h"
 #include "sidecar/json/rrset_json.h"
 
 /* What state knows of a step's RRset. */
@@ -78,8 +77,8 @@ static const struct {
 };
 
 static bool read_question(struct api_call *call, struct explain *explain);
-static void explain_in_zone(struct api_call *call, struct explain *explain);
-static int run_look(struct api_call *call, struct explain *explain, struct reason *reason);
+static void free_explain(void *data);
+static void answer(struct api_call *call);
 static void look(struct write_request *request, struct serve_txn *serve,
 	struct state_txn *state);
 static void find_origin(struct explain *explain, size_t index, struct state_txn *state);
@@ -107,23 +106,50 @@ api_explain_get(struct api_call *call)
 	struct explain *explain = calloc(1, sizeof(*explain));
 	struct writer_status writer;
 
+	call->data = explain;
+	call->free_data = free_explain;
 	if (!explain || answer_init(&explain->answer) != STATUS_OK) {
 		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
-	} else if (read_question(call, explain)) {
-		explain->zones = call->zones;
-		explain->zone = zones_match(call->zones, &explain->key);
-		if (explain->zone) {
-			explain_in_zone(call, explain);
-		} else {
-			writer_read_status(call->api->writer, &writer);
-			explain->revision = writer.serve_revision;
-			explain->answer.kind = ANSWER_ELSEWHERE;
-			emit_all(call, explain);
-		}
+		return;
 	}
+	if (!read_question(call, explain))
+		return;
+	explain->zones = call->zones;
+	explain->zone = zones_match(call->zones, &explain->key);
+	if (explain->zone) {
+		if (api_authorise(call, CREDENTIALS_READ, &explain->key, 0))
+			api_look(call, look, answer);
+		return;
+	}
+	writer_read_status(call->api->writer, &writer);
+	explain->revision = writer.serve_revision;
+	explain->answer.kind = ANSWER_ELSEWHERE;
+	emit_all(call, explain);
+}
+
+static void
+free_explain(void *data)
+{
+	struct explain *explain = data;
+
 	if (explain)
 		answer_done(&explain->answer);
 	free(explain);
+}
+
+/* After the look. */
+static void
+answer(struct api_call *call)
+{
+	const struct write_request *looked = call->submitted;
+	const struct explain *explain = call->data;
+
+	if (looked->status)
+		api_fail(call, looked->status, &looked->result.reason, NULL);
+	else if (explain->status)
+		api_fail(call, explain->status, &explain->reason, NULL);
+	else
+		emit_all(call, explain);
 }
 
 static bool
@@ -147,40 +173,6 @@ read_question(struct api_call *call, struct explain *explain)
 		return api_read_type(call, type, "?type", &explain->type);
 	explain->type = RRSET_ANY;
 	return true;
-}
-
-static void
-explain_in_zone(struct api_call *call, struct explain *explain)
-{
-	struct reason reason = { "" };
-	int status;
-
-	if (!api_authorise(call, CREDENTIALS_READ, &explain->key, 0))
-		return;
-	status = run_look(call, explain, &reason);
-	if (status)
-		api_fail(call, status, &reason, NULL);
-	else if (explain->status)
-		api_fail(call, explain->status, &explain->reason, NULL);
-	else
-		emit_all(call, explain);
-}
-
-static int
-run_look(struct api_call *call, struct explain *explain, struct reason *reason)
-{
-	struct write_request *request = write_request_new(NULL);
-	int status;
-
-	if (!request)
-		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
-	request->look = look;
-	request->look_context = explain;
-	writer_submit_wait(call->api->writer, request);
-	status = request->status;
-	*reason = request->result.reason;
-	write_request_free(request);
-	return status;
 }
 
 /* On the writer thread. */

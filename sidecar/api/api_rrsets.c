@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * One RRset by name and type.
+ * One RRset by name and type, all at a name, and a list of puts and deletes as one change.
  */
-#include "sidecar/api/api_rrsets.h"
+#include "sidecar/api/handlers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,14 +12,19 @@
 #include "lib/base/status.h"
 #include "sidecar/api/api_body.h"
 #include "sidecar/json/json_writer.h"
-#include "sidecar/http/http_uri.h"
+#include "sidecar/http/http.h"
+
+static const struct api_places whole; /* the item is the body */
 
 static bool read_place(struct api_call *call, struct rrset *out);
 static bool read_body(struct api_call *call, struct change *change);
 static bool read_text_parameters(
 	struct api_call *call, struct rrset_json_reader *reader, struct rrset *rrset);
 static bool refuse_parameters(struct api_call *call);
-static void submit(struct api_call *call, struct change *change);
+static void finish(struct api_call *call, const struct change *change,
+	const struct change_result *result, bool is_done);
+static void finish_batch(struct api_call *call, const struct change *change,
+	const struct change_result *result, bool is_done);
 static void answer_absent(struct api_call *call);
 static int
 emit_record(void *context, const struct state_record *record, struct reason *reason);
@@ -67,7 +72,8 @@ api_rrsets_put(struct api_call *call)
 		item->if_revision = conditions.revision;
 		item->if_present = conditions.present;
 		item->if_absent = conditions.absent;
-		submit(call, change);
+		api_submit(call, change, &whole, finish);
+		return;
 	}
 	change_free(change);
 }
@@ -87,7 +93,31 @@ api_rrsets_delete(struct api_call *call)
 		item->has_if_revision = conditions.has_revision;
 		item->if_revision = conditions.revision;
 		item->if_present = conditions.present;
-		submit(call, change);
+		api_submit(call, change, &whole, finish);
+		return;
+	}
+	change_free(change);
+}
+
+void
+api_rrsets_batch(struct api_call *call)
+{
+	static const struct api_places places = { .list = "changes" };
+	struct change *change = change_new(CHANGE_ITEMS);
+	struct rrset_json_reader reader;
+
+	if (!change) {
+		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
+		return;
+	}
+	api_body_init(call, change, &reader);
+	if (api_body_read_list(call, &reader, places.list, NULL, NULL)) {
+		if (change->count > 0) {
+			api_submit(call, change, &places, finish_batch);
+			return;
+		}
+		problem_set(call->reply, PROBLEM_BAD_REQUEST, "changes",
+			"at least one change is needed");
 	}
 	change_free(change);
 }
@@ -217,21 +247,34 @@ refuse_parameters(struct api_call *call)
 }
 
 static void
-submit(struct api_call *call, struct change *change)
+finish(struct api_call *call, const struct change *change,
+	const struct change_result *result, bool is_done)
 {
-	const struct api_places places = { 0 };
-	struct change_result result;
 	struct json_writer emit;
 
-	if (!api_submit(call, change, &places, &result)) {
-		if (result.outcome == CHANGE_NOT_FOUND)
+	(void)change;
+	if (!is_done) {
+		if (result->outcome == CHANGE_NOT_FOUND)
 			answer_absent(call);
 		return;
 	}
-	api_begin_written(call, &result, &emit);
+	api_begin_written(call, result, &emit);
 	json_writer_end(&emit, '}');
-	if (result.rrset_revision)
-		api_set_etag(call->reply, result.rrset_revision);
+	if (result->rrset_revision)
+		api_set_etag(call->reply, result->rrset_revision);
+}
+
+static void
+finish_batch(struct api_call *call, const struct change *change,
+	const struct change_result *result, bool is_done)
+{
+	struct json_writer emit;
+
+	(void)change;
+	if (!is_done)
+		return;
+	api_begin_written(call, result, &emit);
+	json_writer_end(&emit, '}');
 }
 
 static void

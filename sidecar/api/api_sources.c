@@ -3,7 +3,7 @@
 /*
  * Sources: each RRset belongs to one.
  */
-#include "sidecar/api/api_sources.h"
+#include "sidecar/api/handlers.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 #include "lib/base/status.h"
 #include "sidecar/api/api_body.h"
 #include "sidecar/json/json_writer.h"
-#include "sidecar/http/http_uri.h"
+#include "sidecar/http/http.h"
 #include "sidecar/json/json.h"
 
 #define LEASE_NOT_GIVEN UINT32_MAX
@@ -27,6 +27,10 @@ static bool read_options(struct api_call *call, struct change *change);
 static bool
 read_lease(struct api_call *call, const struct json_object *rest, uint32_t *out_ms);
 static bool finish_items(struct api_call *call, struct change *change, uint32_t lease_ms);
+static void finish_put(struct api_call *call, const struct change *change,
+	const struct change_result *result, bool is_done);
+static void finish_heartbeat(struct api_call *call, const struct change *change,
+	const struct change_result *result, bool is_done);
 static void set_etag(struct api_call *call, const struct change_result *result);
 static void emit_difference(struct json_writer *emit, const struct change *change,
 	const struct change_result *result);
@@ -77,35 +81,40 @@ api_sources_get(struct api_call *call)
 void
 api_sources_put(struct api_call *call)
 {
-	const struct api_places places = { .list = "rrsets" };
+	static const struct api_places places = { .list = "rrsets" };
 	struct change *change = change_new(CHANGE_SOURCE);
-	struct change_result result;
+
+	if (!change)
+		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
+	else if (read_change(call, change))
+		api_submit(call, change, &places, finish_put);
+	else
+		change_free(change);
+}
+
+static void
+finish_put(struct api_call *call, const struct change *change,
+	const struct change_result *result, bool is_done)
+{
 	struct json_writer emit;
 
-	if (!change) {
-		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
+	if (!is_done)
 		return;
-	}
-	if (read_change(call, change) && api_submit(call, change, &places, &result)) {
-		api_begin_written(call, &result, &emit);
-		json_writer_member_bool(&emit, "dry-run", change->dry_run);
-		api_write_counts(&emit, &result);
-		emit_difference(&emit, change, &result);
-		json_writer_end(&emit, '}');
-		set_etag(call, &result);
-	}
-	change_free(change);
+	api_begin_written(call, result, &emit);
+	json_writer_member_bool(&emit, "dry-run", change->dry_run);
+	api_write_counts(&emit, result);
+	emit_difference(&emit, change, result);
+	json_writer_end(&emit, '}');
+	set_etag(call, result);
 }
 
 void
 api_sources_heartbeat(struct api_call *call)
 {
-	const struct api_places places = { 0 };
+	static const struct api_places places;
 	struct change *change = change_new(CHANGE_HEARTBEAT);
-	struct change_result result;
 	struct state_source source;
 	struct state_meta meta;
-	struct json_writer emit;
 
 	if (!change) {
 		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
@@ -113,13 +122,24 @@ api_sources_heartbeat(struct api_call *call)
 	}
 	change->source = call->variable[0];
 	change->source_len = strlen(change->source);
-	if (api_begin_read(call, &meta) && read_source(call, &source)
-		&& api_submit(call, change, &places, &result)) {
-		api_begin_written(call, &result, &emit);
-		json_writer_member_number(&emit, "renewed", result.renewed);
-		json_writer_end(&emit, '}');
-	}
-	change_free(change);
+	if (api_begin_read(call, &meta) && read_source(call, &source))
+		api_submit(call, change, &places, finish_heartbeat);
+	else
+		change_free(change);
+}
+
+static void
+finish_heartbeat(struct api_call *call, const struct change *change,
+	const struct change_result *result, bool is_done)
+{
+	struct json_writer emit;
+
+	(void)change;
+	if (!is_done)
+		return;
+	api_begin_written(call, result, &emit);
+	json_writer_member_number(&emit, "renewed", result->renewed);
+	json_writer_end(&emit, '}');
 }
 
 static int

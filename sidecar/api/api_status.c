@@ -3,7 +3,7 @@
 /*
  * How it goes: livezoned, its two environments, and each Unbound that reports.
  */
-#include "sidecar/api/api_status.h"
+#include "sidecar/api/handlers.h"
 
 #include <string.h>
 
@@ -17,6 +17,8 @@
 #include "sidecar/json/json_writer.h"
 #include "lib/base/log.h"
 
+static void finish_acknowledge(struct api_call *call, const struct change *change,
+	const struct change_result *result, bool is_done);
 static void emit_state(struct json_writer *emit, const struct state_meta *meta,
 	const struct state_txn *txn, uint64_t rrsets);
 static void emit_serve(struct json_writer *emit, const struct writer_status *writer);
@@ -100,6 +102,45 @@ api_status_ready(struct api_call *call)
 		call->reply->status = 503;
 		call->reply->retry_after = 1;
 	}
+	json_writer_end(&emit, '}');
+}
+
+/* An alarm that was understood ends. */
+void
+api_status_acknowledge(struct api_call *call)
+{
+	static const struct api_places places;
+	const char *name = call->variable[0];
+	struct reason reason = { "" };
+	struct change *change;
+
+	if (!auth_may_all(&call->identity, CREDENTIALS_ADMIN, call->zones, &reason)) {
+		problem_set(call->reply, PROBLEM_FORBIDDEN, NULL, "%s", reason.text);
+		return;
+	}
+	if (!alarm_is_name(name)) {
+		problem_set(call->reply, PROBLEM_NOT_FOUND, NULL, "there is no such alarm");
+		return;
+	}
+	change = change_new(CHANGE_ALARM);
+	if (!change) {
+		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
+		return;
+	}
+	change->alarm = name;
+	api_submit(call, change, &places, finish_acknowledge);
+}
+
+static void
+finish_acknowledge(struct api_call *call, const struct change *change,
+	const struct change_result *result, bool is_done)
+{
+	struct json_writer emit;
+
+	(void)change;
+	if (!is_done)
+		return;
+	api_begin_written(call, result, &emit);
 	json_writer_end(&emit, '}');
 }
 

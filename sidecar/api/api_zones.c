@@ -3,7 +3,7 @@
 /*
  * Zones come from the configuration; their content is read and replaced here.
  */
-#include "sidecar/api/api_zones.h"
+#include "sidecar/api/handlers.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 #include "lib/base/status.h"
 #include "sidecar/api/api_body.h"
 #include "sidecar/json/json_writer.h"
-#include "sidecar/http/http_uri.h"
+#include "sidecar/http/http.h"
 
 static const char *const on_miss_names[] = {
 	[ZONE_MISS_NXDOMAIN] = "nxdomain",
@@ -58,6 +58,8 @@ struct content {
 };
 
 static const struct zone *find_zone(struct api_call *call);
+static void finish_put(struct api_call *call, const struct change *change,
+	const struct change_result *result, bool is_done);
 static void set_etag(struct api_call *call, const struct zone *zone,
 	const struct change_result *result);
 static bool
@@ -148,10 +150,7 @@ api_zones_put(struct api_call *call)
 {
 	const struct zone *zone = find_zone(call);
 	struct api_places places = { .list = "rrsets" };
-	struct change_result result;
 	struct change *change;
-	uint32_t *lines = NULL;
-	struct json_writer emit;
 
 	if (!zone || !api_authorise(call, CREDENTIALS_WRITE, &zone->key, 0))
 		return;
@@ -160,17 +159,26 @@ api_zones_put(struct api_call *call)
 		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
 		return;
 	}
-	if (read_change(call, change, zone, &lines)) {
-		places.lines = lines;
-		if (api_submit(call, change, &places, &result)) {
-			api_begin_written(call, &result, &emit);
-			api_write_counts(&emit, &result);
-			json_writer_end(&emit, '}');
-			set_etag(call, zone, &result);
-		}
+	if (read_change(call, change, zone, &call->lines)) {
+		places.lines = call->lines;
+		api_submit(call, change, &places, finish_put);
+	} else {
+		change_free(change);
 	}
-	free(lines);
-	change_free(change);
+}
+
+static void
+finish_put(struct api_call *call, const struct change *change,
+	const struct change_result *result, bool is_done)
+{
+	struct json_writer emit;
+
+	if (!is_done)
+		return;
+	api_begin_written(call, result, &emit);
+	api_write_counts(&emit, result);
+	json_writer_end(&emit, '}');
+	set_etag(call, zones_find(call->zones, &change->zone), result);
 }
 
 const char *

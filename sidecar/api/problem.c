@@ -49,7 +49,7 @@ problem_write(const struct problem *problem, struct http_reply *reply)
 	char type[64];
 
 	buffer_done(&reply->body);
-	buffer_init(&reply->body, HTTP_REPLY_MEMORY, NULL);
+	buffer_init(&reply->body, HTTP_PROBLEM_MAX, NULL);
 	reply->status = row->code;
 	reply->type = "application/problem+json";
 	reply->retry_after = row->retry_after;

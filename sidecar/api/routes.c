@@ -11,15 +11,7 @@
 #include <strings.h>
 
 #include "lib/base/status.h"
-#include "sidecar/api/api_alarms.h"
-#include "sidecar/api/api_backup.h"
-#include "sidecar/api/api_batch.h"
-#include "sidecar/api/api_changes.h"
-#include "sidecar/api/api_explain.h"
-#include "sidecar/api/api_rrsets.h"
-#include "sidecar/api/api_sources.h"
-#include "sidecar/api/api_status.h"
-#include "sidecar/api/api_zones.h"
+#include "sidecar/api/handlers.h"
 #include "lib/base/log.h"
 
 #define SMALL (1024 * 1024)
@@ -36,26 +28,30 @@ static const struct route table[] = {
 	{ HTTP_GET, "/v1/rrsets", CREDENTIALS_READ, .parameters = "name type",
 		.handle = api_rrsets_find },
 	{ HTTP_POST, "/v1/batch", CREDENTIALS_WRITE, .media = API_JSON, .limit = BULK,
-		.handle = api_batch_post },
+		.handle = api_rrsets_batch },
 	{ HTTP_GET, "/v1/sources", CREDENTIALS_READ, .handle = api_sources_list },
 	{ HTTP_GET, "/v1/sources/{}", CREDENTIALS_READ, .handle = api_sources_get },
 	{ HTTP_PUT, "/v1/sources/{}", CREDENTIALS_WRITE, .media = API_JSON, .limit = BULK,
-		.parameters = "dry-run force max-delete", .handle = api_sources_put },
+		.parameters = "dry-run force max-delete", .is_long = true,
+		.handle = api_sources_put },
 	{ HTTP_POST, "/v1/sources/{}/heartbeat", CREDENTIALS_WRITE,
 		.handle = api_sources_heartbeat },
 	{ HTTP_GET, "/v1/zones", CREDENTIALS_READ, .handle = api_zones_list },
-	{ HTTP_GET, "/v1/zones/{}", CREDENTIALS_READ, .handle = api_zones_get },
+	{ HTTP_GET, "/v1/zones/{}", CREDENTIALS_READ, .is_long = true,
+		.handle = api_zones_get },
 	{ HTTP_PUT, "/v1/zones/{}", CREDENTIALS_WRITE, .media = API_JSON | API_DNS,
-		.limit = BULK, .parameters = "source", .handle = api_zones_put },
+		.limit = BULK, .parameters = "source", .is_long = true,
+		.handle = api_zones_put },
 	{ HTTP_GET, "/v1/changes", CREDENTIALS_READ, .parameters = "since wait",
 		.handle = api_changes_get },
 	{ HTTP_GET, "/v1/explain", CREDENTIALS_READ, .parameters = "name type",
 		.handle = api_explain_get },
 	{ HTTP_GET, "/v1/status", CREDENTIALS_READ, .handle = api_status_get },
-	{ HTTP_DELETE, "/v1/alarms/{}", CREDENTIALS_ADMIN, .handle = api_alarms_delete },
-	{ HTTP_GET, "/v1/backup", CREDENTIALS_ADMIN, .handle = api_backup_get },
+	{ HTTP_DELETE, "/v1/alarms/{}", CREDENTIALS_ADMIN, .handle = api_status_acknowledge },
+	{ HTTP_GET, "/v1/backup", CREDENTIALS_ADMIN, .is_long = true,
+		.handle = api_backup_get },
 	{ HTTP_PUT, "/v1/restore", CREDENTIALS_ADMIN, .media = API_LINES,
-		.limit = RESTORE, .handle = api_backup_restore },
+		.limit = RESTORE, .is_long = true, .handle = api_backup_restore },
 	{ HTTP_GET, "/healthz", CREDENTIALS_READ, .is_public = true,
 		.handle = api_status_health },
 	{ HTTP_GET, "/readyz", CREDENTIALS_READ, .is_public = true,
@@ -82,7 +78,9 @@ struct segment {
 };
 
 static bool begin(void *context, struct http_request *request, struct http_reply *reply);
-static void answer(void *context, struct http_request *request, struct http_reply *reply);
+static enum http_progress
+answer(void *context, struct http_request *request, struct http_reply *reply);
+static void advance(struct api_call *call);
 static void refuse(void *context, struct http_request *request, unsigned code,
 	const char *detail, struct http_reply *reply);
 static void end(void *context, struct http_request *request);
@@ -158,26 +156,63 @@ begin(void *context, struct http_request *request, struct http_reply *reply)
 		return false;
 	}
 	is_admitted = admit(call);
-	if (is_admitted)
-		request->body_limit = call->route->limit;
-	else
+	if (!is_admitted) {
 		finish(call);
-	return is_admitted;
+		return false;
+	}
+	request->body_limit = call->route->limit;
+	request->is_public = call->route->is_public;
+	request->is_long = call->route->is_long;
+	if (!request->is_public)
+		auth_write_name(&call->identity, request->caller);
+	return true;
 }
 
-static void
+/* Once a call was submitted or waits, another thread may have it at any moment: it is not
+ * touched any more. */
+static enum http_progress
 answer(void *context, struct http_request *request, struct http_reply *reply)
 {
+	struct api *api = context;
 	struct api_call *call = request->user;
 
-	(void)context;
 	call->reply = reply;
-	reply->type = "application/json";
-	call->route->handle(call);
+	for (;;) {
+		struct write_request *submitted;
+
+		advance(call);
+		submitted = call->submitted;
+		if (call->is_to_submit) {
+			call->is_to_submit = false;
+			http_suspend(request);
+			writer_submit(api->writer, submitted);
+			return HTTP_SUSPENDED;
+		}
+		if (!call->is_to_wait)
+			break;
+		call->is_to_wait = false;
+		if (http_wait(request, call->wait_above, call->wait_until_ms))
+			return HTTP_SUSPENDED;
+	}
 	(void)api_has_no_room(call);
 	finish(call);
 	state_abort(call->txn); /* the client may read for a long time */
 	call->txn = NULL;
+	return HTTP_REPLIED;
+}
+
+static void
+advance(struct api_call *call)
+{
+	void (*resume)(struct api_call *) = call->resume;
+
+	call->resume = NULL;
+	if (resume) {
+		resume(call);
+		return;
+	}
+	call->reply->type = "application/json";
+	call->route->handle(call);
 }
 
 static void
@@ -206,8 +241,12 @@ end(void *context, struct http_request *request)
 	if (!call)
 		return;
 	state_abort(call->txn);
+	if (call->free_data)
+		call->free_data(call->data);
+	write_request_free(call->submitted); /* its change borrows from what follows */
 	settings_release(call->settings);
 	free_variables(call->variable);
+	free(call->lines);
 	free(call);
 	request->user = NULL;
 }

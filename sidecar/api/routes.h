@@ -3,7 +3,7 @@
 /*
  * The table of what the API answers, and the way of each request through it: recognise
  * the peer, find the row, check verb, media type and parameters, read the body, call the
- * row's handler. Threads of connections.
+ * row's handler.
  */
 #pragma once
 
@@ -18,6 +18,7 @@ struct route {
 	const char *pattern; /* "/v1/rrsets/{}/{}" */
 	enum credentials_verb verb;
 	bool is_public;         /* no credentials: health only */
+	bool is_long;           /* reads or writes whole zones: runs on a worker */
 	unsigned media;         /* enum api_media bits of the body; 0: no body */
 	uint64_t limit;         /* bytes of the body */
 	const char *parameters; /* "ttl source lease"; NULL: none */

@@ -1,31 +1,28 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * The server on libmicrohttpd. One thread of ours accepts and reaps; the library gets
- * each connection by MHD_add_connection and gives it a thread, in which its requests run
- * (http_exchange.c). What the library leaves open (two Content-Lengths, decoded paths, slow
- * bodies) is closed there and in http_peers.c.
+ * The server on libmicrohttpd. One thread of ours accepts, ends what is late and wakes the long
+ * polls; the library gets each connection by MHD_add_connection and serves it on one of its
+ * epoll threads (http_exchange.c); workers answer what takes long. What the library leaves open
+ * (two Content-Lengths, decoded paths, slow bodies) is closed there and in http_peers.c.
  */
-#include "sidecar/http/http.h"
+#include "sidecar/http/http_server.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <microhttpd.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/status.h"
-#include "sidecar/http/http_exchange.h"
-#include "sidecar/http/http_listen.h"
-#include "sidecar/http/http_server.h"
 
-#define REAP_MS 250
+#define TICK_MS 250
 #define REST_MS 20 /* when no descriptor is to be had at all */
 #define STACK_SIZE (1024 * 1024) /* frames hold an rdata block and some names */
 
@@ -35,12 +32,19 @@ static const char busy_reply[] =
 	"{\"type\":\"urn:livezone:unavailable\",\"title\":\"Unavailable\",\"status\":503,"
 	"\"detail\":\"too many connections are open; try again soon\"}";
 
+static void raise_descriptors(void);
 static int open_listeners(struct http_server *server,
 	const struct http_settings *settings, struct reason *reason);
 static int start_daemon(struct http_server *server, struct reason *reason);
-static void quiesce(struct http_server *server);
+static int start_threads(struct http_server *server, struct reason *reason);
+static void begin_stop(struct http_server *server);
+static void end_threads(struct http_server *server);
 static void free_server(struct http_server *server);
+static void *work(void *context);
 static void *run(void *context);
+static void tick(struct http_server *server);
+static void wake_waits(struct http_server *server);
+static void drain(int eventfd);
 static bool accept_all(struct http_server *server, int listener, bool is_local);
 static bool accept_in_reserve(struct http_server *server, int listener);
 static void turn_away(int fd);
@@ -56,24 +60,27 @@ http_start(const struct http_settings *settings, const struct http_handler *hand
 
 	if (!server)
 		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+	raise_descriptors();
 	server->handler = handler;
 	server->unix_fd = server->tcp_fd = -1;
-	server->spool_dir = strdup(settings->spool_dir);
+	server->budget.limit = settings->memory;
 	server->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	server->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	http_peers_init(&server->peers);
-	pthread_mutex_init(&server->bulk_lock, NULL);
-	clock_init_condition(&server->bulk_free);
-	if (!server->spool_dir || server->reserve_fd < 0 || server->wake_fd < 0)
-		status = reason_set(
-			reason, STATUS_NO_MEMORY, "out of memory or descriptors");
+	pthread_mutex_init(&server->lock, NULL);
+	pthread_cond_init(&server->has_work, NULL);
+	TAILQ_INIT(&server->waits);
+	TAILQ_INIT(&server->work);
+	if (server->reserve_fd < 0 || server->wake_fd < 0)
+		status = reason_set(reason, STATUS_NO_MEMORY, "out of descriptors");
 	else
 		status = open_listeners(server, settings, reason);
 	if (!status)
 		status = start_daemon(server, reason);
-	if (!status && pthread_create(&server->thread, NULL, run, server) != 0)
-		status = reason_set(reason, STATUS_NO_MEMORY, "cannot start a thread");
+	if (!status)
+		status = start_threads(server, reason);
 	if (status) {
+		end_threads(server);
 		free_server(server);
 		return status;
 	}
@@ -88,13 +95,21 @@ http_stop(struct http_server *server)
 
 	if (!server)
 		return;
-	quiesce(server);
-	/* the library would cut the connections at work off from their replies */
-	while (http_peers_busy(&server->peers) > 0
-		&& clock_read_ms(CLOCK_MONOTONIC) < until_ms)
+	begin_stop(server);
+	/* the library would cut the connections at work off from their replies, and cannot stop
+	 * while one is suspended */
+	while (http_peers_busy(&server->peers) > 0) {
+		const uint64_t now_ms = clock_read_ms(CLOCK_MONOTONIC);
+
+		if (now_ms >= until_ms) {
+			http_peers_reap(
+				&server->peers, now_ms, HTTP_PHASE_BODY, HTTP_PHASE_BODY);
+			http_peers_reap(
+				&server->peers, now_ms, HTTP_PHASE_REPLY, HTTP_PHASE_REPLY);
+		}
 		poll(NULL, 0, 5);
-	atomic_store(&server->is_done, true);
-	pthread_join(server->thread, NULL);
+	}
+	end_threads(server);
 	free_server(server);
 }
 
@@ -114,12 +129,77 @@ http_tcp_port(const struct http_server *server)
 size_t
 http_connections(struct http_server *server)
 {
-	size_t count;
+	return http_peers_count(&server->peers);
+}
 
-	pthread_mutex_lock(&server->peers.lock);
-	count = server->peers.count;
-	pthread_mutex_unlock(&server->peers.lock);
-	return count;
+bool
+http_wait(struct http_request *request, uint64_t above, uint64_t until_ms)
+{
+	struct http_exchange *exchange = request->connection;
+	struct http_server *server = exchange->server;
+	bool is_waiting;
+
+	pthread_mutex_lock(&server->lock);
+	is_waiting = server->announced <= above && !atomic_load(&server->is_stopping);
+	if (is_waiting) {
+		http_suspend(request);
+		exchange->wait_above = above;
+		exchange->wait_until_ms = until_ms;
+		TAILQ_INSERT_TAIL(&server->waits, exchange, link);
+	}
+	pthread_mutex_unlock(&server->lock);
+	return is_waiting;
+}
+
+void
+http_announce(struct http_server *server, uint64_t number)
+{
+	bool has_waits;
+
+	pthread_mutex_lock(&server->lock);
+	if (number > server->announced)
+		server->announced = number;
+	has_waits = !TAILQ_EMPTY(&server->waits);
+	pthread_mutex_unlock(&server->lock);
+	if (has_waits)
+		(void)!eventfd_write(server->wake_fd, 1); /* full: it is awake */
+}
+
+bool
+http_queue_work(struct http_exchange *exchange, bool is_resumed)
+{
+	struct http_server *server = exchange->server;
+	const struct http_caller *caller = exchange->connection->caller;
+	struct http_exchange *other;
+	size_t of_caller = 0;
+	bool has_room;
+
+	pthread_mutex_lock(&server->lock);
+	TAILQ_FOREACH(other, &server->work, link)
+		of_caller += other->connection->caller == caller;
+	has_room = is_resumed
+		   || (server->work_count < HTTP_WORK_MAX
+			   && of_caller < HTTP_WORK_PER_CALLER);
+	if (has_room) {
+		TAILQ_INSERT_TAIL(&server->work, exchange, link);
+		server->work_count++;
+		pthread_cond_signal(&server->has_work);
+	}
+	pthread_mutex_unlock(&server->lock);
+	return has_room;
+}
+
+/* Each connection is a descriptor. */
+static void
+raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= HTTP_DESCRIPTORS_MAX)
+		return;
+	limit.rlim_cur = limit.rlim_max < HTTP_DESCRIPTORS_MAX ? limit.rlim_max
+							       : HTTP_DESCRIPTORS_MAX;
+	setrlimit(RLIMIT_NOFILE, &limit); /* else there are fewer */
 }
 
 static int
@@ -148,14 +228,14 @@ static int
 start_daemon(struct http_server *server, struct reason *reason)
 {
 	server->daemon = MHD_start_daemon(
-		MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION
-			| MHD_USE_POLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC,
+		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC
+			| MHD_ALLOW_SUSPEND_RESUME,
 		0, NULL, NULL, http_exchange_advance, server, MHD_OPTION_NOTIFY_CONNECTION,
 		on_connection, server, MHD_OPTION_URI_LOG_CALLBACK, http_exchange_new, server,
 		MHD_OPTION_NOTIFY_COMPLETED, http_exchange_free, server,
-		MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_MAX,
+		MHD_OPTION_THREAD_POOL_SIZE, (unsigned)HTTP_THREADS,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_DESCRIPTORS_MAX,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_HEADER_MEMORY,
-		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_IDLE_S,
 		MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_SIZE,
 		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
 		MHD_OPTION_END);
@@ -165,19 +245,44 @@ start_daemon(struct http_server *server, struct reason *reason)
 	return 0;
 }
 
-/* From now on a request is answered with 503, and a long poll ends. */
-static void
-quiesce(struct http_server *server)
+static int
+start_threads(struct http_server *server, struct reason *reason)
 {
-	pthread_mutex_lock(&server->bulk_lock);
-	atomic_store(&server->is_stopping, true);
-	pthread_cond_broadcast(&server->bulk_free);
-	pthread_mutex_unlock(&server->bulk_lock);
-	if (eventfd_write(server->wake_fd, 1) != 0)
-		return; /* the counter is full: it is awake already */
+	int error = pthread_create(&server->thread, NULL, run, server);
+
+	server->has_thread = error == 0;
+	while (!error && server->workers < HTTP_WORKERS) {
+		error = pthread_create(&server->worker[server->workers], NULL, work, server);
+		server->workers += error == 0;
+	}
+	return error ? reason_set(reason, STATUS_NO_MEMORY, "cannot start a thread") : 0;
 }
 
-/* The thread, if there was one, has ended. */
+/* From now on a request is answered with 503, and a long poll ends. */
+static void
+begin_stop(struct http_server *server)
+{
+	pthread_mutex_lock(&server->lock);
+	atomic_store(&server->is_stopping, true);
+	pthread_mutex_unlock(&server->lock);
+	(void)!eventfd_write(server->wake_fd, 1); /* full: it is awake */
+}
+
+static void
+end_threads(struct http_server *server)
+{
+	pthread_mutex_lock(&server->lock);
+	atomic_store(&server->is_done, true);
+	pthread_cond_broadcast(&server->has_work);
+	pthread_mutex_unlock(&server->lock);
+	while (server->workers > 0)
+		pthread_join(server->worker[--server->workers], NULL);
+	(void)!eventfd_write(server->wake_fd, 1);
+	if (server->has_thread)
+		pthread_join(server->thread, NULL);
+}
+
+/* The threads have ended. */
 static void
 free_server(struct http_server *server)
 {
@@ -197,41 +302,122 @@ free_server(struct http_server *server)
 		&& now.st_ino == server->unix_stat.st_ino
 		&& now.st_dev == server->unix_stat.st_dev)
 		unlink(server->unix_path);
-	pthread_cond_destroy(&server->bulk_free);
-	pthread_mutex_destroy(&server->bulk_lock);
+	pthread_cond_destroy(&server->has_work);
+	pthread_mutex_destroy(&server->lock);
 	http_peers_done(&server->peers);
 	free(server->unix_path);
-	free(server->spool_dir);
 	free(server);
 }
 
-/* Accepts and reaps. While stopping it only reaps, until http_stop joins it. */
+static void *
+work(void *context)
+{
+	struct http_server *server = context;
+	struct http_exchange *exchange;
+
+	pthread_setname_np(pthread_self(), "http-work");
+	pthread_mutex_lock(&server->lock);
+	while (!atomic_load(&server->is_done)) {
+		exchange = TAILQ_FIRST(&server->work);
+		if (!exchange) {
+			pthread_cond_wait(&server->has_work, &server->lock);
+			continue;
+		}
+		TAILQ_REMOVE(&server->work, exchange, link);
+		server->work_count--;
+		pthread_mutex_unlock(&server->lock);
+		http_exchange_work(exchange);
+		pthread_mutex_lock(&server->lock);
+	}
+	pthread_mutex_unlock(&server->lock);
+	return NULL;
+}
+
+/* Accepts, and ends what is late or was waited for. While stopping it does not accept. */
 static void *
 run(void *context)
 {
 	struct http_server *server = context;
+	uint64_t ticked_ms = 0;
 
+	pthread_setname_np(pthread_self(), "http-accept");
 	while (!atomic_load(&server->is_done)) {
 		const bool is_stopping = atomic_load(&server->is_stopping);
 		bool can_accept = true;
 		struct pollfd ready[3] = {
+			{ .fd = server->wake_fd, .events = POLLIN },
 			{ .fd = is_stopping ? -1 : server->unix_fd, .events = POLLIN },
 			{ .fd = is_stopping ? -1 : server->tcp_fd, .events = POLLIN },
-			{ .fd = is_stopping ? -1 : server->wake_fd, .events = POLLIN },
 		};
 
-		poll(ready, 3, is_stopping ? 10 : REAP_MS);
+		poll(ready, 3, is_stopping ? 10 : TICK_MS);
 		if (ready[0].revents)
-			can_accept = accept_all(server, server->unix_fd, true);
+			drain(server->wake_fd);
 		if (ready[1].revents)
+			can_accept = accept_all(server, server->unix_fd, true);
+		if (ready[2].revents)
 			can_accept = accept_all(server, server->tcp_fd, false) && can_accept;
-		/* who waits in the queue would wake poll at once */
+		/* what waits in the queue would wake poll at once */
 		if (!can_accept)
 			poll(NULL, 0, REST_MS);
-		http_peers_reap(
-			&server->peers, clock_read_ms(CLOCK_MONOTONIC), is_stopping);
+		wake_waits(server);
+		if (is_stopping || clock_read_ms(CLOCK_MONOTONIC) - ticked_ms >= TICK_MS) {
+			tick(server);
+			ticked_ms = clock_read_ms(CLOCK_MONOTONIC);
+		}
 	}
 	return NULL;
+}
+
+static void
+drain(int eventfd)
+{
+	eventfd_t count;
+
+	(void)!eventfd_read(eventfd, &count);
+}
+
+/* Deadlines, and long polls whose client has gone. */
+static void
+tick(struct http_server *server)
+{
+	const uint64_t now_ms = clock_read_ms(CLOCK_MONOTONIC);
+	struct http_exchange *exchange;
+
+	pthread_mutex_lock(&server->lock);
+	TAILQ_FOREACH(exchange, &server->waits, link)
+		if (http_is_over(&exchange->request))
+			exchange->wait_until_ms = now_ms;
+	pthread_mutex_unlock(&server->lock);
+	if (atomic_load(&server->is_stopping))
+		http_peers_reap(&server->peers, now_ms, HTTP_PHASE_HEADER, HTTP_PHASE_IDLE);
+	else
+		http_peers_reap(&server->peers, now_ms, HTTP_PHASE_FREE, HTTP_PHASE_FREE);
+}
+
+/* Resumes the long polls that have waited for long enough, or for what has come. */
+static void
+wake_waits(struct http_server *server)
+{
+	const uint64_t now_ms = clock_read_ms(CLOCK_MONOTONIC);
+	struct http_exchanges due = TAILQ_HEAD_INITIALIZER(due);
+	struct http_exchange *exchange, *next;
+
+	pthread_mutex_lock(&server->lock);
+	for (exchange = TAILQ_FIRST(&server->waits); exchange; exchange = next) {
+		next = TAILQ_NEXT(exchange, link);
+		if (server->announced <= exchange->wait_above
+			&& now_ms < exchange->wait_until_ms
+			&& !atomic_load(&server->is_stopping))
+			continue;
+		TAILQ_REMOVE(&server->waits, exchange, link);
+		TAILQ_INSERT_TAIL(&due, exchange, link);
+	}
+	pthread_mutex_unlock(&server->lock);
+	while ((exchange = TAILQ_FIRST(&due))) {
+		TAILQ_REMOVE(&due, exchange, link);
+		http_resume(&exchange->request);
+	}
 }
 
 /* False when it failed for want of something that will not be there at once. */

@@ -3,7 +3,7 @@
 /*
  * The two kinds of listener. Both are non-blocking: only the accept loop reads them.
  */
-#include "sidecar/http/http_listen.h"
+#include "sidecar/http/http_server.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -20,7 +20,7 @@
 
 #include "lib/base/status.h"
 
-#define BACKLOG 128
+#define BACKLOG 1024 /* a burst of a thousand clients */
 #define SOCKET_GROUP "livezone"
 #define SOCKET_KIND (SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC)
 
@@ -98,7 +98,7 @@ replace_stale(const struct sockaddr_un *address, struct reason *reason)
 		return errno == ENOENT ? 0 : fail(-1, "cannot look at", path, reason);
 	if (!S_ISSOCK(st.st_mode))
 		return reason_set(reason, STATUS_INVALID,
-			"api.unix: %s is there and is no socket", path);
+			"api.unix: %s exists and is not a socket", path);
 	fd = socket(AF_UNIX, SOCKET_KIND, 0);
 	if (fd < 0)
 		return fail(fd, "socket for", path, reason);

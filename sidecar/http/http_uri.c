@@ -3,13 +3,12 @@
 /*
  * Path and query of a request target.
  */
-#include "sidecar/http/http_uri.h"
+#include "sidecar/http/http_server.h"
 
 #include <stdbool.h>
 #include <string.h>
 
 #include "lib/base/status.h"
-#include "sidecar/http/http.h"
 
 static int check_path(const char *path, struct reason *reason);
 static int add_parameter(struct http_request *request, char *text, struct reason *reason);
@@ -73,7 +72,7 @@ add_parameter(struct http_request *request, char *text, struct reason *reason)
 		return reason_set(reason, STATUS_INVALID,
 			"the query has a bad percent-encoding or a control byte");
 	if (http_uri_parameter(request, text))
-		return reason_set(reason, STATUS_INVALID, "?%.40s is given twice", text);
+		return reason_set(reason, STATUS_INVALID, "duplicate query parameter ?%.40s", text);
 	if (request->parameter_count == HTTP_PARAMETERS_MAX)
 		return reason_set(reason, STATUS_INVALID, "more than %d query parameters",
 			HTTP_PARAMETERS_MAX);

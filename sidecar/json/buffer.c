@@ -1,41 +1,35 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * A growing body that moves to a file when it gets large.
+ * A growing body, and what all of them may have together.
  */
 #include "sidecar/json/buffer.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "lib/base/status.h"
 
 #define FIRST_ROOM 1024
+#define DOUBLE_MAX ((size_t)1 << 20) /* up to here the room doubles, then a quarter more */
 
-static int open_unlinked(const char *dir);
-static int status_of_open(int error);
 static int reserve(struct buffer *buffer, size_t len);
+static bool take(struct buffer_budget *budget, size_t len);
 
 void
-buffer_init(struct buffer *buffer, size_t threshold, const char *dir)
+buffer_init(struct buffer *buffer, size_t limit, struct buffer_budget *budget)
 {
-	*buffer = (struct buffer){ .threshold = threshold, .dir = dir, .file = -1 };
+	*buffer = (struct buffer){ .limit = limit, .budget = budget };
 }
 
 void
 buffer_done(struct buffer *buffer)
 {
-	if (buffer->map)
-		munmap(buffer->map, buffer->size + 1);
-	if (buffer->file >= 0)
-		close(buffer->file);
 	free(buffer->data);
+	if (buffer->budget)
+		atomic_fetch_sub(&buffer->budget->used, buffer->room);
 	buffer_init(buffer, 0, NULL);
 }
 
@@ -43,7 +37,6 @@ void
 buffer_clear(struct buffer *buffer)
 {
 	buffer->used = 0;
-	buffer->size = 0;
 }
 
 void
@@ -51,21 +44,12 @@ buffer_add(struct buffer *buffer, const void *data, size_t len)
 {
 	if (buffer->status || len == 0)
 		return;
-	if (buffer->used + len > buffer->threshold) {
-		if (buffer->file < 0 && buffer->dir)
-			buffer->file = open_unlinked(buffer->dir);
-		if (buffer->file < 0) {
-			buffer_fail(buffer, buffer->dir ? status_of_open(errno) : STATUS_TOO_LARGE);
-			return;
-		}
-		if (buffer_flush(buffer) != 0)
-			return;
+	if (len > buffer->limit - buffer->used)
+		buffer_fail(buffer, STATUS_TOO_LARGE);
+	else if (reserve(buffer, len) == 0) {
+		memcpy(buffer->data + buffer->used, data, len);
+		buffer->used += len;
 	}
-	if (reserve(buffer, len) != 0)
-		return;
-	memcpy(buffer->data + buffer->used, data, len);
-	buffer->used += len;
-	buffer->size += len;
 }
 
 void
@@ -90,82 +74,22 @@ buffer_printf(struct buffer *buffer, const char *format, ...)
 		buffer_add(buffer, text, (size_t)len);
 }
 
-int
-buffer_flush(struct buffer *buffer)
+void
+buffer_fail(struct buffer *buffer, int status)
 {
-	const char *at = buffer->data;
-	size_t left = buffer->used;
-
-	if (buffer->file < 0 || buffer->status)
-		return buffer->status;
-	while (left > 0) {
-		ssize_t written = write(buffer->file, at, left);
-
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written < 0) {
-			buffer_fail(buffer, errno == ENOSPC || errno == EDQUOT ? STATUS_FULL
-									: STATUS_IO);
-			return buffer->status;
-		}
-		at += written;
-		left -= (size_t)written;
-	}
-	buffer->used = 0;
-	return 0;
+	if (!buffer->status)
+		buffer->status = status;
 }
 
 int
 buffer_view(struct buffer *buffer, const char **out_data, size_t *out_len)
 {
-	if (buffer->file < 0) {
-		if (reserve(buffer, 1) == 0)
-			buffer->data[buffer->used] = '\0';
-	} else if (!buffer->map) {
-		const uint64_t size = buffer->size;
-
-		buffer_add(buffer, "", 1); /* the NUL behind it */
-		if (buffer_flush(buffer) == 0) {
-			buffer->size = size;
-			buffer->map = mmap(
-				NULL, size + 1, PROT_READ, MAP_PRIVATE, buffer->file, 0);
-			if (buffer->map == MAP_FAILED) {
-				buffer->map = NULL;
-				buffer_fail(buffer, STATUS_NO_MEMORY);
-			}
-		}
-	}
-	if (buffer->status)
+	if (reserve(buffer, 1) != 0)
 		return buffer->status;
-	*out_data = buffer->map ? buffer->map : buffer->data;
-	*out_len = buffer->size;
+	buffer->data[buffer->used] = '\0';
+	*out_data = buffer->data;
+	*out_len = buffer->used;
 	return 0;
-}
-
-/* O_TMPFILE where the file system has it. */
-static int
-open_unlinked(const char *dir)
-{
-	char path[4096];
-	int file = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-
-	if (file >= 0)
-		return file;
-	if ((size_t)snprintf(path, sizeof(path), "%s/body.XXXXXX", dir) >= sizeof(path))
-		return -1;
-	file = mkostemp(path, O_CLOEXEC);
-	if (file >= 0)
-		unlink(path);
-	return file;
-}
-
-static int
-status_of_open(int error)
-{
-	if (error == ENOSPC || error == EDQUOT)
-		return STATUS_FULL;
-	return error == EMFILE || error == ENFILE || error == ENOMEM ? STATUS_UNAVAILABLE
-								     : STATUS_IO;
 }
 
 static int
@@ -177,9 +101,15 @@ reserve(struct buffer *buffer, size_t len)
 	if (buffer->status || buffer->used + len <= buffer->room)
 		return buffer->status;
 	while (room < buffer->used + len)
-		room *= 2;
+		room += room < DOUBLE_MAX ? room : room / 4;
+	if (!take(buffer->budget, room - buffer->room)) {
+		buffer_fail(buffer, STATUS_UNAVAILABLE);
+		return STATUS_UNAVAILABLE;
+	}
 	data = realloc(buffer->data, room);
 	if (!data) {
+		if (buffer->budget)
+			atomic_fetch_sub(&buffer->budget->used, room - buffer->room);
 		buffer_fail(buffer, STATUS_NO_MEMORY);
 		return STATUS_NO_MEMORY;
 	}
@@ -188,9 +118,11 @@ reserve(struct buffer *buffer, size_t len)
 	return 0;
 }
 
-void
-buffer_fail(struct buffer *buffer, int status)
+static bool
+take(struct buffer_budget *budget, size_t len)
 {
-	if (!buffer->status)
-		buffer->status = status;
+	if (!budget || atomic_fetch_add(&budget->used, len) + len <= budget->limit)
+		return true;
+	atomic_fetch_sub(&budget->used, len);
+	return false;
 }

@@ -35,6 +35,7 @@
 
 #define EXIT_USAGE 2
 #define HEAP_STEP (1024 * 1024)
+#define HTTP_MEMORY_MAX ((size_t)1 << 30) /* bodies and replies */
 #define RELOAD_LOOK_MS 20 /* between two looks whether the writer has taken a reload over */
 
 struct arguments {
@@ -47,7 +48,7 @@ struct arguments {
 struct daemon {
 	struct api api;
 	struct http_handler handler;
-	struct http_server *http;
+	_Atomic(struct http_server *) http; /* the writer's thread announces revisions to it */
 	const char *config_path;
 	/* of the main thread */
 	sd_event *event;
@@ -74,6 +75,8 @@ static int add_timer(struct daemon *daemon, sd_event_time_handler_t handler,
 static void set_timer(sd_event_source *timer, uint64_t ms);
 static void *start_in_thread(void *context);
 static int start(struct daemon *daemon, struct reason *reason);
+static size_t memory_for_http(void);
+static void announce(void *context, uint64_t revision);
 static int make_state_dir(const char *path, struct reason *reason);
 static int
 open_state(struct daemon *daemon, const struct config *config, struct reason *reason);
@@ -230,8 +233,9 @@ start(struct daemon *daemon, struct reason *reason)
 	const struct http_settings listeners = {
 		.unix_path = config->api.unix_path,
 		.tcp = config->api.tcp,
-		.spool_dir = config->store.state,
+		.memory = memory_for_http(),
 	};
+	struct http_server *http;
 	int status;
 
 	/* LMDB tells processes apart by pid, and pid 1 of another container is another
@@ -260,9 +264,11 @@ start(struct daemon *daemon, struct reason *reason)
 	daemon->api.started_ms = clock_wall_ms();
 	daemon->api.started_boot_ms = clock_boot_ms();
 	daemon->handler = routes_handler(&daemon->api);
-	status = http_start(&listeners, &daemon->handler, &daemon->http, reason);
+	writer_on_publish(daemon->api.writer, announce, daemon);
+	status = http_start(&listeners, &daemon->handler, &http, reason);
 	if (status)
 		return status;
+	daemon->http = http;
 	log_line(LOG_LEVEL_INFO, "version %s, %zu zones", PACKAGE_VERSION,
 		config->zones.count);
 	if (listeners.unix_path)
@@ -271,6 +277,28 @@ start(struct daemon *daemon, struct reason *reason)
 		log_line(LOG_LEVEL_INFO, "listening at %s, port %u", listeners.tcp,
 			http_tcp_port(daemon->http));
 	return 0;
+}
+
+/* A quarter of what there is: a change needs more than its body. */
+static size_t
+memory_for_http(void)
+{
+	const uint64_t machine =
+		(uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+	const uint64_t limit = storage_memory_limit(STORAGE_LIMIT_ROOT, STORAGE_LIMIT_GROUPS);
+	const uint64_t quarter = (limit < machine ? limit : machine) / 4;
+
+	return quarter < HTTP_MEMORY_MAX ? (size_t)quarter : HTTP_MEMORY_MAX;
+}
+
+/* For the long polls. On the writer's thread. */
+static void
+announce(void *context, uint64_t revision)
+{
+	struct daemon *daemon = context;
+
+	if (daemon->http)
+		http_announce(daemon->http, revision);
 }
 
 static int

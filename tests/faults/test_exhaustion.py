@@ -177,18 +177,16 @@ def test_f9_no_descriptors(faults, cleanup, limit):
 def test_f9_a_thousand_connections(faults):
     whole = faults.whole()
     path = whole.daemon.config["api"]["unix"]
+    whole.api.close()
     with faults.probing(whole) as watch:
-        sockets = connect_many(path, 1000)
+        sockets = connect_many(path, 1500)
         watch.seconds(0.5)
-        turned_away = 0
+        # on a connection of its own: what is silent gives way
+        assert type(whole.api)(unix=path).put(f"late.{truth.ZONE}", "A", "10.0.0.1").status == 200
         for sock in sockets:
-            with contextlib.suppress(OSError):
-                turned_away += sock.recv(64).startswith(b"HTTP/1.1 503")
             sock.close()
-        wait_until(whole.api.is_ready, 20, "livezoned is ready again")
         watch.wait_live()
-    watch.must(note=f"{turned_away} of {len(sockets)} connections were told 503")
-    assert turned_away > 0
+    watch.must(note=f"a write beside {len(sockets)} silent connections")
 
 
 # --- F10: the processor ---------------------------------------------------------------------
@@ -285,10 +283,8 @@ def test_f39_no_inodes(faults, tmp_path, cleanup):
         with watch.fault():
             os.truncate(faults.data_of(whole), 4096)
         wait_until(lambda: watch.writer.statuses[202], 10, "a write is stored and not served")
-        # nor the file of a long reply
-        reply = whole.api.request("GET", f"/v1/zones/{truth.ZONE}")
-        assert reply.status == 507, reply
-        assert reply.json["detail"] == "no disk space for the reply"
+        # a long reply needs none
+        assert whole.api.request("GET", f"/v1/zones/{truth.ZONE}").status == 200
         watch.seconds(faults.pick(0.5, 10))
         shutil.rmtree(files)
         watch.wait_live()

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * A request target (sidecar/http/http_uri.h) and the table of routes that its path is looked up in.
+ * A request target (sidecar/http/http.h) and the table of routes that its path is looked up in.
  */
 #include "lib/base/status.h"
-#include "sidecar/http/http_uri.h"
+#include "sidecar/http/http_server.h"
 #include "sidecar/api/routes.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -2,10 +2,12 @@
 # Copyright (c) 2026, the livezone authors
 """Who may write: users on the unix socket, tokens on TCP. Fail closed."""
 
+import contextlib
 import datetime
 import hashlib
 import json
 import os
+import socket
 import subprocess
 import sys
 
@@ -180,3 +182,14 @@ def test_every_write_leaves_an_audit_line(guarded):
     assert any("one" in line and f"{revision}" in line and "A" in line.split() for line in lines)
     assert len(lines) >= 2
     assert not any(f"Bearer" in line for line in lines)
+
+
+def test_strangers_cannot_keep_tokens_out(guarded):
+    """More connections without a token than TCP has room for: the longest silent ones give way."""
+    with contextlib.ExitStack() as held:
+        for number in range(300):
+            sock = socket.create_connection(guarded.tcp)
+            held.enter_context(sock)
+            sock.sendall(b"GET / HTTP/1.1\r\n")
+            if number % 20 == 0:
+                assert put(guarded, "all").status == 200

@@ -117,7 +117,7 @@ def test_a_socket_that_answers_or_another_file_is_left_alone(livezoned):
     with open(path, "w") as file:
         file.write("mine")
     done = run("--config", daemon.config_file)
-    assert done.returncode == 1 and "is no socket" in done.stderr
+    assert done.returncode == 1 and "is not a socket" in done.stderr
     with open(path) as file:
         assert file.read() == "mine"
 

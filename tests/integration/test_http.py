@@ -183,24 +183,135 @@ def test_a_slow_body_is_cut_off(daemon):
     assert daemon.api.get("/healthz").json["ok"]
 
 
-def test_connections_of_one_user_are_limited(daemon):
+# --- shares of connections -------------------------------------------------------------------
+
+_SHARE = 1280  # of one user; and 64 more, for health only
+
+
+@pytest.fixture
+def many_descriptors():
+    """As many as a test needs that opens a thousand connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def request(path):
+    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+
+
+def status_of(daemon, path):
+    """On a connection of its own: the status, and the seconds that it took."""
+    started = time.monotonic()
+    with connect(daemon) as sock:
+        sock.sendall(request(path))
+        reply = sock.recv(4096)
+    return int(reply.split()[1]), time.monotonic() - started
+
+
+def is_open(sock):
+    """Has the server not closed it? Nothing else is unread."""
+    sock.setblocking(False)
+    try:
+        return sock.recv(1, socket.MSG_PEEK) != b""
+    except BlockingIOError:
+        return True
+    except ConnectionResetError:
+        return False
+    finally:
+        sock.settimeout(20)
+
+
+def hold_polls(daemon, cleanup, revision, count):
+    """Long polls that wait for a change after the revision."""
+    held = []
+    for _ in range(count):
+        sock = cleanup.enter_context(connect(daemon))
+        sock.sendall(request(f"/v1/changes?since={revision}&wait=60s"))
+        held.append(sock)
+    return held
+
+
+def test_kept_connections_give_way_to_new_ones(daemon, many_descriptors, cleanup):
     daemon.api.close()
-    held = [connect(daemon) for _ in range(70)]
-    replies = []
-    for sock in held:
-        try:
-            sock.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        except BrokenPipeError:
-            pass  # turned away already; the reply is there all the same
-        replies.append(sock.recv(4096))
-    statuses = [reply.split()[1] for reply in replies]
-    # the fixture's own connection may still be on its way out
-    assert statuses.count(b"200") in (63, 64)
-    assert set(statuses[64:]) == {b"503"}
-    assert b"Retry-After" in replies[-1] and b"urn:livezone:unavailable" in replies[-1]
-    for sock in held:
-        sock.close()
-    wait_until(daemon.api.is_ready, 10, "connections are free again")
+    held = []
+    for _ in range(_SHARE + 40):
+        sock = cleanup.enter_context(connect(daemon))
+        sock.sendall(request("/healthz"))
+        assert sock.recv(4096).startswith(b"HTTP/1.1 200 ")
+        held.append(sock)
+    wait_until(lambda: not is_open(held[0]), 10, "the oldest one is closed")
+    assert is_open(held[-1]) and is_open(held[_SHARE])
+    assert daemon.api.get("/healthz").json["ok"]
+
+
+def test_a_share_that_is_used_up_leaves_health(daemon, many_descriptors, cleanup):
+    revision = daemon.api.status()["state"]["revision"]
+    hold_polls(daemon, cleanup, revision, _SHARE)
+
+    def is_used_up():
+        if status_of(daemon, "/v1/status")[0] == 503:
+            return True
+        hold_polls(daemon, cleanup, revision, 1)  # one has given way before it waited
+        return False
+
+    wait_until(is_used_up, 20, "all of the share is used")
+    assert status_of(daemon, "/healthz")[0] == status_of(daemon, "/readyz")[0] == 200
+    with connect(daemon) as sock:
+        sock.sendall(request("/v1/zones"))
+        reply = read_all(sock)
+    assert b"Retry-After" in reply and b"urn:livezone:unavailable" in reply
+
+
+def test_clients_that_wait_or_are_slow_cost_nothing(daemon, many_descriptors, cleanup, measured):
+    revision = daemon.api.status()["state"]["revision"]
+    polls = hold_polls(daemon, cleanup, revision, 1000)
+    for number in range(64):
+        slow = cleanup.enter_context(connect(daemon))
+        if number % 2:
+            slow.sendall(header(*PUT, JSON, "Content-Length: 1000"))
+        else:
+            slow.sendall(b"GET /healthz HTTP/1.1\r\nX-Slow:")
+    threads = len(os.listdir(f"/proc/{daemon.process.pid}/task"))
+    health, writes = [], []
+    for number in range(25):
+        status, seconds = status_of(daemon, "/healthz")
+        assert status == 200
+        health.append(seconds)
+    assert all(map(is_open, polls))
+    for number in range(1, 10):
+        started = time.monotonic()
+        revision = daemon.api.put("a.live.test", "A", f"10.0.0.{number}").revision
+        writes.append(time.monotonic() - started)
+        for poll in polls:
+            assert b'"op":"put"' in poll.recv(4096)
+            poll.sendall(request(f"/v1/changes?since={revision}&wait=60s"))
+    health.sort()
+    writes.sort()
+    measured(f"1000 long polls, 64 slow clients: /healthz {health[12] * 1000:.1f} ms, "
+             f"a write {writes[4] * 1000:.1f} ms, {threads} threads")
+    assert threads < 20
+    assert health[12] < 0.010 and writes[4] < 0.050
+
+
+def test_a_poll_whose_client_has_gone_is_forgotten(daemon):
+    revision = daemon.api.status()["state"]["revision"]
+    descriptors = f"/proc/{daemon.process.pid}/fd"
+    before = len(os.listdir(descriptors))
+    with connect(daemon) as sock:
+        sock.sendall(request(f"/v1/changes?since={revision}&wait=60s"))
+        wait_until(lambda: len(os.listdir(descriptors)) > before, 10, "it waits")
+    wait_until(lambda: len(os.listdir(descriptors)) == before, 10, "its connection is closed")
+
+
+def test_a_socket_that_was_replaced_is_not_removed(daemon):
+    path = daemon.config["api"]["unix"]
+    os.unlink(path)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
+        other.bind(path)
+        assert daemon.stop() == 0
+        assert os.path.exists(path)
 
 
 def count_turned_away(daemon):
@@ -226,4 +337,23 @@ def test_descriptors_that_run_out_do_not_end_it(livezoned):
     # another thread may have the last descriptor: then all wait, and are answered after it
     wait_until(lambda: count_turned_away(daemon), 20, "some are turned away")
     resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (1024, 4096))
+    wait_until(daemon.api.is_ready, 10, "livezoned is well again")
+
+
+def test_without_a_descriptor_clients_are_told(livezoned, cleanup):
+    daemon = livezoned(start=False)
+    daemon.spawn()
+    wait_until(daemon.api.is_ready, 20, "livezoned is ready")
+    daemon.api.close()
+    pid = daemon.process.pid
+    used = max(map(int, os.listdir(f"/proc/{pid}/fd"))) + 1
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (used, 4096))
+
+    def told():
+        sock = cleanup.enter_context(connect(daemon))  # kept: there may be a number left
+        sock.settimeout(1)
+        return b" 503 " in sock.recv(4096)
+
+    wait_until(told, 20, "a client is told 503 though it has said nothing")
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (4096, 4096))
     wait_until(daemon.api.is_ready, 10, "livezoned is well again")

@@ -83,7 +83,7 @@ identify(const struct auth *auth, const struct http_peer *peer, struct auth_iden
 	struct http_reply reply = { .status = 200 };
 	bool is_known;
 
-	buffer_init(&reply.body, HTTP_REPLY_MEMORY, NULL);
+	buffer_init(&reply.body, HTTP_PROBLEM_MAX, NULL);
 	is_known = auth_identify(auth, &request, out, &reply);
 	*out_status = reply.status;
 	buffer_done(&reply.body);
@@ -225,7 +225,7 @@ test_pages_of_the_web_are_refused_over_tcp(void **state)
 		struct http_reply reply = { .status = 200 };
 
 		header = rows[i].header;
-		buffer_init(&reply.body, HTTP_REPLY_MEMORY, NULL);
+		buffer_init(&reply.body, HTTP_PROBLEM_MAX, NULL);
 		assert_int_equal(
 			auth_check_origin(auth, &request, &reply), rows[i].is_good);
 		assert_int_equal(reply.status, rows[i].is_good ? 200 : 403);
