@@ -10,15 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/input.h"
 #include "client/output.h"
-#include "client/target.h"
 #include "lib/config/config.h"
 #include "lib/base/status.h"
 
 #define TOKEN_MAX 512 /* livezoned's own are 43 bytes; a whole file is a mistake */
 
 static struct json_object *make_batch(const struct command_line *line,
-	const struct target *target, const char *verb, struct json_object *take_rrset,
+	const struct input_target *target, const char *verb, struct json_object *take_rrset,
 	uint64_t revision);
 static char *find_address(const struct command_line *line, struct reason *reason);
 static char *address_of_config(const struct config *config, struct reason *reason);
@@ -147,11 +147,11 @@ call_and_show(const struct command_line *line, const struct api_request *request
 }
 
 enum command_exit
-call_rrset(const struct command_line *line, const struct target *target,
+call_rrset(const struct command_line *line, const struct input_target *target,
 	struct json_object *take_rrset)
 {
 	bool is_put = take_rrset != NULL;
-	char path[TARGET_PATH_MAX], what[PRESENTATION_NAME_MAX + 32], tag[32];
+	char path[INPUT_PATH_MAX], what[PRESENTATION_NAME_MAX + 32], tag[32];
 	struct api_request request = {
 		.method = is_put ? "PUT" : "DELETE",
 		.path = path,
@@ -166,7 +166,7 @@ call_rrset(const struct command_line *line, const struct target *target,
 	}
 	snprintf(what, sizeof(what), "%s %s %s", is_put ? "put" : "deleted", target->name,
 		target->type);
-	if (!target_fits_path(target->name)) {
+	if (!input_fits_path(target->name)) {
 		request = (struct api_request){ .method = "POST", .path = "/v1/batch" };
 		return call_and_print(line, &request,
 			make_batch(line, target, is_put ? "put" : "delete", take_rrset,
@@ -209,7 +209,7 @@ call_print_replaced(const struct command_line *line, struct json_object *reply,
 
 /* {"changes":[{"<verb>":<rrset>}]} */
 static struct json_object *
-make_batch(const struct command_line *line, const struct target *target, const char *verb,
+make_batch(const struct command_line *line, const struct input_target *target, const char *verb,
 	struct json_object *take_rrset, uint64_t revision)
 {
 	struct json_object *batch = json_object_new_object();

@@ -10,7 +10,7 @@
 #include "client/command.h"
 
 struct json_object;
-struct target;
+struct input_target;
 
 /* Finds the API (--api, LIVEZONE_API, then api.unix and api.tcp of the configuration) and
  * the token (--token-file, LIVEZONE_TOKEN). Complains on failure. */
@@ -41,7 +41,7 @@ enum command_exit call_and_show(const struct command_line *line,
 /* Writes one RRset, whose data is `take_rrset` without name and type, or deletes it (NULL), and
  * prints what came of it. --create and --if-revision are obeyed. A name that cannot stand in a
  * URL goes through a batch of one change. */
-enum command_exit call_rrset(const struct command_line *line, const struct target *target,
+enum command_exit call_rrset(const struct command_line *line, const struct input_target *target,
 	struct json_object *take_rrset);
 
 /* Says what a write did: the reply itself with --json, else "<what>, revision N". Warns

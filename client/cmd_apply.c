@@ -8,9 +8,8 @@
 
 #include "client/call.h"
 #include "client/command.h"
-#include "client/content.h"
 #include "client/output.h"
-#include "client/target.h"
+#include "client/input.h"
 
 static void print_difference(struct json_object *reply);
 
@@ -28,13 +27,13 @@ cmd_apply(const struct command_line *line)
 
 	if (!source)
 		return command_misuse(line, "--source is missing: whose state is this?");
-	result = target_check_source(source);
+	result = input_check_source(source);
 	if (!result)
-		result = target_check_lease(lease);
+		result = input_check_lease(lease);
 	if (!result)
 		result = command_number(line, "max-delete", 0, 100, &max_delete);
 	if (!result)
-		result = content_read(line->argument[0], origin ? origin : ".", &rrsets);
+		result = input_read_rrsets(line->argument[0], origin ? origin : ".", &rrsets);
 	if (result)
 		return result;
 	body = json_object_new_object();

@@ -5,13 +5,13 @@
  */
 #include "client/call.h"
 #include "client/command.h"
-#include "client/target.h"
+#include "client/input.h"
 
 enum command_exit
 cmd_delete(const struct command_line *line)
 {
-	struct target target;
-	enum command_exit result = target_read(line->argument[0], line->argument[1], &target);
+	struct input_target target;
+	enum command_exit result = input_read_target(line->argument[0], line->argument[1], &target);
 
 	return result ? result : call_rrset(line, &target, NULL);
 }

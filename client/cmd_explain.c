@@ -11,7 +11,7 @@
 #include "client/call.h"
 #include "client/command.h"
 #include "client/output.h"
-#include "client/target.h"
+#include "client/input.h"
 
 static void print_reply(struct json_object *reply);
 static void print_steps(struct json_object *reply);
@@ -23,18 +23,18 @@ static size_t count_records(struct json_object *rrsets);
 enum command_exit
 cmd_explain(const struct command_line *line)
 {
-	char path[TARGET_PATH_MAX], escaped[3 * PRESENTATION_NAME_MAX];
+	char path[INPUT_PATH_MAX], escaped[3 * PRESENTATION_NAME_MAX];
 	struct api_request request = { .method = "GET", .path = path };
 	bool is_any = strcasecmp(line->argument[1], "ANY") == 0;
 	enum command_exit result;
-	struct target target;
+	struct input_target target;
 
 	/* ANY can be asked, not stored */
-	result = target_read(
+	result = input_read_target(
 		line->argument[0], is_any ? NULL : line->argument[1], &target);
 	if (result)
 		return result;
-	target_escape(target.name, escaped);
+	input_escape(target.name, escaped);
 	snprintf(path, sizeof(path), "/v1/explain?name=%s&type=%s", escaped,
 		is_any ? "ANY" : target.type);
 	return call_and_show(line, &request, print_reply);

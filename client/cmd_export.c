@@ -9,12 +9,12 @@
 
 #include "client/call.h"
 #include "client/command.h"
-#include "client/target.h"
+#include "client/input.h"
 
 enum command_exit
 cmd_export(const struct command_line *line)
 {
-	char path[TARGET_PATH_MAX];
+	char path[INPUT_PATH_MAX];
 	struct api_request request = {
 		.method = "GET",
 		.path = path,
@@ -22,7 +22,7 @@ cmd_export(const struct command_line *line)
 		.sink = stdout,
 		.timeout_s = API_BULK_TIMEOUT_S,
 	};
-	enum command_exit result = target_zone_path(line->argument[0], path);
+	enum command_exit result = input_zone_path(line->argument[0], path);
 
 	if (result == COMMAND_OK)
 		result = call(line, &request, NULL);

@@ -9,24 +9,24 @@
 #include "client/call.h"
 #include "client/command.h"
 #include "client/output.h"
-#include "client/target.h"
+#include "client/input.h"
 
 enum command_exit
 cmd_get(const struct command_line *line)
 {
 	const char *type = line->count > 1 ? line->argument[1] : NULL;
-	char path[TARGET_PATH_MAX], escaped[3 * PRESENTATION_NAME_MAX];
+	char path[INPUT_PATH_MAX], escaped[3 * PRESENTATION_NAME_MAX];
 	struct api_request request = { .method = "GET", .path = path };
 	struct output_table table = { 0 };
 	struct json_object *reply, *rrsets;
 	enum command_exit result;
-	struct target target;
+	struct input_target target;
 	size_t count;
 
-	result = target_read(line->argument[0], type, &target);
+	result = input_read_target(line->argument[0], type, &target);
 	if (result)
 		return result;
-	target_escape(target.name, escaped);
+	input_escape(target.name, escaped);
 	snprintf(path, sizeof(path), "/v1/rrsets?name=%s%s%s", escaped, type ? "&type=" : "",
 		target.type);
 	result = call(line, &request, &reply);

@@ -9,7 +9,7 @@
 #include "client/call.h"
 #include "client/command.h"
 #include "client/output.h"
-#include "client/target.h"
+#include "client/input.h"
 
 enum command_exit
 cmd_heartbeat(const struct command_line *line)
@@ -18,7 +18,7 @@ cmd_heartbeat(const struct command_line *line)
 	char path[128], what[64];
 	uint64_t renewed;
 	struct api_request request = { .method = "POST", .path = path };
-	enum command_exit result = target_check_source(source);
+	enum command_exit result = input_check_source(source);
 	struct json_object *reply;
 
 	if (result)

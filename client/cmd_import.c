@@ -8,14 +8,13 @@
 
 #include "client/call.h"
 #include "client/command.h"
-#include "client/content.h"
-#include "client/target.h"
+#include "client/input.h"
 
 enum command_exit
 cmd_import(const struct command_line *line)
 {
 	const char *source = command_value(line, "source");
-	char zone[TARGET_PATH_MAX], path[TARGET_PATH_MAX + 128], tag[32];
+	char zone[INPUT_PATH_MAX], path[INPUT_PATH_MAX + 128], tag[32];
 	struct api_request request = {
 		.method = "PUT",
 		.path = path,
@@ -27,9 +26,9 @@ cmd_import(const struct command_line *line)
 	enum command_exit result;
 	uint64_t revision = 0;
 
-	result = target_zone_path(line->argument[0], zone);
+	result = input_zone_path(line->argument[0], zone);
 	if (!result && source)
-		result = target_check_source(source);
+		result = input_check_source(source);
 	if (!result)
 		result = command_number(line, "if-revision", 0, INT64_MAX, &revision);
 	if (result)
@@ -37,11 +36,11 @@ cmd_import(const struct command_line *line)
 	snprintf(path, sizeof(path), "%s%s%s", zone, source ? "?source=" : "",
 		source ? source : "");
 	snprintf(tag, sizeof(tag), "\"%llu\"", (unsigned long long)revision);
-	request.body_file = content_open(line->argument[1]);
+	request.body_file = input_open(line->argument[1]);
 	if (!request.body_file)
 		return COMMAND_REFUSED;
 	request.content_type =
-		content_is_json(request.body_file) ? "application/json" : "text/dns";
+		input_is_json(request.body_file) ? "application/json" : "text/dns";
 	result = call(line, &request, &reply);
 	fclose(request.body_file);
 	if (result)

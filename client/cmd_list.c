@@ -9,7 +9,7 @@
 #include "client/call.h"
 #include "client/command.h"
 #include "client/output.h"
-#include "client/target.h"
+#include "client/input.h"
 
 static enum command_exit list_with(const struct command_line *line, const char *path,
 	void (*print)(struct json_object *reply));
@@ -107,10 +107,10 @@ number_text(struct json_object *json, const char *key, char out[24])
 static enum command_exit
 list_zone(const struct command_line *line, const char *zone)
 {
-	char path[TARGET_PATH_MAX];
+	char path[INPUT_PATH_MAX];
 	struct api_request request = { .method = "GET", .path = path,
 		.accept = "application/json", .timeout_s = API_BULK_TIMEOUT_S };
-	enum command_exit result = target_zone_path(zone, path);
+	enum command_exit result = input_zone_path(zone, path);
 
 	return result ? result : call_and_show(line, &request, print_rrsets);
 }
@@ -144,12 +144,12 @@ list_each(const struct command_line *line, struct api *api, struct json_object *
 	struct json_object *contents)
 {
 	for (size_t i = 0; zones && i < json_object_array_length(zones); i++) {
-		char path[TARGET_PATH_MAX];
+		char path[INPUT_PATH_MAX];
 		struct api_request request = { .method = "GET", .path = path,
 			.accept = "application/json", .timeout_s = API_BULK_TIMEOUT_S };
 		const char *name =
 			output_text(json_object_array_get_idx(zones, i), "name");
-		enum command_exit result = target_zone_path(name, path);
+		enum command_exit result = input_zone_path(name, path);
 		struct json_object *content;
 
 		if (result == COMMAND_OK)

@@ -7,7 +7,7 @@
 
 #include "client/call.h"
 #include "client/command.h"
-#include "client/target.h"
+#include "client/input.h"
 #include "lib/dns/rrset.h"
 
 static struct json_object *make_rrset(const struct command_line *line, uint64_t ttl);
@@ -21,13 +21,13 @@ cmd_put(const struct command_line *line)
 	const char *source = command_value(line, "source");
 	uint64_t ttl = TTL_UNSET, revision;
 	enum command_exit result;
-	struct target target;
+	struct input_target target;
 
-	result = target_read(line->argument[0], line->argument[1], &target);
+	result = input_read_target(line->argument[0], line->argument[1], &target);
 	if (!result && source)
-		result = target_check_source(source);
+		result = input_check_source(source);
 	if (!result)
-		result = target_check_lease(command_value(line, "lease"));
+		result = input_check_lease(command_value(line, "lease"));
 	if (!result)
 		result = command_number(line, "ttl", 0, RRSET_TTL_MAX, &ttl);
 	if (!result)

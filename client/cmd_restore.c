@@ -8,7 +8,7 @@
 
 #include "client/call.h"
 #include "client/command.h"
-#include "client/content.h"
+#include "client/input.h"
 
 enum command_exit
 cmd_restore(const struct command_line *line)
@@ -23,7 +23,7 @@ cmd_restore(const struct command_line *line)
 	struct json_object *reply;
 	enum command_exit result;
 
-	request.body_file = content_open(line->argument[0]);
+	request.body_file = input_open(line->argument[0]);
 	if (!request.body_file)
 		return COMMAND_REFUSED;
 	result = call(line, &request, &reply);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * Desired states from files. livezoned checks the data; here only the form is read.
+ * Names of the command line on their way into a URL, and desired states from files, of which
+ * only the form is read here.
  */
-#include "client/content.h"
+#include "client/input.h"
 
 #include <errno.h>
 #include <json-c/json.h>
@@ -11,10 +12,12 @@
 #include <string.h>
 
 #include "client/output.h"
-#include "lib/dns/masterfile.h"
-#include "lib/dns/presentation.h"
-#include "lib/dns/rdata.h"
+#include "lib/base/duration.h"
 #include "lib/base/status.h"
+#include "lib/dns/masterfile.h"
+#include "lib/dns/rdata.h"
+
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 /* Stands for "no TTL given": the API then takes the zone's, which we do not know here. */
 #define TTL_UNSET UINT32_MAX
@@ -34,8 +37,91 @@ static int on_record(void *context, const struct rrset *rr, int line,
 static struct json_object *find_rrset(struct collection *collection, const char *name,
 	const struct rrset *rr);
 
+enum command_exit
+input_read_target(const char *name, const char *type, struct input_target *out)
+{
+	struct reason reason = { "" };
+	struct name wire;
+	uint16_t number;
+
+	if (presentation_read_name(name, &wire, &reason)) {
+		command_complain("%s", reason.text);
+		return COMMAND_USAGE;
+	}
+	name_lower(&wire);
+	presentation_write_name(&wire, out->name);
+	out->type[0] = '\0';
+	if (!type)
+		return COMMAND_OK;
+	if (presentation_read_type(type, &number, &reason)) {
+		command_complain("%s", reason.text);
+		return COMMAND_USAGE;
+	}
+	presentation_write_type(number, out->type);
+	return COMMAND_OK;
+}
+
+bool
+input_fits_path(const char *text)
+{
+	return text[strspn(text, LETTERS "-._~!$&'()*+,;=:@")] == '\0';
+}
+
+enum command_exit
+input_check_source(const char *source)
+{
+	size_t len = strlen(source);
+
+	if (len > 0 && len <= 64 && source[strspn(source, LETTERS "._-")] == '\0'
+		&& !strchr("._-", source[0]))
+		return COMMAND_OK;
+	command_complain("\"%s\" is no name of a source: up to 64 letters, digits and . _ -",
+		source);
+	return COMMAND_USAGE;
+}
+
+enum command_exit
+input_check_lease(const char *lease)
+{
+	struct reason reason = { "" };
+	uint64_t ms;
+
+	if (!lease || duration_read(lease, &ms, &reason) == 0)
+		return COMMAND_OK;
+	command_complain("--lease: %s", reason.text);
+	return COMMAND_USAGE;
+}
+
+void
+input_escape(const char *text, char *out)
+{
+	for (const char *c = text; *c; c++) {
+		if (strchr(LETTERS "-._~", *c))
+			*out++ = *c;
+		else
+			out += sprintf(out, "%%%02X", (unsigned)(unsigned char)*c);
+	}
+	*out = '\0';
+}
+
+enum command_exit
+input_zone_path(const char *zone, char path[INPUT_PATH_MAX])
+{
+	struct input_target target;
+	enum command_exit result = input_read_target(zone, NULL, &target);
+
+	if (result)
+		return result;
+	if (!input_fits_path(target.name)) {
+		command_complain("%s: this name cannot be written in a URL", target.name);
+		return COMMAND_USAGE;
+	}
+	snprintf(path, INPUT_PATH_MAX, "/v1/zones/%s", target.name);
+	return COMMAND_OK;
+}
+
 FILE *
-content_open(const char *path)
+input_open(const char *path)
 {
 	FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
 
@@ -45,7 +131,7 @@ content_open(const char *path)
 }
 
 bool
-content_is_json(FILE *file)
+input_is_json(FILE *file)
 {
 	int c = getc(file);
 
@@ -54,14 +140,14 @@ content_is_json(FILE *file)
 }
 
 enum command_exit
-content_read(const char *path, const char *origin, struct json_object **out)
+input_read_rrsets(const char *path, const char *origin, struct json_object **out)
 {
-	FILE *file = content_open(path);
+	FILE *file = input_open(path);
 	enum command_exit result;
 
 	if (!file)
 		return COMMAND_REFUSED;
-	if (content_is_json(file))
+	if (input_is_json(file))
 		result = read_json(file, path, out);
 	else
 		result = read_master(file, path, origin, out);
@@ -121,9 +207,9 @@ read_all(FILE *file, size_t *out_len)
 			*out_len = len;
 			return text;
 		}
-		if (len > CONTENT_SIZE_MAX)
+		if (len > INPUT_SIZE_MAX)
 			errno = EFBIG;
-		if (got == 0 || len > CONTENT_SIZE_MAX)
+		if (got == 0 || len > INPUT_SIZE_MAX)
 			break;
 		if (len + 1 < room)
 			continue;

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "client/content.h"
+#include "client/input.h"
+#include "client/local_zones.h"
 
 static char complaint[1024];
 
@@ -33,7 +34,7 @@ read_text(const char *text, const char *origin, struct json_object **out)
 	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
 	close(fd);
 	complaint[0] = '\0';
-	result = content_read(path, origin, out);
+	result = input_read_rrsets(path, origin, out);
 	unlink(path);
 	return result;
 }
@@ -112,16 +113,110 @@ test_the_form_shows_in_the_first_byte(void **state)
 
 		fputs(forms[i].text, file);
 		rewind(file);
-		assert_int_equal(content_is_json(file), forms[i].is_json);
+		assert_int_equal(input_is_json(file), forms[i].is_json);
 		assert_int_equal(ftell(file), 0);
 		fclose(file);
 	}
+}
+
+static void
+test_names_become_canonical(void **state)
+{
+	struct input_target target;
+
+	(void)state;
+	assert_int_equal(input_read_target("Valkey.Service.Internal", "srv", &target), COMMAND_OK);
+	assert_string_equal(target.name, "valkey.service.internal.");
+	assert_string_equal(target.type, "SRV");
+	assert_int_equal(input_read_target("a.b.", NULL, &target), COMMAND_OK);
+	assert_string_equal(target.type, "");
+	assert_int_equal(input_read_target("a.b", "type65280", &target), COMMAND_OK);
+	assert_string_equal(target.type, "TYPE65280");
+}
+
+static void
+test_bad_names_and_types_are_misuse(void **state)
+{
+	struct input_target target;
+
+	(void)state;
+	assert_int_equal(input_read_target("", "A", &target), COMMAND_USAGE);
+	assert_int_equal(input_read_target("a..b", "A", &target), COMMAND_USAGE);
+	assert_int_equal(input_read_target("a.b", "NONSENSE", &target), COMMAND_USAGE);
+	assert_int_equal(input_read_target("a.b", "ANY", &target), COMMAND_USAGE);
+}
+
+static void
+test_only_plain_names_go_into_a_path(void **state)
+{
+	(void)state;
+	assert_true(input_fits_path("_sip._tcp.service.internal."));
+	assert_true(input_fits_path("*.service.internal."));
+	assert_false(input_fits_path("a\\.b.internal."));
+	assert_false(input_fits_path("a\\032b.internal."));
+	assert_false(input_fits_path("a/b.internal."));
+	assert_false(input_fits_path("a%b.internal."));
+	assert_false(input_fits_path("a?b.internal."));
+	assert_false(input_fits_path("a#b.internal."));
+}
+
+static void
+test_query_strings_are_percent_encoded(void **state)
+{
+	char out[64];
+
+	(void)state;
+	input_escape("a\\.b c&d=%.x-_~", out);
+	assert_string_equal(out, "a%5C.b%20c%26d%3D%25.x-_~");
+	input_escape("\xff", out);
+	assert_string_equal(out, "%FF");
+}
+
+static void
+test_sources_have_plain_names(void **state)
+{
+	(void)state;
+	assert_int_equal(input_check_source("sentinel-2.eu_west"), COMMAND_OK);
+	assert_int_equal(input_check_source(""), COMMAND_USAGE);
+	assert_int_equal(input_check_source("-x"), COMMAND_USAGE);
+	assert_int_equal(input_check_source("a/b"), COMMAND_USAGE);
+	assert_int_equal(input_check_source("0123456789012345678901234567890123456789"
+					     "0123456789012345678901234"),
+		COMMAND_USAGE);
+}
+
+static void
+test_built_in_zones_are_all_listed_once(void **state)
+{
+	char name[PRESENTATION_NAME_MAX], first[PRESENTATION_NAME_MAX];
+	size_t index = 0, count = 0, shared = 0;
+
+	(void)state;
+	while (local_zones_next(&index, name)) {
+		struct name wire;
+
+		assert_int_equal(presentation_read_name(name, &wire, NULL), 0);
+		if (count++ == 0)
+			snprintf(first, sizeof(first), "%s", name);
+		shared += strstr(name, ".100.in-addr.arpa.") != NULL;
+	}
+	assert_string_equal(first, "localhost.");
+	/* 24 single ones, 16 of 172.16/12, 64 of 100.64/10 (RFC 6598) */
+	assert_int_equal(shared, 64);
+	assert_int_equal(count, 24 + 16 + 64);
+	assert_int_equal(index, count);
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_names_become_canonical),
+		cmocka_unit_test(test_bad_names_and_types_are_misuse),
+		cmocka_unit_test(test_only_plain_names_go_into_a_path),
+		cmocka_unit_test(test_query_strings_are_percent_encoded),
+		cmocka_unit_test(test_sources_have_plain_names),
+		cmocka_unit_test(test_built_in_zones_are_all_listed_once),
 		cmocka_unit_test(test_json_is_an_array_or_an_object),
 		cmocka_unit_test(test_records_of_a_master_file_become_rrsets),
 		cmocka_unit_test(test_mistakes_are_named),
