@@ -15,6 +15,7 @@
 #include "lib/base/status.h"
 #include "sidecar/json/json_writer.h"
 #include "sidecar/http/http.h"
+#include "sidecar/json/rrset_json.h"
 #include "lib/base/log.h"
 
 static bool authorise_change(struct api_call *call, const struct change *change);
@@ -156,22 +157,9 @@ api_read_type(struct api_call *call, const char *text, const char *path, uint16_
 }
 
 bool
-api_is_source(const char *text)
-{
-	static const char first[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				    "0123456789";
-	static const char rest[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				   "0123456789._-";
-	const size_t len = strlen(text);
-
-	return len >= 1 && len <= STATE_SOURCE_MAX && strchr(first, text[0])
-	       && strspn(text, rest) == len;
-}
-
-bool
 api_check_source(struct api_call *call, const char *text, const char *path)
 {
-	if (api_is_source(text))
+	if (rrset_json_is_source(text))
 		return true;
 	problem_set(call->reply, PROBLEM_INVALID, path,
 		"\"%.80s\" is no source name: letters, digits, '.', '_' and '-', at most "
@@ -363,23 +351,13 @@ api_set_etag(struct http_reply *reply, uint64_t revision)
 }
 
 void
-api_emit_name(struct json_writer *emit, const char *key, const struct name_key *name)
+api_write_record(
+	struct json_writer *emit, const struct state_record *record, uint64_t now_ms)
 {
-	char text[PRESENTATION_NAME_MAX] = "?";
-	struct name wire;
+	struct rrset_json json;
 
-	if (name_from_key(name->bytes, name->len, &wire) == 0)
-		presentation_write_name(&wire, text);
-	json_writer_member(emit, key, text);
-}
-
-void
-api_emit_type(struct json_writer *emit, uint16_t type)
-{
-	char text[16];
-
-	presentation_write_type(type, text);
-	json_writer_member(emit, "type", text);
+	state_record_to_json(record, now_ms, &json);
+	rrset_json_write(emit, &json);
 }
 
 /* Everything that the change may touch, by the names as they will be stored. */

@@ -113,7 +113,6 @@ bool
 api_read_type(struct api_call *call, const char *text, const char *path, uint16_t *out);
 
 /* Source names are [A-Za-z0-9][A-Za-z0-9._-]{0,63}. */
-bool api_is_source(const char *text);
 bool api_check_source(struct api_call *call, const char *text, const char *path);
 
 /* A duration of a query parameter within bounds; absent leaves *out as it is. */
@@ -158,5 +157,7 @@ void api_begin_written(
 void api_write_counts(struct json_writer *emit, const struct change_result *result);
 
 void api_set_etag(struct http_reply *reply, uint64_t revision);
-void api_emit_name(struct json_writer *emit, const char *key, const struct name_key *name);
-void api_emit_type(struct json_writer *emit, uint16_t type);
+
+/* A stored RRset as an object; `now_ms` as for state_record_to_json. */
+void api_write_record(
+	struct json_writer *emit, const struct state_record *record, uint64_t now_ms);

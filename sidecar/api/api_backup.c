@@ -17,17 +17,16 @@
 
 /* Where a restore is in its lines. */
 struct restore {
-	struct api_call *call;
-	struct rrset_json_reader reader;
+	struct api_body body;
+	struct rrset_json_reader *reader;
 	struct backup_lines lines;
 };
 
 static int
 add_text(void *context, const char *text, size_t len, struct reason *reason);
 static bool read_lines(struct restore *restore, const char *text, size_t len);
-static int
-add_item(void *context, struct json_object *object, struct reason *reason);
-static bool refuse(struct restore *restore, const char *text);
+static int add_item(void *context, struct json_value object, struct reason *reason);
+static bool refuse(struct restore *restore, int status, const char *text);
 static uint32_t *number_lines(size_t count);
 static void finish_restore(struct api_call *call, const struct change *change,
 	const struct change_result *result, bool is_done);
@@ -55,16 +54,18 @@ void
 api_backup_restore(struct api_call *call)
 {
 	struct change *change = change_new(CHANGE_RESTORE);
-	struct restore restore = { .call = call };
+	struct restore restore = { .reader = rrset_json_reader_new(call->zones) };
 	struct api_places places = { 0 };
 	const char *text;
 	size_t len;
 
-	if (!change) {
+	if (!change || !restore.reader) {
 		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
+		change_free(change);
+		rrset_json_reader_free(restore.reader);
 		return;
 	}
-	api_body_init(call, change, &restore.reader);
+	api_body_init(call, change, &restore.body);
 	restore.lines.record = add_item;
 	restore.lines.context = &restore;
 	if (api_body_view(call, &text, &len) && read_lines(&restore, text, len)) {
@@ -73,6 +74,7 @@ api_backup_restore(struct api_call *call)
 		if (!call->lines)
 			problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
 	}
+	rrset_json_reader_free(restore.reader);
 	places.lines = call->lines;
 	if (call->lines)
 		api_submit(call, change, &places, finish_restore);
@@ -118,46 +120,51 @@ read_lines(struct restore *restore, const char *text, size_t len)
 		const char *newline = memchr(text, '\n', (size_t)(end - text));
 		const char *next = newline ? newline + 1 : end;
 
-		restore->reader.fault = (struct rrset_json_fault){ PROBLEM_INVALID, "" };
+		restore->reader->fault = (struct rrset_json_fault){ false, "" };
 		status = backup_lines_take(&restore->lines, text,
 			(size_t)((newline ? newline : end) - text), &reason);
-		if (status == STATUS_NO_MEMORY)
-			restore->reader.fault.kind = PROBLEM_UNAVAILABLE;
 		if (status)
-			return refuse(restore, reason.text);
+			return refuse(restore, status, reason.text);
 		text = next;
 	}
-	restore->reader.fault = (struct rrset_json_fault){ PROBLEM_INVALID, "" };
-	return backup_lines_end(&restore->lines, &reason) == 0
-		|| refuse(restore, reason.text);
+	restore->reader->fault = (struct rrset_json_fault){ false, "" };
+	status = backup_lines_end(&restore->lines, &reason);
+	return status == 0 || refuse(restore, status, reason.text);
 }
 
 static int
-add_item(void *context, struct json_object *object, struct reason *reason)
+add_item(void *context, struct json_value object, struct reason *reason)
 {
 	struct restore *restore = context;
-	struct change_item *item = change_add(restore->reader.change);
+	struct change *change = restore->body.change;
+	struct change_item *item;
+	struct rrset_json read;
+	int status = rrset_json_read(
+		restore->reader, object, RRSET_JSON_BACKUP, &read, reason);
 
-	if (item)
-		return rrset_json_read(
-			&restore->reader, object, RRSET_JSON_BACKUP, item, reason);
-	if (restore->reader.change->count < CHANGE_ITEMS_MAX)
-		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
-	restore->reader.fault.kind = PROBLEM_TOO_LARGE;
-	return reason_set(reason, STATUS_TOO_LARGE,
-		"more RRsets than one change may have");
+	if (status)
+		return status;
+	item = change_add(change);
+	if (!item && change->count == CHANGE_ITEMS_MAX)
+		return reason_set(reason, STATUS_TOO_LARGE,
+			"more RRsets than one change may have");
+	status = item ? api_body_take(&restore->body, &read, item) : STATUS_NO_MEMORY;
+	return status ? reason_set(reason, status, "out of memory") : 0;
 }
 
 /* "line 17", and behind it where in the RRset. */
 static bool
-refuse(struct restore *restore, const char *text)
+refuse(struct restore *restore, int status, const char *text)
 {
-	const struct rrset_json_fault *fault = &restore->reader.fault;
+	const struct rrset_json_fault *fault = &restore->reader->fault;
+	const enum problem_kind kind = status == STATUS_CORRUPT || status == STATUS_FOREIGN
+		? PROBLEM_INVALID
+		: api_body_problem(status, fault);
 	const uint64_t line = restore->lines.line ? restore->lines.line : 1;
 	char path[CHANGE_PATH_MAX];
 
 	snprintf(path, sizeof(path), "line %llu", (unsigned long long)line);
-	problem_set(restore->call->reply, fault->kind, path, "%s%s%.440s", fault->path,
+	problem_set(restore->body.call->reply, kind, path, "%s%s%.440s", fault->path,
 		fault->path[0] ? ": " : "", text);
 	return false;
 }

@@ -10,19 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/dns/masterfile.h"
 #include "lib/base/status.h"
-#include "sidecar/json/json.h"
+#include "lib/dns/masterfile.h"
 
 #define SOURCE_DEFAULT "api"
-#define NOWHERE ((size_t)-1)
-
-/* What read_element works with. */
-struct list_context {
-	struct rrset_json_reader *reader;
-	bool is_batch;
-	size_t failed; /* index, or NOWHERE: the JSON itself is wrong */
-};
 
 /* A record of a master file before it is part of an RRset. */
 struct zone_record {
@@ -37,33 +28,33 @@ struct zone_record {
 };
 
 struct zone_context {
-	struct rrset_json_reader *reader;
+	struct api_body *body;
 	struct zone_record *record;
 	size_t count, room;
 };
 
-static int read_element(
-	void *context, size_t index, struct json_object *element, struct reason *reason);
-static void note_no_memory(struct rrset_json_reader *reader, int status);
-static bool refuse_item(struct api_call *call, const struct rrset_json_reader *reader,
-	const struct api_places *places, size_t index, const struct reason *reason);
+static bool read_elements(
+	struct api_body *body, const char *name, struct json_value list, bool is_batch);
+static int read_element(struct api_body *body, struct rrset_json_reader *reader,
+	struct json_value element, bool is_batch, struct reason *reason);
+static struct rrset_json_reader *new_reader(struct api_body *body);
+static int keep_rdata(struct api_body *body, struct rrset *rrset);
+static bool refuse_item(struct api_body *body, int status,
+	const struct rrset_json_reader *reader, const struct api_places *places,
+	size_t index, const struct reason *reason);
 static int
 add_zone_record(void *context, const struct rrset *rr, int line, struct reason *reason);
 static void sort_records(struct zone_context *zone);
 static int compare_records(const void *a, const void *b);
 static bool has_same_place(const struct zone_record *a, const struct zone_record *b);
-static bool make_items(struct api_call *call, struct zone_context *zone, uint32_t *lines);
-static bool make_item(struct api_call *call, struct rrset_json_reader *reader,
+static bool make_items(struct zone_context *zone, uint32_t *lines);
+static bool make_item(struct api_body *body, struct rrset_json_reader *reader,
 	const struct zone_record *record, size_t count);
 
 void
-api_body_init(struct api_call *call, struct change *change, struct rrset_json_reader *out)
+api_body_init(struct api_call *call, struct change *change, struct api_body *out)
 {
-	out->zones = call->zones;
-	out->change = change;
-	out->source = SOURCE_DEFAULT;
-	out->lease_ms = 0;
-	out->fault = (struct rrset_json_fault){ .kind = PROBLEM_BAD_REQUEST };
+	*out = (struct api_body){ call, change, SOURCE_DEFAULT, 0 };
 }
 
 bool
@@ -77,48 +68,60 @@ api_body_view(struct api_call *call, const char **out_text, size_t *out_len)
 }
 
 bool
-api_body_read_one(
-	struct api_call *call, struct rrset_json_reader *reader, struct change_item *item)
+api_body_read_one(struct api_body *body, struct change_item *item)
 {
 	const struct api_places places = { 0 };
-	struct json_object *object;
+	struct rrset_json_reader *reader;
+	struct rrset_json read = { .rrset = item->rrset };
+	struct json_value object;
 	struct reason reason = { "" };
 	const char *text;
 	size_t len;
 	int status;
 
-	if (!api_body_view(call, &text, &len))
+	if (!api_body_view(body->call, &text, &len))
 		return false;
-	status = json_read(text, len, NULL, NULL, NULL, &object, NULL, &reason);
+	status = json_check(text, len, &object, &reason);
 	if (status) {
-		note_no_memory(reader, status);
-		return refuse_item(call, reader, &places, CHANGE_WHOLE, &reason);
+		problem_set(body->call->reply, PROBLEM_BAD_REQUEST, NULL, "%s", reason.text);
+		return false;
 	}
-	status = rrset_json_read(reader, object, RRSET_JSON_BODY, item, &reason);
-	json_free(object);
-	return status == 0 || refuse_item(call, reader, &places, 0, &reason);
+	reader = new_reader(body);
+	if (!reader)
+		return false;
+	status = rrset_json_read(reader, object, RRSET_JSON_BODY, &read, &reason);
+	if (!status)
+		status = api_body_take(body, &read, item);
+	if (status)
+		refuse_item(body, status, reader, &places, 0, &reason);
+	rrset_json_reader_free(reader);
+	return status == 0;
 }
 
 bool
-api_body_read_text(
-	struct api_call *call, struct rrset_json_reader *reader, struct change_item *item)
+api_body_read_text(struct api_body *body, struct change_item *item)
 {
 	const struct api_places places = { 0 };
 	struct rrset *rrset = &item->rrset;
+	struct rrset_json_reader *reader;
 	struct reason reason = { "" };
 	const char *text;
 	size_t len;
 	int status = 0;
 	char *copy, *at, *line;
 
-	if (!api_body_view(call, &text, &len))
+	if (!api_body_view(body->call, &text, &len))
 		return false;
-	copy = arena_copy(&reader->change->arena, text, len + 1);
+	copy = arena_copy(&body->change->arena, text, len + 1);
 	if (!copy || memchr(copy, '\0', len)) {
-		problem_set(call->reply, copy ? PROBLEM_BAD_REQUEST : PROBLEM_UNAVAILABLE,
-			NULL, "%s", copy ? "the body has a NUL byte" : "out of memory");
+		problem_set(body->call->reply,
+			copy ? PROBLEM_BAD_REQUEST : PROBLEM_UNAVAILABLE, NULL, "%s",
+			copy ? "the body has a NUL byte" : "out of memory");
 		return false;
 	}
+	reader = new_reader(body);
+	if (!reader)
+		return false;
 	at = copy;
 	while (!status && (line = strsep(&at, "\n"))) {
 		const size_t end = strlen(line);
@@ -130,58 +133,101 @@ api_body_read_text(
 	}
 	if (!status)
 		status = rrset_json_finish_records(reader, rrset, &reason);
-	return status == 0 || refuse_item(call, reader, &places, 0, &reason);
+	if (!status)
+		status = keep_rdata(body, rrset);
+	if (status)
+		refuse_item(body, status, reader, &places, 0, &reason);
+	rrset_json_reader_free(reader);
+	return status == 0;
 }
 
 bool
-api_body_read_list(struct api_call *call, struct rrset_json_reader *reader,
-	const char *list, const char *const *allowed, struct json_object **out_rest)
+api_body_read_list(struct api_body *body, const char *list, const char *allowed,
+	struct json_value *out_allowed)
 {
-	static const char *const nothing[] = { NULL };
-	const struct api_places places = { .list = list };
-	struct list_context context = {
-		.reader = reader,
-		.is_batch = strcmp(list, "changes") == 0,
-		.failed = NOWHERE,
-	};
-	struct json_object *rest = NULL;
+	struct json_value elements = { NULL, 0 }, other = { NULL, 0 };
+	struct json_members members;
 	struct reason reason = { "" };
-	const char *text, *unknown;
-	bool has_list;
+	const char *text;
+	char key[JSON_KEY_MAX + 1], unknown[JSON_KEY_MAX + 1] = "";
 	size_t len;
-	int status;
 
-	if (!api_body_view(call, &text, &len))
+	if (!api_body_view(body->call, &text, &len))
 		return false;
-	status = json_read(
-		text, len, list, read_element, &context, &rest, &has_list, &reason);
-	if (status) {
-		note_no_memory(reader, status);
-		return refuse_item(call, reader, &places, context.failed, &reason);
+	if (json_read(text, len, &members, &reason) != 0) {
+		problem_set(body->call->reply, PROBLEM_BAD_REQUEST, NULL, "%s", reason.text);
+		return false;
 	}
-	unknown = json_find_unknown(rest, allowed ? allowed : nothing);
-	if (!has_list)
-		problem_set(call->reply, PROBLEM_BAD_REQUEST, NULL,
+	for (size_t i = 0; i < members.count; i++) {
+		const struct json_member *member = &members.member[i];
+
+		snprintf(key, sizeof(key), "%.*s", (int)member->key.len, member->key.at);
+		if (strcmp(key, list) == 0) {
+			elements = member->value;
+		} else if (allowed && strcmp(key, allowed) == 0) {
+			other = member->value;
+		} else {
+			memcpy(unknown, key, sizeof(key));
+		}
+	}
+	if (!elements.at || json_kind(elements) != JSON_ARRAY) {
+		problem_set(body->call->reply, PROBLEM_BAD_REQUEST, NULL,
 			"the list \"%s\" is missing", list);
-	else if (unknown)
-		problem_set(call->reply, PROBLEM_BAD_REQUEST, unknown,
-			"unknown key \"%s\"", unknown);
-	if (!has_list || unknown) {
-		json_free(rest);
 		return false;
 	}
-	if (out_rest)
-		*out_rest = rest;
+	if (unknown[0]) {
+		problem_set(body->call->reply, PROBLEM_BAD_REQUEST, unknown,
+			"unknown key \"%s\"", unknown);
+		return false;
+	}
+	if (out_allowed)
+		*out_allowed = other;
+	return read_elements(body, list, elements, strcmp(list, "changes") == 0);
+}
+
+int
+api_body_take(
+	struct api_body *body, const struct rrset_json *from, struct change_item *item)
+{
+	const struct change_item *before = item > body->change->items ? item - 1 : NULL;
+
+	item->rrset = from->rrset;
+	item->is_delete = from->is_delete;
+	item->if_absent |= from->if_absent;
+	if (from->has_if_revision) {
+		item->has_if_revision = true;
+		item->if_revision = from->if_revision;
+	}
+	if (from->is_delete)
+		return 0;
+	item->lease_ms = from->has_lease ? from->lease_ms : body->lease_ms;
+	item->is_lease_over = from->has_lease && from->has_lease_left
+			      && from->lease_left_ms == 0;
+	item->source_len = from->source ? from->source_len : (uint8_t)strlen(body->source);
+	if (!from->source)
+		item->source = body->source;
+	else if (before && before->source_len == item->source_len
+		 && memcmp(before->source, from->source, item->source_len) == 0)
+		item->source = before->source; /* a bulk body has one source, mostly */
 	else
-		json_free(rest);
-	return true;
+		item->source = arena_copy(
+			&body->change->arena, from->source, item->source_len + 1u);
+	return item->source ? keep_rdata(body, &item->rrset) : STATUS_NO_MEMORY;
+}
+
+enum problem_kind
+api_body_problem(int status, const struct rrset_json_fault *fault)
+{
+	if (status == STATUS_INVALID && fault->is_form)
+		return PROBLEM_BAD_REQUEST;
+	return status == STATUS_TOO_LARGE ? PROBLEM_TOO_LARGE : problem_from_status(status);
 }
 
 bool
-api_body_read_zone(struct api_call *call, struct rrset_json_reader *reader,
-	const struct zone *zone, uint32_t **out_lines)
+api_body_read_zone(struct api_body *body, const struct zone *zone, uint32_t **out_lines)
 {
-	struct zone_context context = { .reader = reader };
+	struct zone_context context = { .body = body };
+	struct api_call *call = body->call;
 	struct reason reason = { "" };
 	uint32_t *lines = NULL;
 	bool is_good = false;
@@ -216,7 +262,7 @@ api_body_read_zone(struct api_call *call, struct rrset_json_reader *reader,
 		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
 	} else {
 		sort_records(&context);
-		is_good = make_items(call, &context, lines);
+		is_good = make_items(&context, lines);
 	}
 	free(context.record);
 	if (is_good)
@@ -226,54 +272,85 @@ api_body_read_zone(struct api_call *call, struct rrset_json_reader *reader,
 	return is_good;
 }
 
-static int
-read_element(
-	void *context, size_t index, struct json_object *element, struct reason *reason)
-{
-	struct list_context *list = context;
-	struct change_item *item = change_add(list->reader->change);
-	int status;
-
-	list->failed = index;
-	if (!item && list->reader->change->count < CHANGE_ITEMS_MAX)
-		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
-	if (!item) {
-		list->reader->fault =
-			(struct rrset_json_fault){ .kind = PROBLEM_TOO_LARGE };
-		return reason_set(
-			reason, STATUS_TOO_LARGE, "more than %d items", CHANGE_ITEMS_MAX);
-	}
-	status = list->is_batch
-			 ? rrset_json_read_change(list->reader, element, item, reason)
-			 : rrset_json_read(
-				 list->reader, element, RRSET_JSON_FULL, item, reason);
-	if (!status)
-		list->failed = NOWHERE;
-	return status;
-}
-
-/* The client is not to blame. */
-static void
-note_no_memory(struct rrset_json_reader *reader, int status)
-{
-	if (status == STATUS_NO_MEMORY)
-		reader->fault = (struct rrset_json_fault){ .kind = PROBLEM_UNAVAILABLE };
-}
-
-/* What is wrong with an item, or with the JSON around them (NOWHERE). */
 static bool
-refuse_item(struct api_call *call, const struct rrset_json_reader *reader,
+read_elements(
+	struct api_body *body, const char *name, struct json_value list, bool is_batch)
+{
+	const struct api_places places = { .list = name };
+	struct rrset_json_reader *reader = new_reader(body);
+	struct json_value element = { NULL, 0 };
+	struct reason reason = { "" };
+	int status = 0;
+
+	if (!reader)
+		return false;
+	for (size_t i = 0; !status && json_next(list, &element); i++) {
+		status = read_element(body, reader, element, is_batch, &reason);
+		if (status)
+			refuse_item(body, status, reader, &places, i, &reason);
+	}
+	rrset_json_reader_free(reader);
+	return status == 0;
+}
+
+static int
+read_element(struct api_body *body, struct rrset_json_reader *reader,
+	struct json_value element, bool is_batch, struct reason *reason)
+{
+	struct rrset_json read;
+	struct change_item *item;
+	int status = is_batch ? rrset_json_read_change(reader, element, &read, reason)
+			      : rrset_json_read(
+				      reader, element, RRSET_JSON_FULL, &read, reason);
+
+	if (status)
+		return status;
+	item = change_add(body->change);
+	if (item)
+		return api_body_take(body, &read, item);
+	reader->fault.path[0] = '\0';
+	return body->change->count < CHANGE_ITEMS_MAX
+		       ? STATUS_NO_MEMORY
+		       : reason_set(reason, STATUS_TOO_LARGE, "more than %d items",
+			       CHANGE_ITEMS_MAX);
+}
+
+/* NULL: the reply says that there is no memory. */
+static struct rrset_json_reader *
+new_reader(struct api_body *body)
+{
+	struct rrset_json_reader *reader = rrset_json_reader_new(body->call->zones);
+
+	if (!reader)
+		problem_set(
+			body->call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
+	return reader;
+}
+
+/* The reader's block is for the next RRset. */
+static int
+keep_rdata(struct api_body *body, struct rrset *rrset)
+{
+	rrset->rdata = arena_copy(&body->change->arena, rrset->rdata, rrset->rdata_len);
+	return rrset->rdata ? 0 : STATUS_NO_MEMORY;
+}
+
+/* What is wrong with an item. Always false. */
+static bool
+refuse_item(struct api_body *body, int status, const struct rrset_json_reader *reader,
 	const struct api_places *places, size_t index, const struct reason *reason)
 {
 	const char *field = reader->fault.path[0] ? reader->fault.path : NULL;
 	char path[CHANGE_PATH_MAX];
 
-	if (index == NOWHERE) {
-		problem_set(call->reply, reader->fault.kind, NULL, "%s", reason->text);
+	if (status == STATUS_NO_MEMORY) {
+		problem_set(
+			body->call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
 		return false;
 	}
 	api_write_place(places, index, field, path);
-	problem_set(call->reply, reader->fault.kind, path, "%s", reason->text);
+	problem_set(body->call->reply, api_body_problem(status, &reader->fault), path, "%s",
+		reason->text);
 	return false;
 }
 
@@ -297,7 +374,7 @@ add_zone_record(void *context, const struct rrset *rr, int line, struct reason *
 	}
 	record = &zone->record[zone->count];
 	*record = (struct zone_record){
-		.owner = arena_copy(&zone->reader->change->arena, &rr->owner,
+		.owner = arena_copy(&zone->body->change->arena, &rr->owner,
 			offsetof(struct name_key, bytes) + rr->owner.len),
 		.ttl = rr->ttl,
 		.line = (uint32_t)line,
@@ -305,7 +382,7 @@ add_zone_record(void *context, const struct rrset *rr, int line, struct reason *
 		.type = rr->type,
 		.len = (uint16_t)rr->rdata_len,
 		.block = arena_copy(
-			&zone->reader->change->arena, rr->rdata, rr->rdata_len),
+			&zone->body->change->arena, rr->rdata, rr->rdata_len),
 	};
 	if (!record->owner || !record->block)
 		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
@@ -351,34 +428,38 @@ has_same_place(const struct zone_record *a, const struct zone_record *b)
 }
 
 static bool
-make_items(struct api_call *call, struct zone_context *zone, uint32_t *lines)
+make_items(struct zone_context *zone, uint32_t *lines)
 {
+	struct rrset_json_reader *reader = new_reader(zone->body);
+	bool is_good = reader != NULL;
 	size_t end;
 
-	for (size_t i = 0; i < zone->count; i = end) {
+	for (size_t i = 0; is_good && i < zone->count; i = end) {
 		for (end = i + 1; end < zone->count; end++)
 			if (!has_same_place(&zone->record[i], &zone->record[end]))
 				break;
-		lines[zone->reader->change->count] = zone->record[i].line;
-		if (!make_item(call, zone->reader, &zone->record[i], end - i))
-			return false;
+		lines[zone->body->change->count] = zone->record[i].line;
+		is_good = make_item(zone->body, reader, &zone->record[i], end - i);
 	}
-	return true;
+	rrset_json_reader_free(reader);
+	return is_good;
 }
 
 /* The records of one RRset; with different TTLs the lowest counts (RFC 2181 section 5.2).
  */
 static bool
-make_item(struct api_call *call, struct rrset_json_reader *reader,
+make_item(struct api_body *body, struct rrset_json_reader *reader,
 	const struct zone_record *record, size_t count)
 {
 	const struct api_places places = { .lines = &record->line };
-	struct change_item *item = change_add(reader->change);
+	struct change_item *item = change_add(body->change);
 	struct reason reason = { "" };
 	struct rrset *rrset;
+	int status;
 
 	if (!item) {
-		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
+		problem_set(
+			body->call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
 		return false;
 	}
 	rrset = &item->rrset;
@@ -386,15 +467,16 @@ make_item(struct api_call *call, struct rrset_json_reader *reader,
 		offsetof(struct name_key, bytes) + record->owner->len);
 	rrset->type = record->type;
 	rrset->ttl = record->ttl;
-	item->source = reader->source;
-	item->source_len = (uint8_t)strlen(reader->source);
-	reader->fault = (struct rrset_json_fault){ .kind = PROBLEM_INVALID };
+	item->source = body->source;
+	item->source_len = (uint8_t)strlen(body->source);
+	reader->fault = (struct rrset_json_fault){ .is_form = false };
 	for (size_t i = 0; i < count; i++) {
 		if (rrset->count == RRSET_RECORDS_MAX
 			|| rrset->rdata_len + record[i].len > sizeof(reader->block)) {
-			reason_set(&reason, STATUS_TOO_LARGE,
+			reason_set(&reason, STATUS_INVALID,
 				"more than 512 records or 64 KiB at one name and type");
-			return refuse_item(call, reader, &places, 0, &reason);
+			return refuse_item(
+				body, STATUS_INVALID, reader, &places, 0, &reason);
 		}
 		memcpy(reader->block + rrset->rdata_len, record[i].block, record[i].len);
 		rrset->rdata_len += record[i].len;
@@ -402,6 +484,8 @@ make_item(struct api_call *call, struct rrset_json_reader *reader,
 		if (record[i].ttl < rrset->ttl)
 			rrset->ttl = record[i].ttl;
 	}
-	return rrset_json_finish_records(reader, rrset, &reason) == 0
-	       || refuse_item(call, reader, &places, 0, &reason);
+	status = rrset_json_finish_records(reader, rrset, &reason);
+	if (!status)
+		status = keep_rdata(body, rrset);
+	return status == 0 || refuse_item(body, status, reader, &places, 0, &reason);
 }

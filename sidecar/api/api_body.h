@@ -10,32 +10,43 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/base/json.h"
 #include "sidecar/api/api.h"
 #include "sidecar/json/rrset_json.h"
 
-struct json_object;
+/* What a body is read with: where its items go, and what they have in common. */
+struct api_body {
+	struct api_call *call;
+	struct change *change;
+	const char *source; /* for items that name none */
+	uint32_t lease_ms;  /* likewise */
+};
 
-/* Prepares a reader for the call: no lease, source "api". */
-void api_body_init(
-	struct api_call *call, struct change *change, struct rrset_json_reader *out);
+/* No lease, source "api". */
+void api_body_init(struct api_call *call, struct change *change, struct api_body *out);
 
 /* The whole body as one readable piece. */
 bool api_body_view(struct api_call *call, const char **out_text, size_t *out_len);
 
 /* The body {"records": ...} of one RRset whose name and type item has. */
-bool api_body_read_one(struct api_call *call, struct rrset_json_reader *reader,
-	struct change_item *item);
+bool api_body_read_one(struct api_body *body, struct change_item *item);
 
 /* The text/plain body: one rdata a line. */
-bool api_body_read_text(struct api_call *call, struct rrset_json_reader *reader,
-	struct change_item *item);
+bool api_body_read_text(struct api_body *body, struct change_item *item);
 
-/* The body {"<list>": [...], ...}: `list` is "changes" of a batch, or "rrsets". Members
- * beside the list are refused unless in `allowed`; those come back in *out_rest (may be
- * NULL when nothing is allowed), to be given to json_free. */
-bool api_body_read_list(struct api_call *call, struct rrset_json_reader *reader,
-	const char *list, const char *const *allowed, struct json_object **out_rest);
+/* The body {"<list>": [...], ...}: `list` is "changes" of a batch, or "rrsets". Of members
+ * beside the list only `allowed` (NULL: none) is taken: *out_allowed, which is set with
+ * `at` NULL when it is absent. */
+bool api_body_read_list(struct api_body *body, const char *list, const char *allowed,
+	struct json_value *out_allowed);
 
 /* A master file of the zone. *out_lines, one per item, is the caller's to free. */
-bool api_body_read_zone(struct api_call *call, struct rrset_json_reader *reader,
-	const struct zone *zone, uint32_t **out_lines);
+bool api_body_read_zone(
+	struct api_body *body, const struct zone *zone, uint32_t **out_lines);
+
+/* Makes an item of what was read: copies what lies in the reader. STATUS_NO_MEMORY. */
+int api_body_take(
+	struct api_body *body, const struct rrset_json *from, struct change_item *item);
+
+/* The problem that a status of rrset_json_read means. */
+enum problem_kind api_body_problem(int status, const struct rrset_json_fault *fault);

@@ -13,6 +13,7 @@
 #include "sidecar/api/api.h"
 #include "sidecar/json/json_writer.h"
 #include "sidecar/http/http.h"
+#include "sidecar/json/rrset_json.h"
 
 #define REVISIONS_MAX 1000 /* in one reply */
 #define WAIT_MAX_MS 60000
@@ -139,8 +140,8 @@ emit_item(struct log_context *log, const struct state_log_item *item)
 	if (!auth_may(&log->call->identity, CREDENTIALS_READ, &item->owner, 0, NULL))
 		return;
 	json_writer_begin(&log->emit, '{');
-	api_emit_name(&log->emit, "name", &item->owner);
-	api_emit_type(&log->emit, item->type);
+	rrset_json_write_name(&log->emit, "name", &item->owner);
+	rrset_json_write_type(&log->emit, item->type);
 	json_writer_member(&log->emit, "op", item->deleted ? "delete" : "put");
 	json_writer_end(&log->emit, '}');
 }

@@ -448,7 +448,7 @@ emit_section(struct json_writer *emit, const char *key, const struct answer *ans
 			continue;
 		json_writer_begin(emit, '{');
 		emit_name(emit, "name", &owner);
-		api_emit_type(emit, rrset.type);
+		rrset_json_write_type(emit, rrset.type);
 		rrset_json_write_data(emit, &rrset);
 		json_writer_end(emit, '}');
 	}

@@ -18,8 +18,7 @@ static const struct api_places whole; /* the item is the body */
 
 static bool read_place(struct api_call *call, struct rrset *out);
 static bool read_body(struct api_call *call, struct change *change);
-static bool read_text_parameters(
-	struct api_call *call, struct rrset_json_reader *reader, struct rrset *rrset);
+static bool read_text_parameters(struct api_body *body, struct change_item *item);
 static bool refuse_parameters(struct api_call *call);
 static void finish(struct api_call *call, const struct change *change,
 	const struct change_result *result, bool is_done);
@@ -49,7 +48,7 @@ api_rrsets_get(struct api_call *call)
 	} else if (status) {
 		api_fail(call, status, &reason, NULL);
 	} else {
-		rrset_json_write(&emit, &record, writer_lease_clock(call->api->writer));
+		api_write_record(&emit, &record, writer_lease_clock(call->api->writer));
 		api_set_etag(call->reply, record.revision);
 	}
 }
@@ -104,14 +103,14 @@ api_rrsets_batch(struct api_call *call)
 {
 	static const struct api_places places = { .list = "changes" };
 	struct change *change = change_new(CHANGE_ITEMS);
-	struct rrset_json_reader reader;
+	struct api_body body;
 
 	if (!change) {
 		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
 		return;
 	}
-	api_body_init(call, change, &reader);
-	if (api_body_read_list(call, &reader, places.list, NULL, NULL)) {
+	api_body_init(call, change, &body);
+	if (api_body_read_list(&body, places.list, NULL, NULL)) {
 		if (change->count > 0) {
 			api_submit(call, change, &places, finish_batch);
 			return;
@@ -178,24 +177,24 @@ read_place(struct api_call *call, struct rrset *out)
 static bool
 read_body(struct api_call *call, struct change *change)
 {
-	struct rrset_json_reader reader;
+	struct api_body body;
 
-	api_body_init(call, change, &reader);
+	api_body_init(call, change, &body);
 	if (call->media == API_JSON)
 		return refuse_parameters(call)
-		       && api_body_read_one(call, &reader, change->items);
-	return read_text_parameters(call, &reader, &change->items->rrset)
-	       && api_body_read_text(call, &reader, change->items);
+		       && api_body_read_one(&body, change->items);
+	return read_text_parameters(&body, change->items)
+	       && api_body_read_text(&body, change->items);
 }
 
 /* With text/plain the rest of the RRset is in the query. */
 static bool
-read_text_parameters(
-	struct api_call *call, struct rrset_json_reader *reader, struct rrset *rrset)
+read_text_parameters(struct api_body *body, struct change_item *item)
 {
+	struct api_call *call = body->call;
 	const char *ttl = http_uri_parameter(call->request, "ttl");
 	const char *source = http_uri_parameter(call->request, "source");
-	struct change_item *item = reader->change->items;
+	struct rrset *rrset = &item->rrset;
 	struct reason reason = { "" };
 	uint64_t lease_ms = 0;
 
@@ -213,7 +212,7 @@ read_text_parameters(
 			return false;
 		}
 		rrset->ttl = (uint32_t)value;
-	} else if (rrset_json_default_ttl(reader, rrset, &reason) != 0) {
+	} else if (rrset_json_default_ttl(call->zones, rrset, &reason) != 0) {
 		problem_set(call->reply, PROBLEM_INVALID, "name", "%s", reason.text);
 		return false;
 	}
@@ -222,7 +221,7 @@ read_text_parameters(
 	if (!api_read_duration(call, "lease", RRSET_JSON_LEASE_MIN_MS,
 		    RRSET_JSON_LEASE_MAX_MS, &lease_ms))
 		return false;
-	item->source = source ? source : reader->source;
+	item->source = source ? source : body->source;
 	item->source_len = (uint8_t)strlen(item->source);
 	item->lease_ms = (uint32_t)lease_ms;
 	return true;
@@ -291,6 +290,6 @@ emit_record(void *context, const struct state_record *record, struct reason *rea
 
 	(void)reason;
 	if (!find->type || find->type == record->rrset.type)
-		rrset_json_write(&find->emit, record, find->now_ms);
+		api_write_record(&find->emit, record, find->now_ms);
 	return 0;
 }

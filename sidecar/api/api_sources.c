@@ -13,7 +13,6 @@
 #include "sidecar/api/api_body.h"
 #include "sidecar/json/json_writer.h"
 #include "sidecar/http/http.h"
-#include "sidecar/json/json.h"
 
 #define LEASE_NOT_GIVEN UINT32_MAX
 
@@ -25,7 +24,7 @@ static bool read_source(struct api_call *call, struct state_source *out);
 static bool read_change(struct api_call *call, struct change *change);
 static bool read_options(struct api_call *call, struct change *change);
 static bool
-read_lease(struct api_call *call, const struct json_object *rest, uint32_t *out_ms);
+read_lease(struct api_call *call, struct json_value value, uint32_t *out_ms);
 static bool finish_items(struct api_call *call, struct change *change, uint32_t lease_ms);
 static void finish_put(struct api_call *call, const struct change *change,
 	const struct change_result *result, bool is_done);
@@ -195,25 +194,21 @@ read_source(struct api_call *call, struct state_source *out)
 static bool
 read_change(struct api_call *call, struct change *change)
 {
-	static const char *const allowed[] = { "lease", NULL };
-	struct rrset_json_reader reader;
-	struct json_object *rest;
+	struct api_body body;
+	struct json_value lease;
 	uint32_t lease_ms = 0;
-	bool is_good;
 
 	change->source = call->variable[0];
 	change->source_len = strlen(change->source);
 	if (!api_check_source(call, change->source, "source")
 		|| !read_options(call, change))
 		return false;
-	api_body_init(call, change, &reader);
-	reader.source = change->source;
-	reader.lease_ms = LEASE_NOT_GIVEN;
-	if (!api_body_read_list(call, &reader, "rrsets", allowed, &rest))
-		return false;
-	is_good = read_lease(call, rest, &lease_ms);
-	json_free(rest);
-	return is_good && finish_items(call, change, lease_ms);
+	api_body_init(call, change, &body);
+	body.source = change->source;
+	body.lease_ms = LEASE_NOT_GIVEN;
+	return api_body_read_list(&body, "rrsets", "lease", &lease)
+	       && read_lease(call, lease, &lease_ms)
+	       && finish_items(call, change, lease_ms);
 }
 
 static bool
@@ -245,17 +240,17 @@ read_options(struct api_call *call, struct change *change)
 
 /* The lease for RRsets that give none. */
 static bool
-read_lease(struct api_call *call, const struct json_object *rest, uint32_t *out_ms)
+read_lease(struct api_call *call, struct json_value value, uint32_t *out_ms)
 {
-	const char *text = json_get_text(rest, "lease");
-	struct reason reason = { "" };
+	struct reason reason = { "a duration is a string, like \"30s\"" };
+	char text[DURATION_TEXT_MAX];
 	uint64_t lease_ms;
 
-	if (!text && !json_has(rest, "lease"))
+	if (!value.at)
 		return true;
-	if (!text || duration_read(text, &lease_ms, &reason) != 0) {
-		problem_set(call->reply, PROBLEM_BAD_REQUEST, "lease", "%s",
-			text ? reason.text : "a duration is a string, like \"30s\"");
+	if (json_text(value, text, sizeof(text)) < 0
+		|| duration_read(text, &lease_ms, &reason) != 0) {
+		problem_set(call->reply, PROBLEM_BAD_REQUEST, "lease", "%s", reason.text);
 		return false;
 	}
 	if (lease_ms < RRSET_JSON_LEASE_MIN_MS || lease_ms > RRSET_JSON_LEASE_MAX_MS) {
@@ -328,8 +323,8 @@ emit_line(struct json_writer *emit, const struct change *change, const struct ch
 		diff->sign == '+'   ? "add"
 		: diff->sign == '-' ? "delete"
 				    : "change");
-	api_emit_name(emit, "name", &diff->before.owner);
-	api_emit_type(emit, diff->before.type);
+	rrset_json_write_name(emit, "name", &diff->before.owner);
+	rrset_json_write_type(emit, diff->before.type);
 	if (diff->sign != '+') {
 		json_writer_member_begin(emit, "before", '{');
 		rrset_json_write_data(emit, &diff->before);

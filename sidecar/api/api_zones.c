@@ -305,7 +305,7 @@ emit_facts(struct api_call *call, struct json_writer *emit, const struct zone *z
 
 	if (!make_soa(call, zone, facts->revision, &soa, block))
 		return false;
-	api_emit_name(emit, "name", &zone->key);
+	rrset_json_write_name(emit, "name", &zone->key);
 	json_writer_member_number(emit, "count", facts->rrsets);
 	json_writer_member_number(emit, "revision", facts->revision);
 	json_writer_member_number(emit, "serial", soa_serial(&soa));
@@ -369,7 +369,7 @@ emit_record(void *context, const struct state_record *record, struct reason *rea
 	if (status)
 		return status;
 	if (zones_match(content->zones, &record->rrset.owner) == content->zone)
-		rrset_json_write(&content->emit, record, content->now_ms);
+		api_write_record(&content->emit, record, content->now_ms);
 	return content->emit.out->status;
 }
 
@@ -455,7 +455,7 @@ read_change(struct api_call *call, struct change *change, const struct zone *zon
 	uint32_t **out_lines)
 {
 	const char *source = http_uri_parameter(call->request, "source");
-	struct rrset_json_reader reader;
+	struct api_body body;
 	struct api_conditions conditions;
 
 	if ((source && !api_check_source(call, source, "?source"))
@@ -466,10 +466,10 @@ read_change(struct api_call *call, struct change *change, const struct zone *zon
 	change->if_revision = conditions.revision;
 	change->if_present = conditions.present;
 	change->if_absent = conditions.absent;
-	api_body_init(call, change, &reader);
+	api_body_init(call, change, &body);
 	if (source)
-		reader.source = source;
+		body.source = source;
 	if (call->media == API_DNS)
-		return api_body_read_zone(call, &reader, zone, out_lines);
-	return api_body_read_list(call, &reader, "rrsets", NULL, NULL);
+		return api_body_read_zone(&body, zone, out_lines);
+	return api_body_read_list(&body, "rrsets", NULL, NULL);
 }

@@ -18,10 +18,8 @@
 #include "lib/base/backup_line.h"
 #include "lib/base/status.h"
 #include "sidecar/journal/backup_lines.h"
-#include "sidecar/json/json.h"
+#include "lib/dns/zones.h"
 #include "sidecar/json/rrset_json.h"
-
-#define RECORDS_PER_CHANGE 1000 /* their arena is released then */
 
 /* A file on its way in: data from `at` to `used` is read and not taken. */
 struct reading {
@@ -34,7 +32,7 @@ struct reading {
 
 /* What backup_read turns lines into records with. */
 struct records {
-	struct rrset_json_reader reader;
+	struct rrset_json_reader *reader;
 	state_record_fn fn;
 	void *context;
 	int status; /* a failure that is not the file's */
@@ -46,8 +44,7 @@ static int read_file(const char *path, struct records *records, struct backup_ve
 	struct reason *reason);
 static int read_lines(struct reading *reading, struct reason *reason);
 static int fill(struct reading *reading, struct reason *reason);
-static int give_record(void *context, struct json_object *object, struct reason *reason);
-static int renew_change(struct rrset_json_reader *reader, struct reason *reason);
+static int give_record(void *context, struct json_value object, struct reason *reason);
 
 int
 backup_list(const char *dir, struct backup_list *out, struct reason *reason)
@@ -100,19 +97,14 @@ backup_read(const char *path, state_record_fn fn, void *context, struct backup_v
 	struct reason *reason)
 {
 	static const struct zones nowhere;
-	struct records *records = calloc(1, sizeof(*records));
+	/* a backup leaves nothing to a zone's defaults */
+	struct records records = { rrset_json_reader_new(&nowhere), fn, context, 0 };
 	int status;
 
-	if (!records)
+	if (!records.reader)
 		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
-	records->fn = fn;
-	records->context = context;
-	records->reader.zones = &nowhere; /* a backup leaves nothing to a zone's defaults */
-	status = renew_change(&records->reader, reason);
-	if (!status)
-		status = read_file(path, records, out, reason);
-	change_free(records->reader.change);
-	free(records);
+	status = read_file(path, &records, out, reason);
+	rrset_json_reader_free(records.reader);
 	return status;
 }
 
@@ -287,41 +279,26 @@ fill(struct reading *reading, struct reason *reason)
 
 /* The line was sealed as it is: nothing of what follows is damage of the file. */
 static int
-give_record(void *context, struct json_object *object, struct reason *reason)
+give_record(void *context, struct json_value object, struct reason *reason)
 {
 	struct records *records = context;
-	struct rrset_json_reader *reader = &records->reader;
-	struct change_item *item;
-	struct state_record record = { .source = "" };
-	int status;
+	struct rrset_json json;
+	struct state_record record;
 
-	if (reader->change->count == RECORDS_PER_CHANGE)
-		records->status = renew_change(reader, reason);
-	item = records->status == 0 ? change_add(reader->change) : NULL;
-	if (!item) {
-		records->status = reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+	records->status = rrset_json_read(
+		records->reader, object, RRSET_JSON_BACKUP, &json, reason);
+	if (records->status)
 		return records->status;
-	}
-	status = rrset_json_read(reader, object, RRSET_JSON_BACKUP, item, reason);
-	if (status) {
-		records->status = reader->fault.kind == PROBLEM_UNAVAILABLE
-			? STATUS_NO_MEMORY : status;
-		return status;
-	}
-	json_get_number(object, "revision", &record.revision);
-	record.rrset = item->rrset;
-	record.lease_ms = item->lease_ms;
-	record.expires_ms = item->is_lease_over ? STATE_LEASE_OVER : 0;
-	record.source = item->source;
-	record.source_len = item->source_len;
+	record = (struct state_record){
+		.rrset = json.rrset,
+		.revision = json.revision,
+		.lease_ms = json.lease_ms,
+		.expires_ms = json.has_lease && json.has_lease_left && json.lease_left_ms == 0
+			? STATE_LEASE_OVER
+			: 0,
+		.source = json.source,
+		.source_len = json.source_len,
+	};
 	records->status = records->fn(records->context, &record, reason);
 	return records->status;
-}
-
-static int
-renew_change(struct rrset_json_reader *reader, struct reason *reason)
-{
-	change_free(reader->change);
-	reader->change = change_new(CHANGE_RESTORE);
-	return reader->change ? 0 : reason_set(reason, STATUS_NO_MEMORY, "out of memory");
 }

@@ -14,7 +14,6 @@
 #include "lib/base/status.h"
 #include "sidecar/json/buffer.h"
 #include "sidecar/json/json_writer.h"
-#include "sidecar/json/json.h"
 #include "sidecar/json/rrset_json.h"
 
 struct writing {
@@ -35,12 +34,12 @@ write_header(struct writing *writing, const struct state_meta *meta, struct reas
 static int
 write_trailer(struct writing *writing, const struct state_meta *meta, struct reason *reason);
 static int
-take_header(struct backup_lines *lines, struct json_object *object, struct reason *reason);
+take_header(struct backup_lines *lines, const struct json_members *object, struct reason *reason);
 static int
-take_trailer(struct backup_lines *lines, struct json_object *object, struct reason *reason);
+take_trailer(struct backup_lines *lines, const struct json_members *object, struct reason *reason);
 static bool has_start(const char *line, size_t len, const char *start);
 static int read_line(struct backup_lines *lines, const char *line, size_t len,
-	int (*take)(struct backup_lines *, struct json_object *, struct reason *),
+	int (*take)(struct backup_lines *, const struct json_members *, struct reason *),
 	struct reason *reason);
 
 int
@@ -72,8 +71,11 @@ write_record(void *context, const struct state_record *record, struct reason *re
 {
 	struct writing *writing = context;
 
+	struct rrset_json json;
+
 	begin_line(writing);
-	rrset_json_write(&writing->emit, record, 0);
+	state_record_to_json(record, 0, &json);
+	rrset_json_write(&writing->emit, &json);
 	writing->count++;
 	return end_line(writing, reason);
 }
@@ -181,28 +183,30 @@ backup_lines_end(const struct backup_lines *lines, struct reason *reason)
 /* `take` NULL: an RRset, for lines->record. */
 static int
 read_line(struct backup_lines *lines, const char *line, size_t len,
-	int (*take)(struct backup_lines *, struct json_object *, struct reason *),
+	int (*take)(struct backup_lines *, const struct json_members *, struct reason *),
 	struct reason *reason)
 {
-	struct json_object *object;
-	int status = json_read(line, len, NULL, NULL, NULL, &object, NULL, reason);
+	struct json_members members;
+	struct json_value object;
+	int status;
 
-	if (status)
-		return status;
-	status = take ? take(lines, object, reason)
-		      : lines->record(lines->context, object, reason);
-	json_free(object);
-	return status;
+	if (take) {
+		status = json_read(line, len, &members, reason);
+		return status ? status : take(lines, &members, reason);
+	}
+	status = json_check(line, len, &object, reason);
+	return status ? status : lines->record(lines->context, object, reason);
 }
 
 static int
-take_header(struct backup_lines *lines, struct json_object *object, struct reason *reason)
+take_header(struct backup_lines *lines, const struct json_members *object, struct reason *reason)
 {
-	const char *instance = json_get_text(object, "instance");
-	const char *created = json_get_text(object, "created");
+	char instance[2 * STATE_INSTANCE_TEXT], created[DURATION_TEXT_MAX];
 
-	if (!json_get_number(object, "revision", &lines->revision) || !instance
-		|| strlen(instance) != sizeof(lines->instance) - 1 || !created
+	if (!json_get_number(object, "revision", &lines->revision)
+		|| !json_get_text(object, "instance", instance, sizeof(instance))
+		|| strlen(instance) != sizeof(lines->instance) - 1
+		|| !json_get_text(object, "created", created, sizeof(created))
 		|| duration_read_time(created, &lines->created_ms, reason) != 0)
 		return reason_set(reason, STATUS_CORRUPT,
 			"the header lacks revision, instance or time");
@@ -212,7 +216,7 @@ take_header(struct backup_lines *lines, struct json_object *object, struct reaso
 }
 
 static int
-take_trailer(struct backup_lines *lines, struct json_object *object, struct reason *reason)
+take_trailer(struct backup_lines *lines, const struct json_members *object, struct reason *reason)
 {
 	uint64_t count, revision;
 

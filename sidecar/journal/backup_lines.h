@@ -19,10 +19,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/base/json.h"
 #include "lib/base/reason.h"
 #include "sidecar/state/state.h"
-
-struct json_object;
 
 #define BACKUP_LINES_VERSION 2
 
@@ -36,7 +35,7 @@ int backup_lines_write(struct state_txn *txn, backup_lines_sink_fn sink, void *c
 
 /* Called for the object of each RRset; a status other than 0 ends the reading. */
 typedef int (*backup_lines_record_fn)(
-	void *context, struct json_object *object, struct reason *reason);
+	void *context, struct json_value object, struct reason *reason);
 
 /* A backup on its way in. All but `record` and `context` starts zeroed. */
 struct backup_lines {

@@ -11,98 +11,98 @@
 #include "sidecar/json/buffer.h"
 
 static void
-separate(struct json_writer *emit)
+separate(struct json_writer *json)
 {
-	if (emit->needs_comma)
-		buffer_add(emit->out, ",", 1);
-	emit->needs_comma = true;
+	if (json->needs_comma)
+		buffer_add(json->out, ",", 1);
+	json->needs_comma = true;
 }
 
 void
-json_writer_begin(struct json_writer *emit, char bracket)
+json_writer_begin(struct json_writer *json, char bracket)
 {
-	separate(emit);
-	buffer_add(emit->out, &bracket, 1);
-	emit->needs_comma = false;
+	separate(json);
+	buffer_add(json->out, &bracket, 1);
+	json->needs_comma = false;
 }
 
 void
-json_writer_end(struct json_writer *emit, char bracket)
+json_writer_end(struct json_writer *json, char bracket)
 {
-	buffer_add(emit->out, &bracket, 1);
-	emit->needs_comma = true;
+	buffer_add(json->out, &bracket, 1);
+	json->needs_comma = true;
 }
 
 void
-json_writer_key(struct json_writer *emit, const char *key)
+json_writer_key(struct json_writer *json, const char *key)
 {
-	separate(emit);
-	buffer_add(emit->out, "\"", 1);
-	buffer_add_text(emit->out, key);
-	buffer_add(emit->out, "\":", 2);
-	emit->needs_comma = false;
+	separate(json);
+	buffer_add(json->out, "\"", 1);
+	buffer_add_text(json->out, key);
+	buffer_add(json->out, "\":", 2);
+	json->needs_comma = false;
 }
 
 void
-json_writer_string(struct json_writer *emit, const char *text)
+json_writer_string(struct json_writer *json, const char *text)
 {
-	json_writer_string_n(emit, text, strlen(text));
+	json_writer_string_n(json, text, strlen(text));
 }
 
 /* Bytes beyond ASCII come from nowhere but a damaged file: they come out as '?', so that
  * the reply is JSON whatever happens. */
 void
-json_writer_string_n(struct json_writer *emit, const char *text, size_t len)
+json_writer_string_n(struct json_writer *json, const char *text, size_t len)
 {
 	const char *from = text;
 	const char *const end = text + len;
 
-	separate(emit);
-	buffer_add(emit->out, "\"", 1);
+	separate(json);
+	buffer_add(json->out, "\"", 1);
 	for (const char *at = text; at < end; at++) {
 		const unsigned char c = (unsigned char)*at;
 
 		if (c >= ' ' && c < 0x7f && c != '"' && c != '\\')
 			continue;
-		buffer_add(emit->out, from, (size_t)(at - from));
+		buffer_add(json->out, from, (size_t)(at - from));
 		from = at + 1;
 		if (c == '"' || c == '\\')
-			buffer_printf(emit->out, "\\%c", c);
+			buffer_printf(json->out, "\\%c", c);
 		else if (c <= 0x7f)
-			buffer_printf(emit->out, "\\u%04x", c);
+			buffer_printf(json->out, "\\u%04x", c);
 		else
-			buffer_add(emit->out, "?", 1);
+			buffer_add(json->out, "?", 1);
 	}
-	buffer_add(emit->out, from, (size_t)(end - from));
-	buffer_add(emit->out, "\"", 1);
+	buffer_add(json->out, from, (size_t)(end - from));
+	buffer_add(json->out, "\"", 1);
 }
 
 void
-json_writer_member(struct json_writer *emit, const char *key, const char *text)
+json_writer_member(struct json_writer *json, const char *key, const char *text)
 {
-	json_writer_key(emit, key);
-	json_writer_string(emit, text);
+	json_writer_key(json, key);
+	json_writer_string(json, text);
 }
 
 void
-json_writer_member_number(struct json_writer *emit, const char *key, uint64_t number)
+json_writer_member_number(struct json_writer *json, const char *key, uint64_t number)
 {
-	json_writer_key(emit, key);
-	separate(emit);
-	buffer_printf(emit->out, "%" PRIu64, number);
+	json_writer_key(json, key);
+	separate(json);
+	buffer_printf(json->out, "%" PRIu64, number);
 }
 
 void
-json_writer_member_bool(struct json_writer *emit, const char *key, bool value)
+json_writer_member_bool(struct json_writer *json, const char *key, bool value)
 {
-	json_writer_key(emit, key);
-	separate(emit);
-	buffer_add_text(emit->out, value ? "true" : "false");
+	json_writer_key(json, key);
+	separate(json);
+	buffer_add_text(json->out, value ? "true" : "false");
 }
 
 void
-json_writer_member_begin(struct json_writer *emit, const char *key, char bracket)
+json_writer_member_begin(struct json_writer *json, const char *key, char bracket)
 {
-	json_writer_key(emit, key);
-	json_writer_begin(emit, bracket);
+	json_writer_key(json, key);
+	json_writer_begin(json, bracket);
 }

@@ -19,18 +19,18 @@ struct json_writer {
 	bool needs_comma;
 };
 
-void json_writer_begin(struct json_writer *emit, char bracket); /* '{' or '[' */
-void json_writer_end(struct json_writer *emit, char bracket);   /* '}' or ']' */
+void json_writer_begin(struct json_writer *json, char bracket); /* '{' or '[' */
+void json_writer_end(struct json_writer *json, char bracket);   /* '}' or ']' */
 
 /* A key, which the next value follows. `key` is ours: plain ASCII. */
-void json_writer_key(struct json_writer *emit, const char *key);
-void json_writer_string(struct json_writer *emit, const char *text);
-void json_writer_string_n(struct json_writer *emit, const char *text, size_t len);
+void json_writer_key(struct json_writer *json, const char *key);
+void json_writer_string(struct json_writer *json, const char *text);
+void json_writer_string_n(struct json_writer *json, const char *text, size_t len);
 
 /* A key with its value. */
-void json_writer_member(struct json_writer *emit, const char *key, const char *text);
-void json_writer_member_number(struct json_writer *emit, const char *key, uint64_t number);
-void json_writer_member_bool(struct json_writer *emit, const char *key, bool value);
+void json_writer_member(struct json_writer *json, const char *key, const char *text);
+void json_writer_member_number(struct json_writer *json, const char *key, uint64_t number);
+void json_writer_member_bool(struct json_writer *json, const char *key, bool value);
 
 /* A key with the '{' or '[' of its value; json_writer_end() ends it. */
-void json_writer_member_begin(struct json_writer *emit, const char *key, char bracket);
+void json_writer_member_begin(struct json_writer *json, const char *key, char bracket);

@@ -52,6 +52,7 @@
 #include "lib/base/reason.h"
 #include "lib/dns/rrset.h"
 
+struct rrset_json;
 struct zones;
 
 #define STATE_INSTANCE_SIZE 16
@@ -157,6 +158,11 @@ int state_renew(struct state_txn *txn, const struct name_key *owner, uint16_t ty
 int state_delete(struct state_txn *txn, const struct name_key *apex,
 	const struct name_key *owner, uint16_t type, uint64_t revision,
 	struct reason *reason);
+
+/* What JSON says of the record at `now_ms` of writer_lease_clock; with 0 nothing of what is
+ * left of a lease, unless that has ended. It borrows what the record points to. */
+void state_record_to_json(
+	const struct state_record *record, uint64_t now_ms, struct rrset_json *out);
 
 /* Called per RRset in key order; a value other than 0 ends the walk and is returned. */
 typedef int (*state_record_fn)(void *context, const struct state_record *record,

@@ -13,6 +13,7 @@
 #include "lib/base/checksum.h"
 #include "lib/base/cursor.h"
 #include "lib/serve/mdb.h"
+#include "sidecar/json/rrset_json.h"
 #include "sidecar/state/state_txn.h"
 #include "lib/base/status.h"
 #include "lib/dns/zones.h"
@@ -176,6 +177,28 @@ state_get(struct state_txn *txn, const struct name_key *owner, uint16_t type,
 
 	out->rrset.owner = *owner;
 	return status;
+}
+
+_Static_assert(STATE_SOURCE_MAX == RRSET_JSON_SOURCE_MAX, "names of sources");
+
+void
+state_record_to_json(
+	const struct state_record *record, uint64_t now_ms, struct rrset_json *out)
+{
+	const bool has_ended = record->expires_ms == STATE_LEASE_OVER;
+
+	*out = (struct rrset_json){
+		.rrset = record->rrset,
+		.source = record->source,
+		.source_len = record->source_len,
+		.has_lease = record->lease_ms != 0,
+		.lease_ms = record->lease_ms,
+		.has_lease_left = has_ended || (record->expires_ms && now_ms),
+		.lease_left_ms = !has_ended && record->expires_ms > now_ms
+			? record->expires_ms - now_ms
+			: 0,
+		.revision = record->revision,
+	};
 }
 
 /* An entry that is there already belongs to an RRset that was not found: a damaged key in a

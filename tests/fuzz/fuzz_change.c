@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * Bodies of the API (sidecar/json/json.h, rrset_json.h, change.h): octet 0 says what kind of body
+ * Bodies of the API (rrset_json.h, api_body.h, change.h): octet 0 says what kind of body
  * the rest is. A change that is taken keeps every rule, and each of its RRsets comes back
  * from the JSON that the API makes of it.
  */
@@ -9,17 +9,17 @@
 
 #include "lib/dns/presentation.h"
 #include "lib/base/status.h"
+#include "sidecar/api/api_body.h"
 #include "sidecar/json/buffer.h"
 #include "sidecar/write/change.h"
 #include "sidecar/json/json_writer.h"
-#include "sidecar/json/json.h"
 #include "sidecar/json/rrset_json.h"
 #include "tests/fuzz/fuzz.h"
 
 #define CHECKED_MAX 50 /* items read again, of one change */
 
 static struct zones zones;
-static struct rrset_json_reader reader;
+static struct rrset_json_reader *reader;
 
 static void
 make_zones(void)
@@ -39,47 +39,43 @@ make_zones(void)
 		abort();
 }
 
-static void
-init_reader(struct change *change)
-{
-	reader.zones = &zones;
-	reader.change = change;
-	reader.source = "api";
-	reader.lease_ms = 0;
-	reader.fault = (struct rrset_json_fault){ 0 };
-}
-
+/* Adds an item for what was read. */
 static int
-read_change(void *context, size_t index, struct json_object *element, struct reason *reason)
+take(struct change *change, const struct rrset_json *read)
 {
-	struct change_item *item = change_add(context);
+	struct api_body body = { .change = change, .source = "api" };
 
-	(void)index;
-	return rrset_json_read_change(&reader, element, fuzz_must(item), reason);
-}
-
-static int
-read_full(void *context, size_t index, struct json_object *element, struct reason *reason)
-{
-	struct change_item *item = change_add(context);
-
-	(void)index;
-	return rrset_json_read(&reader, element, RRSET_JSON_FULL, fuzz_must(item), reason);
+	return api_body_take(&body, read, fuzz_must(change_add(change)));
 }
 
 /* The body of PUT /v1/rrsets/www.service.internal/A. */
 static int
-read_body(struct change *change, const char *text, size_t size, struct reason *reason)
+read_body(struct change *change, struct json_value object, struct reason *reason)
 {
-	struct change_item *item = fuzz_must(change_add(change));
-	struct json_object *object = NULL;
-	int status = json_read(text, size, NULL, NULL, NULL, &object, NULL, reason);
+	struct rrset_json read = { .rrset = { .owner = zones.zone[0].key, .type = RRSET_A } };
+	int status = rrset_json_read(reader, object, RRSET_JSON_BODY, &read, reason);
 
-	item->rrset.owner = zones.zone[0].key;
-	item->rrset.type = RRSET_A;
-	if (status == STATUS_OK)
-		status = rrset_json_read(&reader, object, RRSET_JSON_BODY, item, reason);
-	json_free(object);
+	return status ? status : take(change, &read);
+}
+
+static int
+read_list(char kind, struct change *change, struct json_value object, struct reason *reason)
+{
+	struct json_members members;
+	struct json_value list, element = { NULL, 0 };
+	struct rrset_json read;
+	int status = STATUS_OK;
+
+	if (!json_open(object, &members)
+		|| !json_find(&members, kind == 'b' ? "changes" : "rrsets", &list))
+		return reason_set(reason, STATUS_INVALID, "no list");
+	while (!status && json_next(list, &element)) {
+		status = kind == 'b' ? rrset_json_read_change(reader, element, &read, reason)
+				     : rrset_json_read(reader, element, RRSET_JSON_FULL,
+					       &read, reason);
+		if (!status)
+			status = take(change, &read);
+	}
 	return status;
 }
 
@@ -87,50 +83,39 @@ static int
 read_any(char kind, struct change *change, const char *text, size_t size,
 	struct reason *reason)
 {
-	struct json_object *rest = NULL;
-	bool has_list;
-	int status;
+	struct json_value object;
+	int status = json_check(text, size, &object, reason);
 
-	if (kind == 'o')
-		return read_body(change, text, size, reason);
-	status = kind == 'b'
-		? json_read(text, size, "changes", read_change, change, &rest, &has_list,
-			  reason)
-		: json_read(text, size, "rrsets", read_full, change, &rest, &has_list,
-			  reason);
-	json_free(rest);
-	return status;
+	if (status)
+		return status;
+	return kind == 'o' ? read_body(change, object, reason)
+			   : read_list(kind, change, object, reason);
 }
 
 static void
 check_again(const struct change_item *item)
 {
-	struct state_record record = { .rrset = item->rrset, .revision = 1,
-		.lease_ms = item->lease_ms, .source = item->source,
-		.source_len = item->source_len };
-	struct change *change = fuzz_must(change_new(CHANGE_ITEMS));
-	struct change_item *again = fuzz_must(change_add(change));
-	struct json_object *object = NULL;
+	struct rrset_json read, written = { .rrset = item->rrset, .revision = 1,
+		.has_lease = item->lease_ms != 0, .lease_ms = item->lease_ms,
+		.source = item->source, .source_len = item->source_len };
 	struct buffer buffer;
-	struct json_writer emit = { .out = &buffer };
+	struct json_writer json = { .out = &buffer };
+	struct json_value object;
 	const char *text;
 	size_t len;
 
 	buffer_init(&buffer, 1 << 24, NULL);
-	rrset_json_write(&emit, &record, 0);
+	rrset_json_write(&json, &written);
 	if (buffer_view(&buffer, &text, &len) != STATUS_OK)
 		abort();
-	init_reader(change);
-	FUZZ_CHECK(json_read(text, len, NULL, NULL, NULL, &object, NULL, NULL) == STATUS_OK);
-	FUZZ_CHECK(rrset_json_read(&reader, object, RRSET_JSON_FULL, again, NULL)
-		== STATUS_OK);
-	FUZZ_CHECK(change_compare(&again->rrset, &item->rrset) == 0
-		&& rrset_has_same_data(&again->rrset, &item->rrset));
-	FUZZ_CHECK(again->lease_ms == item->lease_ms && again->source_len == item->source_len
-		&& memcmp(again->source, item->source, item->source_len) == 0);
-	json_free(object);
+	FUZZ_CHECK(json_check(text, len, &object, NULL) == STATUS_OK);
+	FUZZ_CHECK(rrset_json_read(reader, object, RRSET_JSON_FULL, &read, NULL) == STATUS_OK);
+	FUZZ_CHECK(change_compare(&read.rrset, &item->rrset) == 0
+		&& rrset_has_same_data(&read.rrset, &item->rrset));
+	FUZZ_CHECK(read.has_lease == written.has_lease && read.lease_ms == item->lease_ms
+		&& read.source_len == item->source_len
+		&& memcmp(read.source, item->source, item->source_len) == 0);
 	buffer_done(&buffer);
-	change_free(change);
 }
 
 static void
@@ -183,7 +168,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (zones.count == 0)
 		make_zones();
-	init_reader(change);
+	if (!reader)
+		reader = fuzz_must(rrset_json_reader_new(&zones));
 	if (read_any(kind, change, (const char *)data, size, &reason) == STATUS_OK)
 		check_change(change);
 	else

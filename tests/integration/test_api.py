@@ -42,11 +42,11 @@ def refused(reply, status, path=None, says=""):
     "body, status, path, says",
     [
         ({**GOOD, "tttl": 5}, 400, "tttl", "unknown key"),
-        ({**GOOD, "ttl": "5"}, 400, "ttl", "int"),
+        ({**GOOD, "ttl": "5"}, 400, "ttl", "whole number"),
         ({**GOOD, "ttl": -1}, 422, "ttl", "86400"),
         ({**GOOD, "ttl": 86401}, 422, "ttl", "86400"),
         ({"ttl": 5}, 400, None, '"records" is missing'),
-        ({"records": "10.0.0.1"}, 400, "records", "array"),
+        ({"records": "10.0.0.1"}, 400, "records", "list"),
         ({"records": []}, 422, "records", "at least one"),
         ({"records": [1]}, 400, "records[0]", "string"),
         ({"records": ["10.0.0.1", "10.0.0"]}, 422, "records[1]", "10.0.0"),

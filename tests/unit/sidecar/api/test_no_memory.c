@@ -28,7 +28,7 @@
 #include "sidecar/json/buffer.h"
 #include "sidecar/write/change.h"
 #include "sidecar/json/json_writer.h"
-#include "sidecar/json/json.h"
+#include "sidecar/api/api_body.h"
 #include "sidecar/json/rrset_json.h"
 #include "tests/unit/unit.h"
 
@@ -242,47 +242,47 @@ static struct zone zone;
 static struct zones zones = { &zone, 1, false };
 
 static int
-add_item(void *context, size_t index, struct json_object *element, struct reason *reason)
+read_items(struct api_body *body, struct rrset_json_reader *reader, struct json_value list)
 {
-	struct rrset_json_reader *reader = context;
-	struct change_item *item = change_add(reader->change);
+	struct json_value element = { NULL, 0 };
+	struct change_item *item;
+	struct rrset_json read;
+	int status = STATUS_OK;
 
-	(void)index;
-	if (!item)
-		return STATUS_NO_MEMORY;
-	return rrset_json_read_change(reader, element, item, reason)
-		? (reader->fault.kind == PROBLEM_UNAVAILABLE ? STATUS_NO_MEMORY : STATUS_INVALID)
-		: STATUS_OK;
+	while (!status && json_next(list, &element)) {
+		status = rrset_json_read_change(reader, element, &read, NULL);
+		item = change_add(body->change);
+		if (!status)
+			status = item ? api_body_take(body, &read, item) : STATUS_NO_MEMORY;
+	}
+	return status;
 }
 
 static int
 read_change(void *context)
 {
-	static struct rrset_json_reader reader;
-	struct change *change = change_new(CHANGE_ITEMS);
+	struct api_body body = { .change = change_new(CHANGE_ITEMS), .source = "api" };
+	struct rrset_json_reader *reader = rrset_json_reader_new(&zones);
 	struct change_result result = { .item = CHANGE_WHOLE };
-	struct json_object *rest = NULL;
-	struct reason reason;
-	bool has_list;
-	int status;
+	struct json_members members;
+	struct json_value list;
+	int status = body.change && reader ? STATUS_OK : STATUS_NO_MEMORY;
 
-	if (!change)
-		return STATUS_NO_MEMORY;
-	reader = (struct rrset_json_reader){ .zones = &zones, .change = change,
-		.source = "api" };
-	status = json_read(context, strlen(context), "changes", add_item, &reader, &rest,
-		&has_list, &reason);
+	assert_int_equal(json_read(context, strlen(context), &members, NULL), STATUS_OK);
+	assert_true(json_find(&members, "changes", &list));
 	if (status == STATUS_OK)
-		status = change_check(change, &zones, &result);
+		status = read_items(&body, reader, list);
+	if (status == STATUS_OK)
+		status = change_check(body.change, &zones, &result);
 	/* nothing went missing */
 	if (status == STATUS_OK) {
-		assert_int_equal(change->count, 5);
-		assert_int_equal(change->items[0].rrset.count, 2);
-		assert_int_equal(change->items[0].lease_ms, 30000);
-		assert_int_equal(change->items[1].rrset.rdata_len, 4);
+		assert_int_equal(body.change->count, 5);
+		assert_int_equal(body.change->items[0].rrset.count, 2);
+		assert_int_equal(body.change->items[0].lease_ms, 30000);
+		assert_int_equal(body.change->items[1].rrset.rdata_len, 4);
 	}
-	json_free(rest);
-	change_free(change);
+	rrset_json_reader_free(reader);
+	change_free(body.change);
 	return status;
 }
 
@@ -305,15 +305,16 @@ test_change(void **state)
 static int
 write_json(void *context)
 {
-	const struct state_record *record = context;
 	struct buffer buffer;
-	struct json_writer emit = { .out = &buffer };
+	struct json_writer json = { .out = &buffer };
+	struct rrset_json rrset;
 	const char *text;
 	size_t len;
 	int status;
 
 	buffer_init(&buffer, 1 << 20, NULL);
-	rrset_json_write(&emit, record, 1);
+	state_record_to_json(context, 1, &rrset);
+	rrset_json_write(&json, &rrset);
 	status = buffer_view(&buffer, &text, &len);
 	/* in whatever form */
 	if (status == STATUS_OK)
