@@ -15,7 +15,6 @@
 #include "lib/base/status.h"
 #include "sidecar/journal/backup.h"
 #include "lib/base/log.h"
-#include "sidecar/main/pulse.h"
 #include "sidecar/journal/restore_work.h"
 
 /* --- what there is --- */
@@ -32,7 +31,6 @@ learn(void *context, const struct state_record *record, struct reason *reason)
 {
 	struct restore *restore = context;
 
-	pulse_beat();
 	note_revision(restore, record->revision);
 	return known_add(&restore->known, record, reason);
 }
@@ -191,7 +189,6 @@ restore_put(struct restore *restore, const struct state_record *record,
 	int status = state_put(
 		restore->txn, zone ? &zone->key : NULL, record, reason);
 
-	pulse_beat();
 	if (status != STATUS_OK || ++restore->pending < RESTORE_CHUNK)
 		return status;
 	restore->pending = 0;

@@ -12,7 +12,6 @@
 #include "lib/base/status.h"
 #include "sidecar/serve/compile.h"
 #include "sidecar/state/lease_clock.h"
-#include "sidecar/main/pulse.h"
 #include "sidecar/journal/restore.h"
 #include "sidecar/journal/restore_work.h"
 
@@ -165,7 +164,6 @@ visit_node(void *context, const struct name_key *owner, const struct node *node,
 	int status = STATUS_OK;
 	size_t i;
 
-	pulse_beat();
 	for (i = 0; status == STATUS_OK && i < node->count; i++) {
 		struct node_rrset served;
 		bool is_wanted = !walk->compile;

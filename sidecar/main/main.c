@@ -424,6 +424,7 @@ static int
 on_started(sd_event_source *source, int fd, uint32_t events, void *context)
 {
 	struct daemon *daemon = context;
+	struct writer_beat beat;
 
 	(void)fd, (void)events;
 	sd_event_source_set_enabled(source, SD_EVENT_OFF);
@@ -432,7 +433,8 @@ on_started(sd_event_source *source, int fd, uint32_t events, void *context)
 	if (daemon->start_status)
 		return sd_event_exit(daemon->event, 0);
 	daemon->is_running = true;
-	watchdog_init(&daemon->watchdog, daemon->watchdog_s);
+	writer_read_beat(daemon->api.writer, &beat);
+	watchdog_init(&daemon->watchdog, daemon->watchdog_s, &beat);
 	if (daemon->watchdog.limit_ms)
 		set_timer(daemon->watch_timer, 0);
 	sd_notify(0, "READY=1");
@@ -445,9 +447,11 @@ static int
 on_watch_time(sd_event_source *source, uint64_t usec, void *context)
 {
 	struct daemon *daemon = context;
+	struct writer_beat beat;
 
 	(void)usec;
-	watchdog_look(&daemon->watchdog);
+	writer_read_beat(daemon->api.writer, &beat);
+	watchdog_look(&daemon->watchdog, &beat);
 	set_timer(source, daemon->watchdog.interval_ms);
 	return 0;
 }

@@ -15,16 +15,14 @@
 #define LOOKS 4 /* in the limit */
 
 void
-watchdog_init(struct watchdog *watchdog, uint64_t own_s)
+watchdog_init(struct watchdog *watchdog, uint64_t own_s, const struct writer_beat *beat)
 {
 	uint64_t systemd_us = 0;
-	struct pulse pulse;
 
-	pulse_read(&pulse);
 	*watchdog = (struct watchdog){
 		.limit_ms = own_s * 1000,
 		.looked_ms = clock_read_ms(CLOCK_MONOTONIC),
-		.beats = pulse.beats,
+		.turns = beat->turns,
 	};
 	if (sd_watchdog_enabled(0, &systemd_us) > 0 && systemd_us >= 1000) {
 		watchdog->is_systemd = true;
@@ -34,61 +32,59 @@ watchdog_init(struct watchdog *watchdog, uint64_t own_s)
 }
 
 enum watchdog_verdict
-watchdog_judge(struct watchdog *watchdog, const struct pulse *pulse, uint64_t now_ms)
+watchdog_judge(struct watchdog *watchdog, const struct writer_beat *beat, uint64_t now_ms)
 {
 	uint64_t awake_ms = now_ms - watchdog->looked_ms;
 
 	if (awake_ms > 2 * watchdog->interval_ms)
 		awake_ms = 2 * watchdog->interval_ms;
 	watchdog->looked_ms = now_ms;
-	if (pulse->beats != watchdog->beats) {
-		watchdog->beats = pulse->beats;
+	if (beat->turns != watchdog->turns) {
+		watchdog->turns = beat->turns;
 		watchdog->still_ms = 0;
 		return WATCHDOG_MOVES;
 	}
 	watchdog->still_ms += awake_ms;
-	if (watchdog->still_ms < pulse->allowed_ms)
+	if (watchdog->still_ms < beat->allowed_ms)
 		return WATCHDOG_MOVES;
-	return watchdog->still_ms < pulse->allowed_ms + watchdog->limit_ms
+	return watchdog->still_ms < beat->allowed_ms + watchdog->limit_ms
 		       ? WATCHDOG_STILL
 		       : WATCHDOG_STUCK;
 }
 
-/* One line when half of the time is over: a look or two without a beat are nothing. */
+/* One line when half of the time has passed: a look or two without a turn mean nothing. */
 static void
-warn(struct watchdog *watchdog, const struct pulse *pulse)
+warn(struct watchdog *watchdog, const struct writer_beat *beat)
 {
-	if (watchdog->is_told
-		|| watchdog->still_ms < pulse->allowed_ms + watchdog->limit_ms / 2)
+	if (watchdog->is_logged
+		|| watchdog->still_ms < beat->allowed_ms + watchdog->limit_ms / 2)
 		return;
-	watchdog->is_told = true;
-	log_line(LOG_LEVEL_WARNING, "the writer has not moved for %llu s; %s",
+	watchdog->is_logged = true;
+	log_line(LOG_LEVEL_WARNING, "the writer has made no progress for %llu s; %s",
 		(unsigned long long)watchdog->still_ms / 1000,
-		watchdog->is_systemd ? "systemd is no longer told that it does"
-				     : "livezoned ends when it goes on like this");
+		watchdog->is_systemd ? "systemd's watchdog is not pinged meanwhile"
+				     : "livezoned will exit if this goes on");
 }
 
 void
-watchdog_look(struct watchdog *watchdog)
+watchdog_look(struct watchdog *watchdog, const struct writer_beat *beat)
 {
-	struct pulse pulse;
 	enum watchdog_verdict verdict;
 
 	if (watchdog->limit_ms == 0)
 		return;
-	pulse_read(&pulse);
-	verdict = watchdog_judge(watchdog, &pulse, clock_read_ms(CLOCK_MONOTONIC));
+	verdict = watchdog_judge(watchdog, beat, clock_read_ms(CLOCK_MONOTONIC));
 	if (verdict == WATCHDOG_MOVES) {
-		watchdog->is_told = false;
+		watchdog->is_logged = false;
 		if (watchdog->is_systemd)
 			sd_notify(0, "WATCHDOG=1");
 		return;
 	}
-	warn(watchdog, &pulse);
+	warn(watchdog, beat);
 	if (verdict == WATCHDOG_STILL || watchdog->is_systemd)
 		return;
 	log_line(LOG_LEVEL_ERROR,
-		"the writer has not moved for %llu s: ending, to be started again",
+		"the writer has made no progress for %llu s: exiting, to be restarted",
 		(unsigned long long)watchdog->still_ms / 1000);
 	_exit(EXIT_FAILURE); /* no clean end: that would wait for the writer */
 }

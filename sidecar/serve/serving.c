@@ -17,7 +17,6 @@
 #include "lib/serve/guard.h"
 #include "lib/base/status.h"
 #include "lib/base/log.h"
-#include "sidecar/main/pulse.h"
 #include "sidecar/serve/serving_catch_up.h"
 #include "sidecar/serve/serving_fill.h"
 
@@ -155,7 +154,6 @@ write_names(struct serving *serving, const struct touched_names *names, struct s
 	size_t i;
 
 	for (i = 0; status == STATUS_OK && i < names->count; i++) {
-		pulse_beat();
 		status = compile_name(compile, from, names->name[i], &serving->reason);
 		if (status == STATUS_OK)
 			status = serving_fill_node(compile, to, &serving->reason);

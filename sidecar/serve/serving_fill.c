@@ -10,7 +10,6 @@
 
 #include "lib/serve/node.h"
 #include "lib/base/status.h"
-#include "sidecar/main/pulse.h"
 
 #define CHUNK_NAMES 500000 /* names per commit of a rebuild: bounds dirty pages */
 
@@ -116,7 +115,6 @@ finish_name(struct rebuild *rebuild, struct reason *reason)
 	const struct zone *zone = zones_find(compile->zones, &compile->owner);
 	int status = compile_finish(compile, rebuild->from, reason);
 
-	pulse_beat();
 	rebuild->has_name = false;
 	if (zone)
 		rebuild->has_apex[zone - compile->zones->zone] = true;

@@ -13,7 +13,6 @@
 #include "lib/base/status.h"
 #include "lib/lookup/lookup.h"
 #include "sidecar/write/planner.h"
-#include "sidecar/main/pulse.h"
 
 static int prepare(struct planner *planner);
 static int find_absent(struct planner *planner);
@@ -131,7 +130,6 @@ visit_present(void *context, const struct state_record *record, struct reason *r
 	int order = 1;
 
 	(void)reason;
-	pulse_beat();
 	if (planner->change->kind == CHANGE_ZONE) {
 		const struct zone *zone =
 			zones_match(planner->zones, &record->rrset.owner);
@@ -182,7 +180,6 @@ walk_names(struct planner *planner)
 		const struct change_item *item = planner_next_item(planner);
 		const struct name_key *owner = item ? &item->rrset.owner : NULL;
 
-		pulse_beat();
 		if (planner->absent_at < planner->absent_count) {
 			const struct name_key *gone =
 				planner->absent[planner->absent_at].owner;
@@ -439,7 +436,6 @@ visit_lease(void *context, const struct state_record *record, struct reason *rea
 		.lease_ms = record->lease_ms };
 
 	(void)reason;
-	pulse_beat();
 	/* a heartbeat brings nothing back that DNS has ceased to answer */
 	if (is_renewal && (record->lease_ms == 0 || planner_is_over(planner, record)))
 		return STATUS_OK;

@@ -10,7 +10,6 @@
 
 #include "sidecar/state/reverse.h"
 #include "lib/base/status.h"
-#include "sidecar/main/pulse.h"
 
 /* PTR records of zones with auto-ptr follow a change of addresses: around each step whose RRset
  * reverse_is_wanted. */
@@ -56,7 +55,6 @@ plan_apply(struct plan *plan, const struct change *change, struct state_txn *txn
 		const struct plan_step *step = &plan->step[i];
 		bool has_pointers;
 
-		pulse_beat();
 		zone = zones_match(zones, step->owner);
 		has_pointers = reverse_is_wanted(zone, step->owner, step->type);
 		if (has_pointers)

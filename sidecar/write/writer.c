@@ -15,7 +15,6 @@
 #include "lib/base/clock.h"
 #include "lib/base/status.h"
 #include "sidecar/state/lease_clock.h"
-#include "sidecar/main/pulse.h"
 #include "sidecar/write/writer_group.h"
 
 #define SWEEP_MS 5000   /* between two sweeps of state for dead readers */
@@ -338,6 +337,21 @@ publish(struct writer *writer, const struct write_request *small,
 	writer->published = writer->revision;
 }
 
+/* All of state may be read: a million RRsets take seconds, and more on a slow disk. Reckoned as a
+ * millisecond for each KiB. */
+static void
+allow_walk(struct writer *writer)
+{
+	struct state_txn *txn;
+	uint64_t used, size;
+
+	if (state_begin_read(writer->state, &txn, NULL) != STATUS_OK)
+		return;
+	state_usage(txn, &used, &size);
+	state_abort(txn);
+	atomic_fetch_add(&writer->allowed_ms, used / 1024);
+}
+
 /* One turn: small changes first, so that they wait for one bulk change at most. */
 static void
 turn(struct writer *writer)
@@ -345,7 +359,6 @@ turn(struct writer *writer)
 	struct write_request *small, *bulk, *looks, *refused;
 	const struct config *reload;
 
-	pulse_beat();
 	atomic_store(&writer->allowed_ms, 0);
 	atomic_fetch_add(&writer->turns, 1);
 	pthread_mutex_lock(&writer->lock);
@@ -370,10 +383,16 @@ turn(struct writer *writer)
 		publish(writer, small, NULL, NULL);
 		answer(small);
 	}
-	if (bulk)
+	if (bulk) {
+		allow_walk(writer);
 		writer_group_run(writer, bulk);
-	if (reload)
+	}
+	if (reload) {
+		allow_walk(writer);
 		use_config(writer, reload);
+	}
+	if (small || bulk || reload || !writer->serving.is_current)
+		allow_walk(writer);
 	serving_tick(&writer->serving);
 	sweep_state(writer);
 	if (looks)
@@ -477,7 +496,6 @@ writer_start(struct state *state, const struct config *config, struct writer **o
 		serving_start(&writer->serving, new_zones);
 		publish_status(writer);
 		writer->published = writer->revision;
-		pulse_watch(NULL); /* the start is over: the thread beats for the watchdog */
 		if (pthread_create(&writer->thread, NULL, run, writer) != 0)
 			status = reason_set(reason, STATUS_IO, "no thread");
 		else

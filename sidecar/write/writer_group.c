@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "lib/base/status.h"
-#include "sidecar/main/pulse.h"
 
 #define EXPIRE_MS 200 /* between two passes over leases: DNS itself ends them on time */
 
@@ -258,9 +257,7 @@ run_all(struct writer *writer, struct write_request *group, bool *out_wrote,
 		state_abort(txn);
 		return status;
 	}
-	pulse_allow(steps);
 	status = state_commit(txn, reason);
-	pulse_beat();
 	if (status == STATUS_OK) {
 		tell_committed(writer, group);
 		writer->revision = revision;

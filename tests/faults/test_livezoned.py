@@ -276,6 +276,6 @@ def test_f36_slow_disk(faults, cleanup):
         watch.writer.write()  # perhaps on a connection that was idle for too long
         watch.writer.write()
         assert watch.writer.writes[-1].acked_ns
-    assert "has not moved" not in whole.daemon.process.output()
+    assert "has made no progress" not in whole.daemon.process.output()
     watch.must(note=f"an answer after {one_s:.1f} s; {statuses.count(503)} of 8 big batches "
                     "refused with 503")

@@ -129,7 +129,7 @@ def test_a_writer_that_is_stuck_in_a_system_call_ends_the_patting(
     put_in_background(cleanup, watched, "stuck.live.test")
     manager.wait_dead()
     assert watched.api.request("GET", "/v1/status").status == 200  # the rest of it is alive
-    assert "the writer has not moved for" in watched.process.output()
+    assert "the writer has made no progress for" in watched.process.output()
     restart(watched, stuck=stuck)
     assert watched.api.get("/v1/rrsets/kept.live.test/A").json["records"] == ["10.0.0.1"]
     watched.api.put("after.live.test", "A", "10.0.0.2")
@@ -159,7 +159,7 @@ def test_without_systemd_a_stuck_writer_ends_livezoned(alone, cleanup):
     stuck = Strace(pid, "fdatasync", "delay_enter=600000000", tid=thread(pid, "writer"))
     cleanup.callback(stuck.close)
     put_in_background(cleanup, alone, "stuck.live.test")
-    wait_until(lambda: "ending, to be started again" in alone.process.output(), 30, "it ends")
+    wait_until(lambda: "exiting, to be restarted" in alone.process.output(), 30, "it ends")
     stuck.close()  # it holds the thread even now
     assert alone.process.wait(30) == 1
     alone.start()

@@ -29,21 +29,20 @@ static void
 judge_all(const struct look *looks, size_t count)
 {
 	struct watchdog watchdog;
-	struct pulse pulse;
+	struct writer_beat beat = { 0 };
 	uint64_t now_ms;
 	size_t i;
 
 	unsetenv("WATCHDOG_USEC");
-	watchdog_init(&watchdog, LIMIT_S);
-	pulse_read(&pulse);
+	watchdog_init(&watchdog, LIMIT_S, &beat);
 	now_ms = watchdog.looked_ms;
 	for (i = 0; i < count; i++) {
 		enum watchdog_verdict verdict;
 
 		now_ms += looks[i].after_ms;
-		pulse.beats += looks[i].beats;
-		pulse.allowed_ms = looks[i].allowed_ms;
-		verdict = watchdog_judge(&watchdog, &pulse, now_ms);
+		beat.turns += looks[i].beats;
+		beat.allowed_ms = looks[i].allowed_ms;
+		verdict = watchdog_judge(&watchdog, &beat, now_ms);
 		if (verdict != looks[i].verdict)
 			fail_msg("look %zu: verdict %d, not %d", i, (int)verdict,
 				(int)looks[i].verdict);
@@ -171,24 +170,24 @@ static void
 test_systemd_is_patted_after_a_beat_and_not_without_one(void **state)
 {
 	struct watchdog watchdog;
+	struct writer_beat beat = { 0 };
 	int fd = listen_as_systemd();
 
 	(void)state;
 	setenv("WATCHDOG_USEC", "60000000", 1);
-	watchdog_init(&watchdog, 1);
+	watchdog_init(&watchdog, 1, &beat);
 	assert_true(watchdog.is_systemd);
 	assert_int_equal(watchdog.limit_ms, LIMIT_MS);
-	watchdog_look(&watchdog);
+	watchdog_look(&watchdog, &beat);
 	assert_string_equal(heard(fd), "");
-	pulse_beat();
-	watchdog_look(&watchdog);
+	beat.turns++;
+	watchdog_look(&watchdog, &beat);
 	assert_string_equal(heard(fd), "WATCHDOG=1");
-	watchdog_look(&watchdog);
+	watchdog_look(&watchdog, &beat);
 	assert_string_equal(heard(fd), "");
-	pulse_allow(1);
-	watchdog_look(&watchdog);
+	beat.allowed_ms = 1000;
+	watchdog_look(&watchdog, &beat);
 	assert_string_equal(heard(fd), "WATCHDOG=1");
-	pulse_beat();
 	leave_systemd(fd);
 }
 
@@ -214,11 +213,12 @@ status_of_stuck_writer(uint64_t own_s)
 	assert_true(child >= 0);
 	if (child == 0) {
 		uint64_t deadline = clock_boot_ms() + 3000;
+		const struct writer_beat beat = { 0 };
 		struct watchdog watchdog;
 
-		watchdog_init(&watchdog, own_s);
+		watchdog_init(&watchdog, own_s, &beat);
 		while (clock_boot_ms() < deadline) {
-			watchdog_look(&watchdog);
+			watchdog_look(&watchdog, &beat);
 			nanosleep(&pause, NULL);
 		}
 		_exit(42);
