@@ -32,7 +32,7 @@ breaker_begin(struct breaker *breaker, const char *dir, const struct identity *o
 }
 
 void
-breaker_forget(struct breaker *breaker, const char *dir)
+breaker_remove_dead(struct breaker *breaker, const char *dir)
 {
 	for (size_t i = 0; i < breaker->dead_count; i++)
 		report_remove(dir, breaker->dead[i]);

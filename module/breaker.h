@@ -51,7 +51,7 @@ void breaker_begin(struct breaker *breaker, const char *dir, const struct identi
 
 /* Removes the reports that breaker_begin took up; when ours is written, which has them in
  * it. */
-void breaker_forget(struct breaker *breaker, const char *dir);
+void breaker_remove_dead(struct breaker *breaker, const char *dir);
 
 /* Takes up what the report of a dead process says. Part of breaker_begin. */
 void breaker_learn(struct breaker *breaker, const struct report *dead, uint64_t now_ms);

@@ -17,7 +17,6 @@
 #include "lib/config/config.h"
 #include "lib/base/status.h"
 #include "lib/serve/guard.h"
-#include "module/abi.h"
 #include "module/cache_purge.h"
 #include "module/host.h"
 #include "module/keeper.h"
@@ -55,7 +54,7 @@ static int read_settings(struct module_env *env);
 static int start_keeper(const struct keeper_settings *settings, struct reason *reason);
 static bool wait_for_memory(unsigned *inout_tries);
 static void at_exit(void);
-static void forget_new_zones(struct module_env *env, const struct config *before);
+static void purge_new_zones(struct module_env *env, const struct config *before);
 static size_t host_threads(struct module_env *env);
 static bool host_sends_additional(struct module_env *env);
 static void say(enum keeper_level level, const char *text);
@@ -75,7 +74,7 @@ init(struct module_env *env, int id)
 	};
 	struct reason reason = { "" };
 
-	if (abi_check_host(env, id, &init, &reason)) {
+	if (host_check(env, id, &init, &reason)) {
 		log_err("livezone: %s: rebuild livezone.so for this Unbound",
 			reason.text);
 		return 0;
@@ -118,7 +117,7 @@ read_settings(struct module_env *env)
 	}
 	config = now;
 	if (before)
-		forget_new_zones(env, before);
+		purge_new_zones(env, before);
 	config_free(before);
 	log_info("livezone: %zu zones from %s", now->zones.count, now->path);
 	return 1;
@@ -162,7 +161,7 @@ at_exit(void)
 }
 
 static void
-forget_new_zones(struct module_env *env, const struct config *before)
+purge_new_zones(struct module_env *env, const struct config *before)
 {
 	for (size_t i = 0; i < config->zones.count; i++) {
 		const struct zone *zone = &config->zones.zone[i];
@@ -262,7 +261,7 @@ make_state(struct module_qstate *q, int id)
 	struct dynlibmod_env *own;
 	struct worker_state *state;
 
-	if (!abi_check_query(q)) {
+	if (!host_check_query(q)) {
 		if (!atomic_flag_test_and_set(&was_said))
 			log_err("livezone: queries are laid out differently in this "
 				"Unbound: rebuild livezone.so for it");

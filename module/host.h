@@ -10,6 +10,8 @@
 
 #include <stdbool.h>
 
+#include "lib/base/reason.h"
+
 /* its own config_read() is none of our business, and ours has that name */
 #define config_read host_config_read
 #include "util/config_file.h"
@@ -29,6 +31,13 @@
 
 #define HOST_STRING PACKAGE_STRING   /* "unbound 1.22.0" */
 #define HOST_VERSION PACKAGE_VERSION /* "1.22.0" */
+
+/* Is this the host that we were built for? At load, on the main thread. `own_init` is our
+ * init(). Returns 0, or STATUS_FOREIGN and says what differs. */
+int host_check(struct module_env *env, int id, func_init_t own_init, struct reason *reason);
+
+/* Once per worker, with its first query: is a query laid out as we think? */
+bool host_check_query(const struct module_qstate *q);
 
 /* Sections of a message, in their order. */
 struct host_counts {

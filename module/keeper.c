@@ -17,14 +17,14 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
-#include "lib/serve/guard.h"
-#include "lib/report/report.h"
-#include "lib/base/throttle.h"
 #include "lib/base/status.h"
+#include "lib/base/throttle.h"
+#include "lib/dns/presentation.h"
+#include "lib/report/report.h"
+#include "lib/serve/guard.h"
 #include "module/breaker.h"
 #include "module/live.h"
 #include "module/snapshot.h"
-#include "module/stats.h"
 
 /* A look costs three stat(2). A replaced store is noticed within REPORT_LOOK_MS, during
  * which the old one still answers; livezoned waits for that when it publishes a new one.
@@ -48,7 +48,7 @@ struct keeper {
 	int wake_fd; /* written to by keeper_stop, and by a worker whose read tripped */
 
 	pthread_mutex_t lock; /* guards the flags */
-	pthread_cond_t told;
+	pthread_cond_t changed;
 	bool has_tried, has_ended;
 
 	/* the thread's own; main thread while none runs */
@@ -62,11 +62,17 @@ struct keeper {
 	struct report report; /* counters: of the workers that ended */
 };
 
+static int take_settings(struct keeper *keeper, const struct keeper_settings *settings,
+	struct reason *reason);
+static void
+leave_snapshot(const struct keeper *keeper, const struct keeper_settings *settings);
+static int
+set_zones(struct report *report, const struct zones *zones, struct reason *reason);
 static int start_thread(struct keeper *keeper, struct reason *reason);
 static void close_wake_fd(struct keeper *keeper);
 static bool wait_for(struct keeper *keeper, const bool *flag, unsigned limit_ms);
-static void tell(struct keeper *keeper, bool *flag);
-static void cache_purge_parent(struct keeper *keeper);
+static void announce(struct keeper *keeper, bool *flag);
+static void drop_parent(struct keeper *keeper);
 static bool join(struct keeper *keeper);
 static void leave_behind(struct keeper *keeper);
 static void *run(void *argument);
@@ -88,7 +94,7 @@ keeper_new(void)
 		return NULL;
 	keeper->wake_fd = -1;
 	pthread_mutex_init(&keeper->lock, NULL);
-	clock_init_condition(&keeper->told);
+	clock_init_condition(&keeper->changed);
 	return keeper;
 }
 
@@ -96,12 +102,27 @@ int
 keeper_start(struct keeper *keeper, const struct keeper_settings *settings,
 	struct reason *reason)
 {
-	char *dir = strdup(settings->config->store.serve);
 	int status;
+
+	guard_install();
+	status = take_settings(keeper, settings, reason);
+	if (status == STATUS_OK)
+		status = start_thread(keeper, reason);
+	if (status == STATUS_OK)
+		(void)wait_for(keeper, &keeper->has_tried, KEEPER_WAIT_MS);
+	else
+		leave_snapshot(keeper, settings);
+	return status;
+}
+
+static int
+take_settings(struct keeper *keeper, const struct keeper_settings *settings,
+	struct reason *reason)
+{
+	char *dir = strdup(settings->config->store.serve);
 
 	if (!dir)
 		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
-	guard_install();
 	free(keeper->dir);
 	keeper->dir = dir;
 	keeper->allows_network_filesystem = settings->config->store.allow_network_filesystem;
@@ -112,12 +133,41 @@ keeper_start(struct keeper *keeper, const struct keeper_settings *settings,
 		keeper->report.started_ms = clock_wall_ms();
 	snprintf(keeper->report.unbound, sizeof(keeper->report.unbound), "%s",
 		settings->host);
-	if (stats_set_zones(&keeper->report, &settings->config->zones))
+	return set_zones(&keeper->report, &settings->config->zones, reason);
+}
+
+/* Nobody would notice that the store is replaced, and it would be answered from for ever: the
+ * snapshot answers, marked stale and until it is too old. */
+static void
+leave_snapshot(const struct keeper *keeper, const struct keeper_settings *settings)
+{
+	atomic_store(&settings->workers->live, NULL);
+	if (strcmp(keeper->snapshot.dir, settings->config->store.serve) != 0)
+		atomic_store(&settings->workers->snapshot, NULL);
+}
+
+/* Gives the report these zones, each with the counters it already had under that name. */
+static int
+set_zones(struct report *report, const struct zones *zones, struct reason *reason)
+{
+	size_t count = zones->count < REPORT_ZONES_MAX ? zones->count : REPORT_ZONES_MAX;
+	struct report_zone *now = calloc(count + 1, sizeof(*now));
+
+	if (!now)
 		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
-	status = start_thread(keeper, reason);
-	if (!status)
-		(void)wait_for(keeper, &keeper->has_tried, KEEPER_WAIT_MS);
-	return status;
+	for (size_t i = 0; i < count; i++) {
+		char text[PRESENTATION_NAME_MAX];
+
+		presentation_write_name(&zones->zone[i].name, text);
+		snprintf(now[i].name, sizeof(now[i].name), "%.255s", text);
+		for (size_t k = 0; k < report->zone_count; k++)
+			if (strcmp(report->zone[k].name, now[i].name) == 0)
+				now[i] = report->zone[k];
+	}
+	free(report->zone);
+	report->zone = now;
+	report->zone_count = count;
+	return STATUS_OK;
 }
 
 static int
@@ -171,7 +221,7 @@ wait_for(struct keeper *keeper, const bool *flag, unsigned limit_ms)
 	until.tv_sec += limit_ms / 1000;
 	pthread_mutex_lock(&keeper->lock);
 	while (!*flag) {
-		if (pthread_cond_timedwait(&keeper->told, &keeper->lock, &until))
+		if (pthread_cond_timedwait(&keeper->changed, &keeper->lock, &until))
 			break;
 	}
 	is_set = *flag;
@@ -180,11 +230,11 @@ wait_for(struct keeper *keeper, const bool *flag, unsigned limit_ms)
 }
 
 static void
-tell(struct keeper *keeper, bool *flag)
+announce(struct keeper *keeper, bool *flag)
 {
 	pthread_mutex_lock(&keeper->lock);
 	*flag = true;
-	pthread_cond_signal(&keeper->told);
+	pthread_cond_signal(&keeper->changed);
 	pthread_mutex_unlock(&keeper->lock);
 }
 
@@ -197,7 +247,7 @@ keeper_stop(struct keeper *keeper)
 	if (!keeper->is_running)
 		return true;
 	if (keeper->pid != getpid()) {
-		cache_purge_parent(keeper);
+		drop_parent(keeper);
 		return true;
 	}
 	atomic_store(&keeper->is_stopping, true);
@@ -213,18 +263,17 @@ keeper_stop(struct keeper *keeper)
 	keeper->report.ended = 1;
 	(void)write_report(keeper);
 	keeper->report.ended = 0;
-	for (size_t i = 0; i < workers_count(workers); i++)
-		stats_add(&atomic_load(&workers->state[i])->stats, &keeper->report);
+	workers_report(workers, &keeper->report);
 	return true;
 }
 
 /* In a forked process: thread, store and report are the parent's. */
 static void
-cache_purge_parent(struct keeper *keeper)
+drop_parent(struct keeper *keeper)
 {
 	serve_reader_follow_fork();
-	live_forget(&keeper->live, keeper->settings.workers);
-	snapshot_forget(&keeper->snapshot, keeper->settings.workers);
+	live_drop(&keeper->live, keeper->settings.workers);
+	snapshot_drop(&keeper->snapshot, keeper->settings.workers);
 	close_wake_fd(keeper);
 	keeper->is_running = false;
 	pthread_mutex_init(&keeper->lock, NULL);
@@ -239,7 +288,7 @@ join(struct keeper *keeper)
 	return true;
 }
 
-/* No worker runs. The thread may come back at any time, and finds that it is over. */
+/* No worker runs. The thread may come back at any time, and finds that it is to stop. */
 static void
 leave_behind(struct keeper *keeper)
 {
@@ -263,7 +312,7 @@ keeper_follow_fork(struct keeper *keeper)
 {
 	if (!keeper->is_running || keeper->pid == getpid())
 		return;
-	cache_purge_parent(keeper);
+	drop_parent(keeper);
 	(void)start_thread(keeper, NULL);
 }
 
@@ -276,7 +325,7 @@ run(void *argument)
 	begin(keeper);
 	while (go_round(keeper))
 		;
-	tell(keeper, &keeper->has_ended);
+	announce(keeper, &keeper->has_ended);
 	return NULL;
 }
 
@@ -298,11 +347,8 @@ go_round(struct keeper *keeper)
 		return false;
 	copies = snapshot_order(keeper);
 	snapshot_claim(&keeper->snapshot, &copies);
-	tell(keeper, &keeper->has_tried);
+	announce(keeper, &keeper->has_tried);
 	follow_with_snapshot(keeper);
-	if (atomic_load(&keeper->is_stopping))
-		return false;
-	live_check(&keeper->live, &order);
 	if (atomic_load(&keeper->is_stopping))
 		return false;
 	if (keeper->live.has_news)
@@ -321,7 +367,6 @@ begin(struct keeper *keeper)
 
 	if (!keeper->has_begun) {
 		keeper->has_begun = true;
-		strcpy(keeper->report.store, "starting");
 		breaker_begin(&keeper->breaker, dir, &keeper->report.side, now);
 		if (breaker_is_off(&keeper->breaker, now))
 			snprintf(keeper->why_off, sizeof(keeper->why_off),
@@ -330,7 +375,7 @@ begin(struct keeper *keeper)
 				(unsigned)(keeper->breaker.pause_ms / 1000));
 	}
 	if (!atomic_load(&keeper->is_stopping) && write_report(keeper) == STATUS_OK)
-		breaker_forget(&keeper->breaker, dir);
+		breaker_remove_dead(&keeper->breaker, dir);
 }
 
 static void
@@ -359,7 +404,7 @@ follow_with_snapshot(struct keeper *keeper)
 static void
 sleep_or_wake(struct keeper *keeper)
 {
-	bool is_calm = !strcmp(keeper->report.store, "live") && !keeper->live.was_switched;
+	bool is_calm = keeper->live.state == KEEPER_LIVE && !keeper->live.was_switched;
 	struct pollfd wake = { .fd = keeper->wake_fd, .events = POLLIN };
 
 	poll(&wake, 1, is_calm ? REPORT_LOOK_MS : LOOK_TROUBLE_MS);
@@ -375,7 +420,7 @@ live_order(struct keeper *keeper)
 		.slots = slots_wanted(keeper, WORKERS_LIVE_MAX),
 		.report = &keeper->report,
 		.say = keeper->settings.say,
-		.is_over = &keeper->is_stopping,
+		.is_stopping = &keeper->is_stopping,
 		.why_off = breaker_is_off(&keeper->breaker, clock_boot_ms())
 			? keeper->why_off : NULL,
 	};
@@ -391,7 +436,7 @@ snapshot_order(struct keeper *keeper)
 		.limit = keeper->snapshot_limit,
 		.slots = slots_wanted(keeper, SERVE_READERS_MAX),
 		.report = &keeper->report,
-		.is_over = &keeper->is_stopping,
+		.is_stopping = &keeper->is_stopping,
 	};
 }
 
@@ -419,12 +464,7 @@ write_report(struct keeper *keeper)
 		return STATUS_NO_MEMORY;
 	memcpy(report.zone, keeper->report.zone, bytes);
 	report.workers = (unsigned)workers_count(workers);
-	for (size_t i = 0; i < report.workers; i++) {
-		struct worker_state *state = atomic_load(&workers->state[i]);
-
-		if (state)
-			stats_add(&state->stats, &report);
-	}
+	workers_report(workers, &report);
 	live_report(&keeper->live, &order, &report);
 	snapshot_report(&keeper->snapshot, workers, &report);
 	breaker_report(&keeper->breaker, &report);

@@ -41,16 +41,16 @@ struct keeper_settings {
 struct keeper *keeper_new(void);
 
 /* Starts the thread and waits, at most KEEPER_WAIT_MS, until it has tried the store once:
- * the first query is answered from a store that is there. On failure no thread runs and
- * the workers have no store. */
+ * the first query is answered from a store that is there. On failure no thread runs, and the
+ * workers have no live store; the snapshot, when there is one, answers until it is too old. */
 int keeper_start(struct keeper *keeper, const struct keeper_settings *settings,
 	struct reason *reason);
 
 /* Ends the thread and keeps its counters. Call it before workers_reset. The store stays open.
- * Does nothing when no thread runs, and in a forked process only forgets the parent's. False: the thread does not end within KEEPER_STOP_MS,
- * because it waits for another process, as for a livezoned that was stopped while it had a lock
- * (doc/lmdb.md, "reader mutex"). It is left behind then with all that it has, and the keeper
- * must not be used again. */
+ * Does nothing when no thread runs, and in a forked process only drops the parent's. False: the
+ * thread does not end within KEEPER_STOP_MS, because it waits for another process, as for a
+ * livezoned that was stopped while it had a lock (doc/lmdb.md, "reader mutex"). It is left
+ * behind then with all that it has, and the keeper must not be used again. */
 bool keeper_stop(struct keeper *keeper);
 
 /* A host without threads forks its workers after the start, and an LMDB environment must

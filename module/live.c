@@ -1,28 +1,43 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * Opening, watching, switching and checking the store. Every touch of a map is guarded.
+ * Opening, watching and switching the store. Every touch of a map is guarded.
  */
 #include "module/live.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/filesystem.h"
-#include "lib/serve/guard.h"
 #include "lib/base/status.h"
-#include "module/stats.h"
+#include "lib/serve/guard.h"
+#include "lib/serve/identity.h"
 
 /* So many stores may break in a row without a pause before the next is tried; then the
  * pauses double. In a row: less than CALM_MS apart. */
 #define BROKEN_FREE 4
 #define CALM_MS 60000
 #define BACK_OFF_MAX_MS 60000
-/* A store that was replaced goes on as live for so long while the new one cannot be opened:
+/* A store that was replaced goes on answering for so long while the new one cannot be opened:
  * that may be a matter of a moment. */
 #define REPLACED_MS 1000
+
+/* What a look finds. */
+enum event {
+	EVENT_MOVED,    /* a reload named another directory; no worker runs yet */
+	EVENT_PARKED,   /* the store of this directory is open since before a reload */
+	EVENT_OFF,      /* the breaker */
+	EVENT_NOTHING,  /* no store in the directory */
+	EVENT_REFUSED,  /* one that may not be opened */
+	EVENT_OPENED,   /* one was opened: live->opened */
+	EVENT_SAME,     /* current is what lies there, in full length */
+	EVENT_DELETED,  /* current does not lie there any more, and no other could be opened yet */
+	EVENT_OUTDATED, /* the same for REPLACED_MS, beside another that cannot be opened */
+	EVENT_BROKEN,   /* current is shorter, its lock is another, or a read of it faulted */
+};
+
+typedef void (*action_fn)(struct live *live, const struct live_order *order);
 
 /* For guard_run. */
 struct opening {
@@ -41,102 +56,178 @@ struct claim {
 struct reading {
 	struct serve_reader *reader;
 	struct serve_meta meta;
-	struct reason why;
 	int status;
 };
 
-static void check_current(struct live *live, const struct live_order *order);
+static void park(struct live *live, const struct live_order *order);
+static void unpark(struct live *live, const struct live_order *order);
+static void switch_over(struct live *live, const struct live_order *order);
+static void give_slots(struct live *live, const struct live_order *order);
+static void give_up_outdated(struct live *live, const struct live_order *order);
+static void withdraw(struct live *live, const struct live_order *order);
+static void take(struct live *live, const struct live_order *order, enum event event,
+	const struct reason *why);
+static enum event
+observe(struct live *live, const struct live_order *order, struct reason *why);
+static enum event
+observe_current(struct live *live, const struct live_order *order, struct reason *why);
+static enum event
+observe_directory(struct live *live, const struct live_order *order, struct reason *why);
+static void say(struct live *live, const struct live_order *order, enum keeper_state before,
+	const struct reason *why_before);
+static void note_suspicion(struct live *live, const struct live_order *order);
+static bool is_outdated(struct live *live, int status, int status_of_new);
 static int
 open_store(struct live *live, const struct live_order *order, struct reason *why);
+static int check_side(struct live *live, const struct live_order *order, struct reason *why);
 static void open_guarded(void *context);
 static enum guard_trip run_guarded(const struct live_order *order,
 	struct serve_reader *reader, guard_fn fn, void *context);
 static void back_off(struct live *live);
-static int switch_to(struct live *live, const struct live_order *order,
-	struct serve_reader *reader, struct reason *why);
-static bool is_outdated(struct live *live, int status, int status_of_new);
-static void withdraw(struct live *live, const struct live_order *order);
-static bool unpark(struct live *live, const struct live_order *order);
-static void retire(struct live *live, bool is_parked);
+static void offer(const struct live_order *order, struct serve_reader *reader);
+static struct live_retired *find_parked(struct live *live, const char *dir);
+static void retire(struct live *live, const char *parked_dir);
 static void free_retired(struct live *live, const struct live_order *order);
 static void free_guarded(void *context);
-static void offer(const struct live_order *order, struct serve_reader *reader);
 static void claim_guarded(void *context);
-static void set_store(struct live *live, const struct live_order *order, const char *store,
-	const char *why);
+static void warn(struct reason *at, const struct reason *now, const struct live_order *order);
 static void read_meta_guarded(void *context);
 
-/* Is what the workers read still what lies in the directory? */
+#define FROM(state) (1u << (state))
+#define FROM_ANSWERING (FROM(KEEPER_LIVE) | FROM(KEEPER_DELETED))
+#define FROM_OPEN (FROM_ANSWERING | FROM(KEEPER_BROKEN))
+#define FROM_ALL (FROM(KEEPER_STATES) - 1)
+#define FROM_CLOSED (FROM_ALL & ~FROM_OPEN)
+
+/* What is in no row changes nothing: a store that broke stays where it is, with what was said
+ * of it, until there is another. */
+static const struct transition {
+	unsigned from;
+	enum event event;
+	enum keeper_state to;
+	action_fn action; /* NULL: none */
+} transitions[] = {
+	{ FROM_OPEN, EVENT_MOVED, KEEPER_STARTING, park },
+	{ FROM_CLOSED, EVENT_PARKED, KEEPER_DELETED, unpark },
+	{ FROM_CLOSED, EVENT_OFF, KEEPER_DISABLED, NULL },
+	{ FROM_CLOSED, EVENT_NOTHING, KEEPER_ABSENT, NULL },
+	{ FROM_CLOSED, EVENT_REFUSED, KEEPER_REFUSED, NULL },
+	{ FROM_ALL, EVENT_OPENED, KEEPER_LIVE, switch_over },
+	{ FROM_ANSWERING, EVENT_SAME, KEEPER_LIVE, give_slots },
+	{ FROM_ANSWERING, EVENT_DELETED, KEEPER_DELETED, NULL },
+	{ FROM_ANSWERING, EVENT_OUTDATED, KEEPER_REFUSED, give_up_outdated },
+	{ FROM_ANSWERING, EVENT_BROKEN, KEEPER_BROKEN, withdraw },
+};
+
+static const char *const state_names[KEEPER_STATES] = {
+	[KEEPER_STARTING] = "starting",
+	[KEEPER_LIVE] = "live",
+	[KEEPER_DELETED] = "deleted",
+	[KEEPER_BROKEN] = "refused",
+	[KEEPER_ABSENT] = "absent",
+	[KEEPER_REFUSED] = "refused",
+	[KEEPER_DISABLED] = "disabled",
+};
+
 void
 live_look(struct live *live, const struct live_order *order)
 {
-	struct reason why = { "" };
+	const enum keeper_state before = live->state;
+	const struct reason why_before = live->why;
+	enum event event;
 
 	live->was_switched = false;
 	free_retired(live, order);
-	if (live->current && strcmp(live->dir, order->dir)) {
-		/* a reload named another directory; no worker runs yet */
-		offer(order, NULL);
-		retire(live, true);
-	}
-	if (!live->current && order->why_off) {
-		set_store(live, order, "disabled", order->why_off);
-		return;
-	}
-	if (!live->current && !unpark(live, order)) {
-		int status = open_store(live, order, &why);
+	note_suspicion(live, order);
+	do {
+		struct reason why = { "" };
 
-		if (status)
-			set_store(live, order,
-				status == STATUS_NOT_FOUND ? "absent" : "refused",
-				why.text);
-		return;
-	}
-	if (live->is_sound)
-		check_current(live, order);
-	else /* on failure, what was said when it was withdrawn stands */
-		(void)open_store(live, order, NULL);
+		event = observe(live, order, &why);
+		take(live, order, event, &why);
+	} while (event == EVENT_MOVED || event == EVENT_PARKED);
+	say(live, order, before, &why_before);
 }
 
 static void
-check_current(struct live *live, const struct live_order *order)
+take(struct live *live, const struct live_order *order, enum event event,
+	const struct reason *why)
 {
-	struct reason why = { "" }, why_not = { "" };
-	struct claim claim = { .reader = live->current, .slots = order->slots };
+	for (size_t i = 0; i < sizeof(transitions) / sizeof(transitions[0]); i++) {
+		const struct transition *row = &transitions[i];
+
+		if (row->event != event || !(row->from & FROM(live->state)))
+			continue;
+		if (row->action)
+			row->action(live, order);
+		live->state = row->to;
+		live->why = *why;
+		return;
+	}
+}
+
+static enum event
+observe(struct live *live, const struct live_order *order, struct reason *why)
+{
+	if (live->current && strcmp(live->dir, order->dir) != 0)
+		return EVENT_MOVED;
+	switch (live->state) {
+	case KEEPER_LIVE:
+	case KEEPER_DELETED:
+		return observe_current(live, order, why);
+	case KEEPER_STARTING:
+	case KEEPER_ABSENT:
+	case KEEPER_REFUSED:
+	case KEEPER_DISABLED:
+		if (order->why_off) {
+			reason_set(why, STATUS_UNAVAILABLE, "%s", order->why_off);
+			return EVENT_OFF;
+		}
+		if (find_parked(live, order->dir))
+			return EVENT_PARKED;
+		break;
+	case KEEPER_BROKEN:
+	case KEEPER_STATES:
+		break;
+	}
+	return observe_directory(live, order, why);
+}
+
+static enum event
+observe_directory(struct live *live, const struct live_order *order, struct reason *why)
+{
+	switch (open_store(live, order, why)) {
+	case STATUS_OK:
+		return EVENT_OPENED;
+	case STATUS_NOT_FOUND:
+		return EVENT_NOTHING;
+	default:
+		return EVENT_REFUSED;
+	}
+}
+
+static enum event
+observe_current(struct live *live, const struct live_order *order, struct reason *why)
+{
+	struct reason why_not = { "" };
 	int trip = serve_reader_poisoned(live->current);
 	int status, status_of_new;
 
 	if (trip)
-		status = reason_set(&why, STATUS_CORRUPT, "%s while it was read",
+		status = reason_set(why, STATUS_CORRUPT, "%s while it was read",
 			guard_name((enum guard_trip)trip));
 	else
-		status = serve_reader_check(live->current, &why);
-	if (status == 0) {
-		/* a reload may have raised the number of threads */
-		(void)run_guarded(order, live->current, &claim_guarded, &claim);
-		warning_check_slots(&live->warning, serve_reader_slots(live->current),
-			order->slots, order->report, order->say);
-		offer(order, live->current);
-		live->replaced_ms = 0;
-		set_store(live, order, "live", "");
-		return;
-	}
-	if (status == STATUS_CORRUPT) {
-		withdraw(live, order);
-		/* said even when there is another store already: somebody broke this one */
-		set_store(live, order, "refused", why.text);
-	}
-	/* deleted: still mapped and whole, the best that there is until there is another */
+		status = serve_reader_check(live->current, why);
+	if (status == STATUS_OK)
+		return EVENT_SAME;
+	if (status == STATUS_CORRUPT)
+		return EVENT_BROKEN;
+	/* still mapped and whole, the best that there is until there is another */
 	status_of_new = open_store(live, order, &why_not);
 	if (status_of_new == STATUS_OK)
-		return;
-	if (is_outdated(live, status, status_of_new)) {
-		offer(order, NULL);
-		retire(live, false);
-		live->was_switched = true;
-	}
-	set_store(live, order, live->current && live->is_sound ? "deleted" : "refused",
-		status == STATUS_FOREIGN ? why_not.text : why.text);
+		return EVENT_OPENED;
+	if (status == STATUS_FOREIGN)
+		*why = why_not;
+	return is_outdated(live, status, status_of_new) ? EVENT_OUTDATED : EVENT_DELETED;
 }
 
 /* Writes go to the store that took its place: what the workers read is old, and no longer
@@ -153,6 +244,117 @@ is_outdated(struct live *live, int status, int status_of_new)
 	return live->replaced_ms != 0 && now - live->replaced_ms >= REPLACED_MS;
 }
 
+/* A worker found that a value of it fails its checks; what fails from now on asks again. */
+static void
+note_suspicion(struct live *live, const struct live_order *order)
+{
+	uint64_t suspect = atomic_load(&order->workers->suspect);
+
+	if (!live->current || suspect != serve_reader_id(live->current))
+		return;
+	atomic_store(&order->workers->suspect, 0);
+	if (live->damaged_inode != serve_reader_inode(live->current))
+		order->say(KEEPER_WARNING,
+			"store is damaged: a value of it fails its checks; livezoned is asked "
+			"to rebuild it");
+	live_note_damage(live);
+}
+
+/* A change is said once. */
+static void
+say(struct live *live, const struct live_order *order, enum keeper_state before,
+	const struct reason *why_before)
+{
+	char line[REASON_MAX + PATH_MAX + 64];
+
+	if (live->state == before && !live->was_switched
+		&& strcmp(live->why.text, why_before->text) == 0)
+		return;
+	live->has_news = true;
+	if (live->state == KEEPER_LIVE)
+		snprintf(line, sizeof(line), "store %s is live, revision %llu", live->dir,
+			(unsigned long long)serve_reader_meta(live->current)->revision);
+	else
+		snprintf(line, sizeof(line), "store is %s: %s", state_names[live->state],
+			live->why.text);
+	order->say(live->state == KEEPER_LIVE ? KEEPER_INFO : KEEPER_WARNING, line);
+}
+
+/* --- actions of the table --- */
+
+static void
+park(struct live *live, const struct live_order *order)
+{
+	offer(order, NULL);
+	retire(live, live->dir);
+}
+
+static void
+unpark(struct live *live, const struct live_order *order)
+{
+	struct live_retired *parked = find_parked(live, order->dir);
+
+	live->current = parked->reader;
+	snprintf(live->dir, sizeof(live->dir), "%s", order->dir);
+	*parked = (struct live_retired){ 0 };
+}
+
+static void
+switch_over(struct live *live, const struct live_order *order)
+{
+	offer(order, live->opened);
+	if (live->current)
+		retire(live, NULL);
+	live->current = live->opened;
+	live->opened = NULL;
+	snprintf(live->dir, sizeof(live->dir), "%s", order->dir);
+	live->replaced_ms = 0;
+	live->was_switched = true;
+	live->damaged_inode = 0;
+	order->report->opens++;
+}
+
+/* A reload may have raised the number of threads. */
+static void
+give_slots(struct live *live, const struct live_order *order)
+{
+	struct claim claim = { .reader = live->current, .slots = order->slots };
+	struct reason too_few = { "" };
+	size_t have;
+
+	(void)run_guarded(order, live->current, &claim_guarded, &claim);
+	have = serve_reader_slots(live->current);
+	if (have < order->slots)
+		reason_set(&too_few, STATUS_UNAVAILABLE,
+			"%zu of %zu reader slots are left for us: the other threads answer "
+			"from the snapshot",
+			have, order->slots);
+	warn(&live->slots, &too_few, order);
+	offer(order, live->current);
+	live->replaced_ms = 0;
+}
+
+static void
+give_up_outdated(struct live *live, const struct live_order *order)
+{
+	offer(order, NULL);
+	retire(live, NULL);
+	live->was_switched = true;
+}
+
+/* Truncated, or the writer no longer sees our locks: a read may end the process. */
+static void
+withdraw(struct live *live, const struct live_order *order)
+{
+	offer(order, NULL);
+	live->was_switched = true;
+	live_note_damage(live); /* at once: writes are not seen */
+	back_off(live);
+}
+
+/* --- opening --- */
+
+/* Into live->opened. STATUS_NOT_FOUND: there is none. */
 static int
 open_store(struct live *live, const struct live_order *order, struct reason *why)
 {
@@ -162,6 +364,7 @@ open_store(struct live *live, const struct live_order *order, struct reason *why
 		.slots = order->slots,
 		.why = &refused,
 	};
+	struct mdb_files files;
 	enum guard_trip trip;
 
 	if (!order->allows_network_filesystem
@@ -170,23 +373,29 @@ open_store(struct live *live, const struct live_order *order, struct reason *why
 	if (clock_boot_ms() < live->retry_ms)
 		return reason_set(why, STATUS_CORRUPT,
 			"stores broke %u times in a row: waiting", live->broken);
-	opening.status = warning_check_side(
-		&live->warning, order->dir, order->report, order->say, why);
+	opening.status = check_side(live, order, why);
 	if (opening.status == STATUS_OK)
-		opening.status = refusal_check(&live->refusal, order->dir, why);
+		opening.status = live_refused_check(&live->refused, order->dir, why);
 	if (opening.status)
 		return opening.status;
 	trip = run_guarded(order, NULL, &open_guarded, &opening);
 	if (trip != GUARD_NONE) {
 		/* what was opened so far is abandoned, and known as open */
 		back_off(live);
-		return reason_set(why, STATUS_CORRUPT, "%s while it was opened",
-			guard_name(trip));
+		opening.status = reason_set(&refused, STATUS_CORRUPT,
+			"%s while it was opened", guard_name(trip));
+	} else {
+		live_refused_note(&live->refused, order->dir, opening.status, &refused);
 	}
-	refusal_note(&live->refusal, order->dir, opening.status, &refused);
-	return opening.status
-		? reason_set(why, opening.status, "%s", refused.text)
-		: switch_to(live, order, opening.reader, why);
+	if (opening.status == STATUS_OK) {
+		live->opened = opening.reader;
+		return STATUS_OK;
+	}
+	/* livezoned, which has it open, may not have noticed */
+	if (opening.status == STATUS_CORRUPT
+		&& mdb_files_stat(order->dir, &files, NULL) == STATUS_OK)
+		live->damaged_inode = files.data_inode;
+	return reason_set(why, opening.status, "%s", refused.text);
 }
 
 static void
@@ -198,6 +407,59 @@ open_guarded(void *context)
 		opening->dir, opening->slots, &opening->reader, opening->why);
 }
 
+/* Compares what livezoned says of itself with what the report says of us. A status other than
+ * STATUS_OK: both must not use one lock file. */
+static int
+check_side(struct live *live, const struct live_order *order, struct reason *why)
+{
+	struct reason reason = { "" };
+	struct identity other;
+
+	/* missing or not readable: of another version, and says nothing */
+	if (identity_read(order->dir, &other, NULL))
+		return STATUS_OK;
+	if (identity_compare(&order->report->side, &other, &reason) == IDENTITY_DIFFERS)
+		return reason_set(why, STATUS_FOREIGN, "livezoned: %s", reason.text);
+	/* one pid twice: livezoned has no reader slot that ours could be taken for, but
+	 * one that we leave by a crash is never cleared */
+	warn(&live->side, &reason, order);
+	return STATUS_OK;
+}
+
+/* Said once in the log, and in each report. */
+static void
+warn(struct reason *at, const struct reason *now, const struct live_order *order)
+{
+	if (now->text[0] && strcmp(at->text, now->text) != 0)
+		order->say(KEEPER_WARNING, now->text);
+	*at = *now;
+}
+
+int
+live_refused_check(
+	const struct live_refused *refused, const char *dir, struct reason *why)
+{
+	struct mdb_files now;
+
+	if (refused->status == STATUS_OK || clock_boot_ms() >= refused->until_ms
+		|| mdb_files_stat(dir, &now, NULL) != STATUS_OK
+		|| mdb_files_compare(&refused->files, &now, NULL) != STATUS_OK)
+		return STATUS_OK;
+	return reason_set(why, refused->status, "%s", refused->why.text);
+}
+
+void
+live_refused_note(struct live_refused *refused, const char *dir, int status,
+	const struct reason *why)
+{
+	refused->status = STATUS_OK;
+	if (status == STATUS_OK || mdb_files_stat(dir, &refused->files, NULL) != STATUS_OK)
+		return;
+	refused->status = status;
+	refused->why = *why;
+	refused->until_ms = clock_boot_ms() + LIVE_REFUSED_MS;
+}
+
 /* Calls fn in the guard; a reader that tripped it is poisoned. */
 static enum guard_trip
 run_guarded(const struct live_order *order, struct serve_reader *reader, guard_fn fn,
@@ -207,7 +469,7 @@ run_guarded(const struct live_order *order, struct serve_reader *reader, guard_f
 
 	if (trip == GUARD_NONE)
 		return trip;
-	stats_add_trip(trip, order->report);
+	workers_report_trip(trip, order->report);
 	if (reader)
 		serve_reader_poison(reader, (int)trip);
 	return trip;
@@ -235,82 +497,45 @@ back_off(struct live *live)
 static void
 offer(const struct live_order *order, struct serve_reader *reader)
 {
-	if (!atomic_load(order->is_over))
+	if (!atomic_load(order->is_stopping))
 		atomic_store(&order->workers->live, reader);
 }
 
-static int
-switch_to(struct live *live, const struct live_order *order, struct serve_reader *reader,
-	struct reason *why)
-{
-	char *dir = strdup(order->dir);
-
-	if (!dir) {
-		serve_reader_close(reader);
-		return reason_set(why, STATUS_NO_MEMORY, "out of memory");
-	}
-	offer(order, reader);
-	if (live->current)
-		retire(live, false);
-	live->current = reader;
-	live->dir = dir;
-	live->is_sound = true;
-	live->replaced_ms = 0;
-	live->was_switched = live->has_news = true;
-	live->damaged_inode = 0;
-	order->report->opens++;
-	set_store(live, order, "live", "");
-	return 0;
-}
-
-/* Truncated, or the writer no longer sees our locks: a read may end the process. */
 static void
-withdraw(struct live *live, const struct live_order *order)
+claim_guarded(void *context)
 {
-	offer(order, NULL);
-	live->is_sound = false;
-	live->was_switched = true;
-	live_note_damage(live); /* at once: writes are not seen */
-	back_off(live);
+	const struct claim *claim = context;
+
+	(void)serve_reader_claim(claim->reader, claim->slots, NULL);
 }
 
-static bool
-unpark(struct live *live, const struct live_order *order)
-{
-	for (size_t i = 0; i < LIVE_RETIRED_MAX; i++) {
-		struct live_retired *at = &live->retired[i];
+/* --- what is open but not current --- */
 
-		if (!at->parked_dir || strcmp(at->parked_dir, order->dir))
-			continue;
-		live->current = at->reader;
-		live->dir = at->parked_dir;
-		live->is_sound = true;
-		*at = (struct live_retired){ 0 };
-		return true;
-	}
-	return false;
+static struct live_retired *
+find_parked(struct live *live, const char *dir)
+{
+	for (size_t i = 0; i < LIVE_RETIRED_MAX; i++)
+		if (live->retired[i].reader && strcmp(live->retired[i].parked_dir, dir) == 0)
+			return &live->retired[i];
+	return NULL;
 }
 
 /* Puts the current store away. One in which a fault was caught is abandoned as it is, because
  * its inner state is unknown; and one that may not be read, when its files are still shared. */
 static void
-retire(struct live *live, bool is_parked)
+retire(struct live *live, const char *parked_dir)
 {
-	struct live_retired *last = &live->retired[LIVE_RETIRED_MAX - 1];
+	const bool is_sound = live->state != KEEPER_BROKEN;
 	struct live_retired now = { .reader = live->current };
 
-	if (is_parked && live->is_sound)
-		now.parked_dir = live->dir;
-	else
-		free(live->dir);
-	if (live->is_sound || (!is_parked && !serve_reader_poisoned(live->current))) {
-		free(last->parked_dir);
+	if (parked_dir && is_sound)
+		snprintf(now.parked_dir, sizeof(now.parked_dir), "%s", parked_dir);
+	if (is_sound || (!parked_dir && !serve_reader_poisoned(live->current))) {
 		memmove(&live->retired[1], &live->retired[0],
-			(LIVE_RETIRED_MAX - 1) * sizeof(*last));
+			(LIVE_RETIRED_MAX - 1) * sizeof(now));
 		live->retired[0] = now;
 	}
 	live->current = NULL;
-	live->dir = NULL;
 }
 
 static void
@@ -319,9 +544,10 @@ free_retired(struct live *live, const struct live_order *order)
 	for (size_t i = 0; i < LIVE_RETIRED_MAX; i++) {
 		struct live_retired *at = &live->retired[i];
 
-		if (atomic_load(order->is_over)) /* closing the last one may have taken long */
+		/* closing the last one may have taken long */
+		if (atomic_load(order->is_stopping))
 			return;
-		if (!at->reader || at->parked_dir
+		if (!at->reader || at->parked_dir[0]
 			|| workers_use(order->workers, at->reader))
 			continue;
 		if (!serve_reader_poisoned(at->reader))
@@ -336,53 +562,7 @@ free_guarded(void *context)
 	serve_reader_close(context);
 }
 
-static void
-claim_guarded(void *context)
-{
-	const struct claim *claim = context;
-
-	(void)serve_reader_claim(claim->reader, claim->slots, NULL);
-}
-
-/* Says a change once. */
-static void
-set_store(struct live *live, const struct live_order *order, const char *store,
-	const char *why)
-{
-	struct report *report = order->report;
-	char line[REASON_MAX + 256];
-	bool is_live = !strcmp(store, "live");
-
-	if (!strcmp(report->store, store) && !live->was_switched
-		&& !strncmp(report->store_reason, why, sizeof(report->store_reason) - 1))
-		return;
-	live->has_news = true;
-	snprintf(report->store, sizeof(report->store), "%s", store);
-	snprintf(report->store_reason, sizeof(report->store_reason), "%.255s", why);
-	if (is_live)
-		snprintf(line, sizeof(line), "store %s is live, revision %llu",
-			live->dir,
-			(unsigned long long)serve_reader_meta(live->current)->revision);
-	else
-		snprintf(line, sizeof(line), "store is %s: %s", store, why);
-	order->say(is_live ? KEEPER_INFO : KEEPER_WARNING, line);
-}
-
-void
-live_check(struct live *live, const struct live_order *order)
-{
-	uint64_t inode;
-
-	if (!live_is_readable(live, order)
-		|| atomic_load(&order->workers->suspect) != serve_reader_id(live->current))
-		return;
-	/* what fails from now on asks again */
-	atomic_store(&order->workers->suspect, 0);
-	inode = serve_reader_inode(live->current);
-	if (live->damaged_inode != inode)
-		order->say(KEEPER_WARNING, "store is damaged: a value fails its checks");
-	live_note_damage(live);
-}
+/* --- for the rest of the keeper --- */
 
 bool
 live_is_readable(const struct live *live, const struct live_order *order)
@@ -404,16 +584,21 @@ live_note_damage(struct live *live)
 void
 live_report(struct live *live, const struct live_order *order, struct report *report)
 {
+	const struct reason *warning = live->slots.text[0] ? &live->slots : &live->side;
 	struct reading reading = { .reader = live->current, .status = STATUS_UNAVAILABLE };
 
+	snprintf(report->store, sizeof(report->store), "%s", state_names[live->state]);
+	snprintf(report->store_reason, sizeof(report->store_reason), "%.255s", live->why.text);
+	snprintf(report->warning, sizeof(report->warning), "%.255s", warning->text);
 	report->damaged_inode = live->damaged_inode;
+	report->revision = live->revision;
 	if (!live_is_readable(live, order))
 		return;
 	report->serve_inode = serve_reader_inode(live->current);
 	if (run_guarded(order, live->current, &read_meta_guarded, &reading) != GUARD_NONE
 		|| reading.status != STATUS_OK)
 		return;
-	order->report->revision = report->revision = reading.meta.revision;
+	live->revision = report->revision = reading.meta.revision;
 	for (size_t i = 0; i < sizeof(reading.meta.instance); i++)
 		snprintf(report->serve_instance + 2 * i, 3, "%02x", reading.meta.instance[i]);
 }
@@ -431,12 +616,9 @@ read_meta_guarded(void *context)
 }
 
 void
-live_forget(struct live *live, struct workers *workers)
+live_drop(struct live *live, struct workers *workers)
 {
 	/* abandoned as they are: even closing them is the parent's business */
 	atomic_store(&workers->live, NULL);
-	free(live->dir);
-	for (size_t i = 0; i < LIVE_RETIRED_MAX; i++)
-		free(live->retired[i].parked_dir);
 	*live = (struct live){ 0 };
 }

@@ -71,7 +71,7 @@ query_operate(const struct query_context *context, struct module_qstate *q,
 	}
 	if (!zone) {
 		if (context->state)
-			stats_count(&context->state->stats.foreign);
+			worker_count(&context->state->counters.foreign);
 		q->ext_state[id] = module_wait_module;
 		return;
 	}
@@ -120,8 +120,7 @@ look_up(const struct query_context *context, struct module_qstate *q, int id,
 				: LDNS_EDE_STALE_ANSWER, "");
 	else if (stage == REPORT_FALLBACK)
 		reply_mark(q, LDNS_EDE_OTHER, "fallback");
-	stats_count_answer(&context->state->stats,
-		(size_t)(zone - context->zones->zone), stage,
+	worker_count_answer(context->state, (size_t)(zone - context->zones->zone), stage,
 		context->state->answer.kind);
 }
 

@@ -12,7 +12,6 @@
 #include "lib/serve/guard.h"
 #include "lib/base/status.h"
 #include "lib/serve/copy.h"
-#include "module/stats.h"
 
 /* With the keeper's looks in between: at least once a second while the store changes. */
 #define PAUSE_MS 700
@@ -54,6 +53,8 @@ snapshot_claim(struct snapshot *snapshot, const struct snapshot_order *order)
 		snprintf(snapshot->dir, sizeof(snapshot->dir), "%s", order->dir);
 	}
 	work.copy = snapshot->current;
+	/* a start that failed may have taken it from them */
+	atomic_store(&order->workers->snapshot, snapshot->current);
 	if (snapshot->current && !serve_reader_poisoned(snapshot->current)
 		&& serve_reader_slots(snapshot->current) < order->slots)
 		(void)run(&work, &claim);
@@ -141,7 +142,7 @@ adopt(struct snapshot *snapshot, struct work *work)
 	if (trip != GUARD_NONE)
 		work->status = reason_set(work->reason, STATUS_CORRUPT,
 			"serve is damaged: %s in its copy", guard_name(trip));
-	if (work->status == STATUS_OK && atomic_load(work->order->is_over))
+	if (work->status == STATUS_OK && atomic_load(work->order->is_stopping))
 		work->status = reason_set(work->reason, STATUS_UNAVAILABLE, "stopped");
 	if (work->status != STATUS_OK) {
 		(void)run(work, &free_copy);
@@ -159,7 +160,7 @@ run(const struct work *work, guard_fn fn)
 {
 	enum guard_trip trip = guard_run(fn, (void *)(uintptr_t)work);
 
-	stats_add_trip(trip, work->order->report);
+	workers_report_trip(trip, work->order->report);
 	return trip;
 }
 
@@ -234,11 +235,12 @@ free_retired(struct snapshot *snapshot, const struct snapshot_order *order)
 	if (!work.copy || workers_use(order->workers, work.copy))
 		return;
 	snapshot->retired = NULL;
-	(void)run(&work, &free_copy);
+	if (!serve_reader_poisoned(work.copy)) /* else abandoned as it is */
+		(void)run(&work, &free_copy);
 }
 
 void
-snapshot_forget(struct snapshot *snapshot, struct workers *workers)
+snapshot_drop(struct snapshot *snapshot, struct workers *workers)
 {
 	atomic_store(&workers->snapshot, NULL);
 	*snapshot = (struct snapshot){ 0 };

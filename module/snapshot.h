@@ -36,7 +36,7 @@ struct snapshot_order {
 	uint64_t limit;            /* bytes of one; 0: none */
 	size_t slots;
 	struct report *report;     /* trips of the guard are counted here */
-	const atomic_bool *is_over; /* nobody waits for this round any more */
+	const atomic_bool *is_stopping; /* nobody waits for this round any more */
 };
 
 /* Drops one that is of another directory. Gives it as many slots as the workers need, which
@@ -52,7 +52,7 @@ int snapshot_follow(struct snapshot *snapshot, const struct snapshot_order *orde
 	struct reason *reason);
 
 /* Leaves all to the parent, after a fork. */
-void snapshot_forget(struct snapshot *snapshot, struct workers *workers);
+void snapshot_drop(struct snapshot *snapshot, struct workers *workers);
 
 /* Adds what it is to the report. */
 void snapshot_report(const struct snapshot *snapshot, const struct workers *workers,

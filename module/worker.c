@@ -42,6 +42,8 @@ static struct serve_reader *
 enter(_Atomic(struct serve_reader *) *from, struct worker_state *state);
 static void leave(struct worker_state *state);
 static void worker_free(struct worker_state *state);
+static uint64_t value_of(const _Atomic uint64_t *counter);
+static void add_counters(const struct worker_counters *counters, struct report *report);
 
 struct worker_state *
 worker_new(struct workers *workers, size_t zone_count)
@@ -56,8 +58,9 @@ worker_new(struct workers *workers, size_t zone_count)
 	if (!state)
 		return NULL;
 	state->memory = calloc(zone_count + 1, sizeof(*state->memory));
-	if (!state->memory || answer_init(&state->answer)
-		|| stats_init(&state->stats, zone_count)) {
+	state->counters.zone = calloc(zone_count + 1, sizeof(*state->counters.zone));
+	state->counters.zone_count = zone_count;
+	if (!state->memory || !state->counters.zone || answer_init(&state->answer)) {
 		worker_free(state);
 		return NULL;
 	}
@@ -105,11 +108,11 @@ read_live(struct workers *workers, struct read *read, struct lookup_query *query
 		suspect(workers, read);
 }
 
-/* A name that fails may be asked for often: the keeper is woken once for each check. */
+/* A name that fails may be asked for often: the keeper is woken once for each look. */
 static void
 suspect(struct workers *workers, struct read *read)
 {
-	stats_count(&read->state->stats.corrupt);
+	worker_count(&read->state->counters.corrupt);
 	if (atomic_exchange(&workers->suspect, read->reader_id) != read->reader_id)
 		wake_keeper(workers);
 }
@@ -189,7 +192,7 @@ read_store(void *context)
 	lookup_answer(read->zones, read->zone, read->key, read->query, txn,
 		&state->answer);
 	serve_reader_end(txn);
-	/* a value, or what links them; not the end of our memory or of the answer's room */
+	/* a value; not the end of our memory or of the answer's room */
 	read->is_damaged = state->answer.kind == ANSWER_FAILED
 			   && state->answer.failure == STATUS_CORRUPT;
 }
@@ -199,7 +202,7 @@ static void
 trip(struct workers *workers, struct read *read, enum guard_trip why)
 {
 	serve_reader_poison(read->reader, (int)why);
-	stats_count(&read->state->stats.trips[why]);
+	worker_count(&read->state->counters.trips[why]);
 	answer_reset(&read->state->answer);
 	wake_keeper(workers);
 }
@@ -253,7 +256,7 @@ worker_free(struct worker_state *state)
 		return;
 	free(state->memory);
 	answer_done(&state->answer);
-	stats_done(&state->stats);
+	free(state->counters.zone);
 	free(state);
 }
 
@@ -281,7 +284,7 @@ workers_memory(const struct workers *workers)
 
 		if (state)
 			bytes += sizeof(*state) + ANSWER_BUFFER_SIZE
-				 + state->stats.zone_count * sizeof(*state->stats.zone);
+				 + state->counters.zone_count * sizeof(*state->counters.zone);
 	}
 	return bytes;
 }
@@ -292,4 +295,63 @@ workers_count(const struct workers *workers)
 	size_t count = atomic_load(&workers->count);
 
 	return count < WORKERS_MAX ? count : WORKERS_MAX;
+}
+
+void
+worker_count_answer(struct worker_state *state, size_t zone, enum report_stage stage,
+	enum answer_kind kind)
+{
+	struct worker_zone_counters *counters = &state->counters.zone[zone];
+
+	worker_count(&counters->answers[stage]);
+	if (kind == ANSWER_NODATA)
+		worker_count(&counters->nodata);
+	else if (kind == ANSWER_NXDOMAIN)
+		worker_count(&counters->nxdomain);
+}
+
+void
+workers_report(const struct workers *workers, struct report *report)
+{
+	size_t count = workers_count(workers);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct worker_state *state = atomic_load(&workers->state[i]);
+
+		if (state)
+			add_counters(&state->counters, report);
+	}
+}
+
+static void
+add_counters(const struct worker_counters *counters, struct report *report)
+{
+	report->foreign += value_of(&counters->foreign);
+	report->corrupt += value_of(&counters->corrupt);
+	report->trips_sigbus += value_of(&counters->trips[GUARD_SIGBUS]);
+	report->trips_sigsegv += value_of(&counters->trips[GUARD_SIGSEGV]);
+	report->trips_assert += value_of(&counters->trips[GUARD_ASSERT]);
+	for (size_t i = 0; i < counters->zone_count && i < report->zone_count; i++) {
+		const struct worker_zone_counters *from = &counters->zone[i];
+		struct report_zone *to = &report->zone[i];
+
+		for (size_t stage = 0; stage < REPORT_STAGES; stage++)
+			to->answers[stage] += value_of(&from->answers[stage]);
+		to->nodata += value_of(&from->nodata);
+		to->nxdomain += value_of(&from->nxdomain);
+	}
+}
+
+static uint64_t
+value_of(const _Atomic uint64_t *counter)
+{
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+void
+workers_report_trip(enum guard_trip trip, struct report *report)
+{
+	report->trips_sigbus += trip == GUARD_SIGBUS;
+	report->trips_sigsegv += trip == GUARD_SIGSEGV;
+	report->trips_assert += trip == GUARD_ASSERT;
 }

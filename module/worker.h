@@ -15,10 +15,12 @@
  * keeper sees `inside`. There is no host in this file.
  *
  * Reads run in the fault guard. A store that tripped it is poisoned: no worker reads it
- * again, nobody closes it, and the keeper is woken to look for another. A store that fails
- * for one name, because a value or the proof of an absence (store.h) is damaged, is
- * suspect: the keeper is woken to read all of it. The query itself is read once more, from
- * the snapshot.
+ * again, nobody closes it, and the keeper is woken to look for another. A store of which a
+ * value fails its checks is suspect: the keeper is woken to report that. The query itself is
+ * read once more, from the snapshot.
+ *
+ * Each worker counts for itself, in memory that only it writes; the keeper sums the workers
+ * into a report.
  */
 #pragma once
 
@@ -26,16 +28,32 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "lib/dns/zones.h"
 #include "lib/lookup/answer.h"
 #include "lib/lookup/lookup.h"
+#include "lib/report/report.h"
+#include "lib/serve/guard.h"
 #include "lib/serve/reader.h"
-#include "lib/dns/zones.h"
-#include "module/stats.h"
 
 /* Half of the reader slots of the lock file, so that another resolver can share it. Threads
  * beyond answer from the snapshot, those beyond SERVE_READERS_MAX from fallback records. */
 #define WORKERS_LIVE_MAX (SERVE_READERS_MAX / 2)
 #define WORKERS_MAX 1024 /* each may have ANSWER_BUFFER_SIZE; a thread beyond answers nothing */
+
+struct worker_zone_counters {
+	_Atomic uint64_t answers[REPORT_STAGES];
+	_Atomic uint64_t nodata;
+	_Atomic uint64_t nxdomain;
+};
+
+/* Of one worker. Written by it, read by the keeper. */
+struct worker_counters {
+	_Atomic uint64_t foreign;
+	_Atomic uint64_t corrupt;
+	_Atomic uint64_t trips[GUARD_TRIPS];
+	size_t zone_count;
+	struct worker_zone_counters *zone; /* in the order of struct zones */
+};
 
 struct worker_state {
 	size_t slot; /* of every store: 0 is the keeper's own, worker n has n + 1 */
@@ -44,7 +62,7 @@ struct worker_state {
 	struct lookup_memory *memory; /* one for each zone, of the store `memory_of` */
 	uint64_t memory_of;
 	enum report_stage stage; /* of the answer: live, stale or fallback */
-	struct stats stats;
+	struct worker_counters counters;
 	void *host; /* what entry.c allocated with it, freed by it */
 };
 
@@ -53,7 +71,7 @@ struct workers {
 	_Atomic(struct serve_reader *) live; /* NULL: no readable store */
 	_Atomic(struct serve_reader *) snapshot; /* a copy in memory, or NULL */
 	_Atomic uint64_t snapshot_ms; /* boot clock: when it last was equal to live */
-	_Atomic uint64_t suspect; /* serve_reader_id of a store that shall be checked; 0: none */
+	_Atomic uint64_t suspect; /* serve_reader_id of a store with a bad value; 0: none */
 	atomic_int wake_fd; /* eventfd of the keeper, when there is a store to read */
 	atomic_size_t count; /* may pass WORKERS_MAX: those get no state */
 	_Atomic(struct worker_state *) state[WORKERS_MAX];
@@ -86,3 +104,22 @@ size_t workers_memory(const struct workers *workers);
 
 /* How many states there are; index them with workers->state[]. */
 size_t workers_count(const struct workers *workers);
+
+/* Adds one. A counter has one writer, so that no locked instruction is needed. */
+static inline void
+worker_count(_Atomic uint64_t *counter)
+{
+	atomic_store_explicit(counter,
+		atomic_load_explicit(counter, memory_order_relaxed) + 1,
+		memory_order_relaxed);
+}
+
+/* Counts one answer of the zone with this index. */
+void worker_count_answer(struct worker_state *state, size_t zone, enum report_stage stage,
+	enum answer_kind kind);
+
+/* Adds what all workers counted to the report, whose zones are in the same order. */
+void workers_report(const struct workers *workers, struct report *report);
+
+/* Counts what ended a guarded call of the keeper's. */
+void workers_report_trip(enum guard_trip trip, struct report *report);

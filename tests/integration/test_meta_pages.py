@@ -47,6 +47,19 @@ def test_damaged_meta_pages_are_found_and_no_answer_is_wrong(livezone, livezoned
     wait_until(is_rebuilt, 10, "serve is rebuilt")
 
 
+def test_a_store_that_cannot_be_opened_any_more_is_rebuilt(livezone, livezoned):
+    """livezoned has it open and sees no difference; the Unbound that is started says so."""
+    whole = livezone(daemon=livezoned(zones=["live.test"]))
+    whole.api.put("a.live.test", "A", "10.0.0.1")
+    whole.unbound.stop()
+    file = os.open(Path(whole.daemon.serve) / "data.mdb", os.O_RDWR)
+    os.pwrite(file, b"XXXX", 16)
+    os.close(file)
+    whole.unbound.start()
+    wait_until(lambda: whole.answers("a.live.test") == ["10.0.0.1"], 10, "serve is rebuilt")
+    assert not whole.query("a.live.test").options
+
+
 def is_shorter_than_said(store):
     """Does the file end before the last page that its newest commit took?"""
     data = (Path(store) / "data.mdb").read_bytes()

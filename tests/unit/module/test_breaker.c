@@ -155,7 +155,7 @@ is_off_after(const struct report *report)
 	assert_int_equal(report_write(dir, report, NULL), 0);
 	breaker_begin(&breaker, dir, &own, NOW + SECOND);
 	is_off = breaker_is_off(&breaker, NOW + SECOND);
-	breaker_forget(&breaker, dir);
+	breaker_remove_dead(&breaker, dir);
 	breaker = (struct breaker){ 0 };
 	breaker_begin(&breaker, dir, &own, NOW + SECOND);
 	if (is_off && report->pid != getpid())
@@ -202,7 +202,7 @@ a_directory_that_is_not_there_counts_nothing(void **state)
 	(void)state;
 	breaker_begin(&breaker, "/nonexistent/x", &own, NOW);
 	assert_false(breaker_is_off(&breaker, NOW));
-	breaker_forget(&breaker, "/nonexistent/x");
+	breaker_remove_dead(&breaker, "/nonexistent/x");
 }
 
 int

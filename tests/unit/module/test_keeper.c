@@ -15,6 +15,7 @@
 #include "lib/base/clock.h"
 #include "lib/dns/rule.h"
 #include "lib/serve/identity.h"
+#include "lib/serve/mdb.h"
 #include "module/keeper.h"
 
 #define DEADLINE_MS 10000
@@ -267,7 +268,7 @@ a_read_that_faults_costs_the_store_and_wakes_the_keeper(void **state)
 		publish(i);
 		wait_for(worker, i);
 	}
-	assert_true(atomic_load(&worker->stats.trips[GUARD_SIGBUS]) <= 3);
+	assert_true(atomic_load(&worker->counters.trips[GUARD_SIGBUS]) <= 3);
 	assert_true(was_said("store is refused: SIGBUS")
 		    || was_said("store is refused: data.mdb was truncated"));
 }
@@ -301,7 +302,7 @@ a_limit_of_the_answer_makes_no_store_suspect(void **state)
 	for (size_t i = 0; i < UNIT_COUNT(rules); i++)
 		rule_free(rules[i]);
 	assert_int_equal(worker->answer.kind, ANSWER_FAILED);
-	assert_int_equal(atomic_load(&worker->stats.corrupt), 0);
+	assert_int_equal(atomic_load(&worker->counters.corrupt), 0);
 	assert_int_equal(ask(worker), 1);
 }
 
@@ -372,9 +373,212 @@ a_snapshot_outlives_a_reload_but_not_its_age(void **state)
 	assert_int_equal(worker->stage, REPORT_STALE);
 	zone.stale_ms = 0;
 	assert_int_equal(ask(worker), 0);
-	zone.stale_ms = 60000;
-	atomic_fetch_sub(&workers.snapshot_ms, 60001);
+	/* not even one that was equal to the store at this very moment */
+	atomic_store(&workers.snapshot_ms, clock_boot_ms() + 60000);
 	assert_int_equal(ask(worker), 0);
+	zone.stale_ms = 60000;
+	atomic_store(&workers.snapshot_ms, clock_boot_ms() - 60001);
+	assert_int_equal(ask(worker), 0);
+}
+
+static void
+wait_until_passed(uint64_t ms)
+{
+	uint64_t until = clock_boot_ms() + ms;
+
+	while (clock_boot_ms() < until)
+		usleep(1000);
+}
+
+/* A read of the store fails from here on; its files are gone. */
+static void
+break_store(void)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/data.mdb", serve.dir);
+	assert_int_equal(truncate(path, 0), 0);
+	wait_until_said("store is refused");
+	remove_store(serve.dir);
+}
+
+/* The last try of it failed: what the workers have is no copy of what is live. */
+static void
+a_snapshot_of_an_older_store_ages(void **state)
+{
+	struct worker_state *worker;
+
+	(void)state;
+	start_with_snapshot();
+	stop();
+	publish(2);
+	config.store.snapshot_limit = 4096;
+	zone.stale_ms = 300;
+	start();
+	wait_until_said("bigger than store.snapshot-limit");
+	wait_until_passed(400);
+	break_store();
+	worker = worker_new(&workers, 1);
+	assert_non_null(atomic_load(&workers.snapshot));
+	assert_int_equal(ask(worker), 0);
+}
+
+static void
+wait_for_another_snapshot(const struct serve_reader *than)
+{
+	uint64_t until = clock_boot_ms() + DEADLINE_MS;
+
+	while (atomic_load(&workers.snapshot) == than) {
+		assert_true(clock_boot_ms() < until);
+		usleep(1000);
+	}
+}
+
+static void
+there_are_two_snapshots_at_most(void **state)
+{
+	struct worker_state *worker = worker_new(&workers, 1);
+	struct serve_reader *first, *second;
+
+	(void)state;
+	start_with_snapshot();
+	first = atomic_load(&workers.snapshot);
+	atomic_store(&worker->inside, first); /* a worker that does not come out */
+	publish(2);
+	wait_for_another_snapshot(first);
+	second = atomic_load(&workers.snapshot);
+	publish(3);
+	wait_until_said("is live, revision 3");
+	wait_until_passed(1000); /* when it was time for the third one */
+	assert_ptr_equal(atomic_load(&workers.snapshot), second);
+	atomic_store(&worker->inside, NULL);
+	wait_for_another_snapshot(second);
+}
+
+/* How many descriptors of this process are copies. */
+static unsigned
+count_copies(void)
+{
+	unsigned count = 0;
+
+	for (int fd = 0; fd < 256; fd++) {
+		char path[64], target[128] = "";
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		if (readlink(path, target, sizeof(target) - 1) > 0)
+			count += strstr(target, "livezone-snapshot") != NULL;
+	}
+	return count;
+}
+
+static void
+a_snapshot_in_which_a_fault_was_caught_is_not_closed(void **state)
+{
+	struct serve_reader *first;
+	unsigned before;
+
+	(void)state;
+	start_with_snapshot();
+	first = atomic_load(&workers.snapshot);
+	before = count_copies();
+	assert_true(before > 0);
+	serve_reader_poison(first, GUARD_SIGBUS);
+	publish(2);
+	wait_for_another_snapshot(first);
+	wait_for_snapshot();
+	assert_int_equal(count_copies(), 2 * before);
+}
+
+static void
+a_start_that_fails_leaves_no_store_that_nobody_watches(void **state)
+{
+	struct worker_state *worker;
+	struct rlimit before, now;
+	struct reason reason;
+	int next, status;
+
+	(void)state;
+	start_with_snapshot();
+	stop();
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	next = dup(0);
+	close(next);
+	now = before;
+	now.rlim_cur = (rlim_t)next; /* no descriptor for the keeper's eventfd */
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
+	status = keeper_start(keeper, &settings, &reason);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(status, STATUS_IO);
+	assert_null(atomic_load(&workers.live));
+	worker = worker_new(&workers, 1);
+	assert_int_equal(ask(worker), 1);
+	assert_int_equal(worker->stage, REPORT_STALE);
+	start();
+	assert_int_equal(ask(worker), 1);
+	assert_int_equal(worker->stage, REPORT_LIVE);
+}
+
+static void
+stores_that_break_in_a_row_are_followed_more_slowly(void **state)
+{
+	static struct keeper *others; /* knows of stores that broke in other tests */
+	struct worker_state *worker = worker_new(&workers, 1);
+	uint64_t broken_ms = 0;
+	char path[128];
+	uint8_t i;
+
+	(void)state;
+	others = keeper;
+	keeper = keeper_new();
+	snprintf(path, sizeof(path), "%s/data.mdb", serve.dir);
+	publish(1);
+	start();
+	for (i = 1; i <= 5; i++) {
+		wait_for(worker, i);
+		broken_ms = clock_boot_ms();
+		assert_int_equal(truncate(path, 0), 0);
+		wait_for(worker, 0);
+		publish((uint8_t)(i + 1));
+	}
+	wait_for(worker, i);
+	assert_true(clock_boot_ms() - broken_ms >= 1000);
+	stop();
+	keeper = others;
+	start();
+}
+
+static void
+note_damage(void *context, const struct report *report)
+{
+	uint64_t *inode = context;
+
+	if (report->pid == getpid())
+		*inode = report->damaged_inode;
+}
+
+/* livezoned, which has it open, does not notice by itself. */
+static void
+a_store_that_cannot_be_opened_is_reported(void **state)
+{
+	uint64_t until = clock_boot_ms() + DEADLINE_MS, damaged = 0;
+	struct mdb_files files;
+	char path[128];
+	FILE *file;
+
+	(void)state;
+	publish(1);
+	snprintf(path, sizeof(path), "%s/data.mdb", serve.dir);
+	file = fopen(path, "r+");
+	assert_int_equal(fseek(file, 16, SEEK_SET), 0);
+	assert_int_equal(fwrite("XXXX", 1, 4, file), 4);
+	assert_int_equal(fclose(file), 0);
+	start();
+	wait_until_said("store is refused: ");
+	assert_int_equal(mdb_files_stat(serve.dir, &files, NULL), STATUS_OK);
+	while (damaged != files.data_inode) {
+		assert_true(clock_boot_ms() < until);
+		(void)report_read_all(serve.dir, note_damage, &damaged, NULL);
+	}
 }
 
 /* As a read-only mount is; here by what livezoned says of itself. */
@@ -902,6 +1106,18 @@ main(void)
 			the_snapshot_answers_for_a_store_that_broke, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_snapshot_outlives_a_reload_but_not_its_age, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_snapshot_of_an_older_store_ages, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			there_are_two_snapshots_at_most, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_snapshot_in_which_a_fault_was_caught_is_not_closed, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_start_that_fails_leaves_no_store_that_nobody_watches, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			stores_that_break_in_a_row_are_followed_more_slowly, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_store_that_cannot_be_opened_is_reported, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_store_that_may_not_be_opened_is_refused_and_the_cure_named, setup,
 			teardown),

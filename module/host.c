@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * Comparing the host with the headers that we were compiled with.
+ * Is the host the Unbound that this module was built for? Nothing in the host asks that: a
+ * wrong guess at a struct's layout would write into strange memory. So what can be compared
+ * cheaply is compared with the headers that we were compiled with, before anything of the
+ * host is used.
  */
-#include "module/abi.h"
+#include "module/host.h"
 
 #include <dlfcn.h>
 #include <elf.h>
@@ -37,7 +40,7 @@ static size_t reply_size_in_host(void);
 static int find_version(struct dl_phdr_info *object, size_t size, void *context);
 
 int
-abi_check_host(
+host_check(
 	struct module_env *env, int id, func_init_t own_init, struct reason *reason)
 {
 	const struct dynlibmod_env *wrapper = env->modinfo[id];
@@ -130,7 +133,7 @@ find_version(struct dl_phdr_info *object, size_t size, void *context)
 }
 
 bool
-abi_check_query(const struct module_qstate *q)
+host_check_query(const struct module_qstate *q)
 {
 	return q->env->attach_sub == &mesh_attach_sub
 	       && q->env->detect_cycle == &mesh_detect_cycle

@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "lib/base/status.h"
-#include "module/refusal.h"
+#include "module/live.h"
 
 #define NOW 10000000
 #define SIZE 8192
@@ -63,25 +63,25 @@ tear_down(void **context)
 	return unit_remove(dir);
 }
 
-static struct refusal
+static struct live_refused
 refuse(int status, const char *text)
 {
-	struct refusal refusal = { .status = STATUS_OK };
+	struct live_refused refused = { .status = STATUS_OK };
 	struct reason reason;
 
 	reason_set(&reason, status, "%s", text);
-	refusal_note(&refusal, dir, status, &reason);
-	return refusal;
+	live_refused_note(&refused, dir, status, &reason);
+	return refused;
 }
 
 static void
 what_was_never_opened_is_tried(void **context)
 {
-	struct refusal refusal = { .status = STATUS_OK };
+	struct live_refused refused = { .status = STATUS_OK };
 
 	(void)context;
-	assert_int_equal(refusal_check(&refusal, dir, &why), STATUS_OK);
-	assert_int_equal(refusal_check(&refusal, "/nonexistent/x", &why), STATUS_OK);
+	assert_int_equal(live_refused_check(&refused, dir, &why), STATUS_OK);
+	assert_int_equal(live_refused_check(&refused, "/nonexistent/x", &why), STATUS_OK);
 }
 
 static void
@@ -92,44 +92,44 @@ what_was_refused_waits_with_its_reason(void **context)
 
 	(void)context;
 	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
-		struct refusal refusal;
+		struct live_refused refused;
 
 		now_ms = NOW;
-		refusal = refuse(rows[i], "no 100% reason");
-		assert_int_equal(refusal_check(&refusal, dir, &why), rows[i]);
+		refused = refuse(rows[i], "no 100% reason");
+		assert_int_equal(live_refused_check(&refused, dir, &why), rows[i]);
 		assert_string_equal(why.text, "no 100% reason");
-		now_ms = NOW + REFUSAL_MS - 1;
-		assert_int_equal(refusal_check(&refusal, dir, &why), rows[i]);
-		now_ms = NOW + REFUSAL_MS;
-		assert_int_equal(refusal_check(&refusal, dir, &why), STATUS_OK);
+		now_ms = NOW + LIVE_REFUSED_MS - 1;
+		assert_int_equal(live_refused_check(&refused, dir, &why), rows[i]);
+		now_ms = NOW + LIVE_REFUSED_MS;
+		assert_int_equal(live_refused_check(&refused, dir, &why), STATUS_OK);
 	}
 }
 
 static void
-each_refusal_waits_anew(void **context)
+each_refusal_waits_again(void **context)
 {
-	struct refusal refusal = refuse(STATUS_UNAVAILABLE, "no slot");
+	struct live_refused refused = refuse(STATUS_UNAVAILABLE, "no slot");
 	struct reason second;
 
 	(void)context;
-	now_ms = NOW + REFUSAL_MS;
+	now_ms = NOW + LIVE_REFUSED_MS;
 	reason_set(&second, STATUS_IO, "no disk");
-	refusal_note(&refusal, dir, STATUS_IO, &second);
-	now_ms += REFUSAL_MS - 1;
-	assert_int_equal(refusal_check(&refusal, dir, &why), STATUS_IO);
+	live_refused_note(&refused, dir, STATUS_IO, &second);
+	now_ms += LIVE_REFUSED_MS - 1;
+	assert_int_equal(live_refused_check(&refused, dir, &why), STATUS_IO);
 	assert_string_equal(why.text, "no disk");
 	now_ms++;
-	assert_int_equal(refusal_check(&refusal, dir, &why), STATUS_OK);
+	assert_int_equal(live_refused_check(&refused, dir, &why), STATUS_OK);
 }
 
 static void
 an_opening_that_went_well_ends_it(void **context)
 {
-	struct refusal refusal = refuse(STATUS_IO, "no disk");
+	struct live_refused refused = refuse(STATUS_IO, "no disk");
 
 	(void)context;
-	refusal_note(&refusal, dir, STATUS_OK, &why);
-	assert_int_equal(refusal_check(&refusal, dir, &why), STATUS_OK);
+	live_refused_note(&refused, dir, STATUS_OK, &why);
+	assert_int_equal(live_refused_check(&refused, dir, &why), STATUS_OK);
 }
 
 static void
@@ -188,11 +188,11 @@ other_files_are_tried_at_once(void **context)
 	};
 
 	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
-		struct refusal refusal = refuse(STATUS_CORRUPT, "damaged");
+		struct live_refused refused = refuse(STATUS_CORRUPT, "damaged");
 
-		assert_int_equal(refusal_check(&refusal, dir, &why), STATUS_CORRUPT);
+		assert_int_equal(live_refused_check(&refused, dir, &why), STATUS_CORRUPT);
 		rows[i].change();
-		assert_int_equal(refusal_check(&refusal, dir, &why), rows[i].status);
+		assert_int_equal(live_refused_check(&refused, dir, &why), rows[i].status);
 		tear_down(context);
 		set_up(context);
 	}
@@ -201,7 +201,7 @@ other_files_are_tried_at_once(void **context)
 static void
 another_directory_is_tried_at_once(void **context)
 {
-	struct refusal refusal = refuse(STATUS_CORRUPT, "damaged");
+	struct live_refused refused = refuse(STATUS_CORRUPT, "damaged");
 	char other[96];
 
 	(void)context;
@@ -209,22 +209,22 @@ another_directory_is_tried_at_once(void **context)
 	assert_int_equal(mkdir(other, 0700), 0);
 	make_file(other, "data.mdb");
 	make_file(other, "lock.mdb");
-	assert_int_equal(refusal_check(&refusal, other, &why), STATUS_OK);
-	assert_int_equal(refusal_check(&refusal, dir, &why), STATUS_CORRUPT);
+	assert_int_equal(live_refused_check(&refused, other, &why), STATUS_OK);
+	assert_int_equal(live_refused_check(&refused, dir, &why), STATUS_CORRUPT);
 }
 
 /* Nothing to wait for: whatever comes is another file. */
 static void
 files_that_were_not_there_are_not_refused(void **context)
 {
-	struct refusal refusal;
+	struct live_refused refused;
 
 	(void)context;
 	remove_data();
-	refusal = refuse(STATUS_NOT_FOUND, "no such file");
-	assert_int_equal(refusal_check(&refusal, dir, &why), STATUS_OK);
+	refused = refuse(STATUS_NOT_FOUND, "no such file");
+	assert_int_equal(live_refused_check(&refused, dir, &why), STATUS_OK);
 	make_file(dir, "data.mdb");
-	assert_int_equal(refusal_check(&refusal, dir, &why), STATUS_OK);
+	assert_int_equal(live_refused_check(&refused, dir, &why), STATUS_OK);
 }
 
 int
@@ -234,12 +234,12 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(what_was_never_opened_is_tried),
 		TEST(what_was_refused_waits_with_its_reason),
-		TEST(each_refusal_waits_anew),
+		TEST(each_refusal_waits_again),
 		TEST(an_opening_that_went_well_ends_it),
 		TEST(other_files_are_tried_at_once),
 		TEST(another_directory_is_tried_at_once),
 		TEST(files_that_were_not_there_are_not_refused),
 	};
 
-	return cmocka_run_group_tests_name("refusal", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("live", tests, NULL, NULL);
 }
