@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 # LMDB is used under these of ours; the first argument of each is a pointer.
-INSIDE_THE_GUARD = "store_find"
+INSIDE_THE_GUARD = "serve_find"
 OUTSIDE_THE_GUARD = "reply_answer"
 
 

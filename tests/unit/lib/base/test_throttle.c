@@ -2,86 +2,83 @@
  * Copyright (c) 2026, the livezone authors */
 #include "tests/unit/unit.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <time.h>
 
-#include "lib/base/clock.h"
 #include "lib/base/throttle.h"
 
-#define WORK_MS 40
+#define STEPS 10000
+#define STEP_NS 10000 /* of work between two calls */
 
-struct work {
-	bool is_paced;
-	atomic_bool hurry;
-	uint64_t wall_ms;
-};
+/* The C library's, with a clock that goes on by what the test does only. */
+static uint64_t now_ns, rested_ns, longest_ns;
 
-/* Until the thread has had WORK_MS of a processor. */
-static void *
-run(void *context)
+int
+clock_gettime(clockid_t id, struct timespec *out)
 {
-	struct work *work = context;
-	uint64_t began = clock_read_ms(CLOCK_MONOTONIC);
-	uint64_t end = clock_read_ms(CLOCK_THREAD_CPUTIME_ID) + WORK_MS;
-
-	if (work->is_paced)
-		throttle_begin(&work->hurry);
-	while (clock_read_ms(CLOCK_THREAD_CPUTIME_ID) < end)
-		throttle_rest();
-	work->wall_ms = clock_read_ms(CLOCK_MONOTONIC) - began;
-	return NULL;
+	(void)id;
+	*out = (struct timespec){ (time_t)(now_ns / 1000000000), (long)(now_ns % 1000000000) };
+	return 0;
 }
 
-static uint64_t
-wall_ms(bool is_paced, bool hurry)
+int
+nanosleep(const struct timespec *wanted, struct timespec *left)
 {
-	struct work work = { .is_paced = is_paced, .hurry = hurry };
-	pthread_t thread;
+	uint64_t ns = (uint64_t)wanted->tv_sec * 1000000000 + (uint64_t)wanted->tv_nsec;
 
-	assert_int_equal(pthread_create(&thread, NULL, run, &work), 0);
-	pthread_join(thread, NULL);
-	return work.wall_ms;
-}
-
-/* The least of some: a busy machine makes everything longer. */
-static uint64_t
-least_wall_ms(bool is_paced, bool hurry)
-{
-	uint64_t least = UINT64_MAX;
-
-	for (int i = 0; i < 5; i++) {
-		uint64_t wall = wall_ms(is_paced, hurry);
-
-		least = wall < least ? wall : least;
-	}
-	return least;
+	(void)left;
+	now_ns += ns;
+	rested_ns += ns;
+	longest_ns = ns > longest_ns ? ns : longest_ns;
+	return 0;
 }
 
 static void
-a_paced_thread_rests_most_of_the_time(void **state)
+work(void)
 {
+	rested_ns = longest_ns = 0;
+	for (int i = 0; i < STEPS; i++) {
+		now_ns += STEP_NS;
+		(void)throttle_rest();
+	}
+}
+
+static void
+a_paced_thread_rests_most_of_the_time_in_short_steps(void **state)
+{
+	static const atomic_bool no_hurry;
+
 	(void)state;
-	assert_true(wall_ms(true, false) >= 2 * WORK_MS);
+	throttle_begin(&no_hurry);
+	work();
+	assert_true(rested_ns >= UINT64_C(2) * STEPS * STEP_NS);
+	assert_true(longest_ns <= 1000000);
+	throttle_begin(NULL);
 }
 
 static void
 other_threads_never_rest(void **state)
 {
 	(void)state;
-	assert_true(least_wall_ms(false, false) < least_wall_ms(true, false));
+	work();
+	assert_int_equal(rested_ns, 0);
 }
 
 static void
 nor_does_one_that_is_in_a_hurry(void **state)
 {
+	static const atomic_bool hurry = true;
+
 	(void)state;
-	assert_true(least_wall_ms(true, true) < least_wall_ms(true, false));
+	throttle_begin(&hurry);
+	work();
+	assert_int_equal(rested_ns, 0);
+	throttle_begin(NULL);
 }
 
 static void
-who_is_in_a_hurry_gives_up(void **state)
+one_that_is_in_a_hurry_gives_up(void **state)
 {
 	atomic_bool hurry = false;
 
@@ -99,10 +96,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_paced_thread_rests_most_of_the_time),
+		cmocka_unit_test(a_paced_thread_rests_most_of_the_time_in_short_steps),
 		cmocka_unit_test(other_threads_never_rest),
 		cmocka_unit_test(nor_does_one_that_is_in_a_hurry),
-		cmocka_unit_test(who_is_in_a_hurry_gives_up),
+		cmocka_unit_test(one_that_is_in_a_hurry_gives_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
