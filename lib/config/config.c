@@ -28,6 +28,8 @@
 #define SNAPSHOT_LIMIT_DEFAULT (UINT64_C(256) << 20)
 #define BACKUP_INTERVAL_MS_DEFAULT (UINT64_C(3600) * 1000)
 #define BACKUP_COUNT_DEFAULT 24
+#define HISTORY_SIZE_DEFAULT (UINT64_C(256) << 20)
+#define HISTORY_AGE_MS_DEFAULT (UINT64_C(7) * 24 * 3600 * 1000)
 
 static int read_tcp(
 	const char *text, const struct yaml_key *key, void *out, struct reason *reason);
@@ -67,10 +69,18 @@ static const struct yaml_key backup_keys[] = {
 	{ 0 },
 };
 
+static const struct yaml_key history_keys[] = {
+	{ "size", offsetof(struct config, history.size), .text = config_value_size,
+		.min = SIZE_LIMIT_MIN },
+	{ "age", offsetof(struct config, history.age_ms), .text = config_value_interval },
+	{ 0 },
+};
+
 static const struct yaml_key root_keys[] = {
 	{ "store", 0, .value = yaml_read_keys, .keys = store_keys },
 	{ "api", 0, .value = yaml_read_keys, .keys = api_keys },
 	{ "backup", 0, .value = yaml_read_keys, .keys = backup_keys },
+	{ "history", 0, .value = yaml_read_keys, .keys = history_keys },
 	{ "zones", offsetof(struct config, zones), .value = config_zones_read },
 	{ 0 },
 };
@@ -157,6 +167,8 @@ read_keys(struct yaml *yaml, struct config *config, struct reason *reason)
 	config->store.snapshot_limit = SNAPSHOT_LIMIT_DEFAULT;
 	config->backup.interval_ms = BACKUP_INTERVAL_MS_DEFAULT;
 	config->backup.count = BACKUP_COUNT_DEFAULT;
+	config->history.size = HISTORY_SIZE_DEFAULT;
+	config->history.age_ms = HISTORY_AGE_MS_DEFAULT;
 	status = yaml_read_mapping(&root, root_keys, config, reason);
 	if (!status)
 		status = set_defaults(config, reason);

@@ -38,6 +38,10 @@ struct config {
 		uint64_t interval_ms; /* 0 = off */
 		unsigned count;       /* kept; at least 1 */
 	} backup; /* livezoned only */
+	struct {
+		uint64_t size;   /* bytes of the journal */
+		uint64_t age_ms; /* 0 = no limit */
+	} history; /* livezoned only */
 	struct zones zones;
 };
 

@@ -25,6 +25,7 @@
 
 struct api_call;
 struct backup_thread;
+struct history;
 struct json_writer;
 
 /* The daemon as the API sees it. */
@@ -32,6 +33,7 @@ struct api {
 	struct state *state;
 	struct writer *writer;
 	struct backup_thread *backups;
+	struct history *history;
 	uint64_t started_ms; /* wall clock */
 	uint64_t started_boot_ms;
 	pthread_mutex_t lock;

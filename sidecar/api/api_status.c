@@ -14,6 +14,7 @@
 #include "sidecar/api/alarm.h"
 #include "sidecar/api/api.h"
 #include "sidecar/journal/backup_thread.h"
+#include "sidecar/journal/history.h"
 #include "sidecar/json/json_writer.h"
 #include "lib/base/log.h"
 
@@ -24,6 +25,7 @@ static void emit_state(struct json_writer *emit, const struct state_meta *meta,
 static void emit_serve(struct json_writer *emit, const struct writer_status *writer);
 static void emit_writer(struct json_writer *emit, const struct writer_status *writer);
 static void emit_backup(struct json_writer *emit, struct backup_thread *backups);
+static void emit_journal(struct json_writer *emit, struct journal *journal);
 static int add_source(void *context, const char *source, size_t source_len,
 	const struct state_source *record, struct reason *reason);
 static void emit_report(void *context, const struct report *report);
@@ -68,6 +70,7 @@ api_status_get(struct api_call *call)
 	emit_serve(&emit, &writer);
 	emit_writer(&emit, &writer);
 	emit_backup(&emit, call->api->backups);
+	emit_journal(&emit, history_journal(call->api->history));
 	json_writer_member_begin(&emit, "log", '{');
 	json_writer_member_number(&emit, "lost", log_dropped());
 	json_writer_end(&emit, '}');
@@ -207,6 +210,23 @@ emit_backup(struct json_writer *emit, struct backup_thread *backups)
 		emit_seconds(emit, "age", status.age_ms);
 		json_writer_end(emit, '}');
 	}
+	json_writer_end(emit, '}');
+}
+
+static void
+emit_journal(struct json_writer *emit, struct journal *journal)
+{
+	struct journal_status status;
+
+	journal_read_status(journal, &status);
+	json_writer_member_begin(emit, "journal", '{');
+	json_writer_member_number(emit, "oldest", status.oldest);
+	json_writer_member_number(emit, "revision", status.last);
+	json_writer_member_number(emit, "bytes", status.bytes);
+	json_writer_member_number(emit, "queued", status.queued);
+	json_writer_member_number(emit, "gaps", status.gaps);
+	if (status.error[0])
+		json_writer_member(emit, "error", status.error);
 	json_writer_end(emit, '}');
 }
 

@@ -169,13 +169,13 @@ survey(struct journal *journal, uint64_t revision, struct reason *reason)
 	return status == STATUS_NO_MEMORY ? status : STATUS_OK;
 }
 
-void
+bool
 journal_close(struct journal *journal)
 {
 	struct timespec until;
 
 	if (!journal)
-		return;
+		return true;
 	pthread_mutex_lock(&journal->lock);
 	journal->is_stopping = true;
 	pthread_cond_signal(&journal->work);
@@ -183,8 +183,10 @@ journal_close(struct journal *journal)
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += CLOSE_MS / 1000;
 	/* a disk that hangs keeps its thread: the process ends without it */
-	if (pthread_timedjoin_np(journal->thread, NULL, &until) == 0)
-		free_journal(journal);
+	if (pthread_timedjoin_np(journal->thread, NULL, &until) != 0)
+		return false;
+	free_journal(journal);
+	return true;
 }
 
 static void
@@ -696,7 +698,8 @@ journal_trim(struct journal *journal, uint64_t backup_revision)
 	for (i = 0; i + 1 < segments.count && segments.segment[i + 1].base <= backup_revision; i++) {
 		const struct journal_segment *segment = &segments.segment[i];
 
-		if (bytes <= size && clock_wall_ms() < segment->changed_ms + age_ms)
+		if (bytes <= size
+			&& (age_ms == 0 || clock_wall_ms() < segment->changed_ms + age_ms))
 			break;
 		journal_reader_path(journal->state_dir, segment->base, path);
 		if (unlink(path) != 0)

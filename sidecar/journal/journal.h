@@ -76,7 +76,7 @@ struct journal_head {
 
 struct journal_settings {
 	uint64_t size;   /* bytes: `history.size` */
-	uint64_t age_ms; /* `history.age` */
+	uint64_t age_ms; /* `history.age`; 0 = no limit */
 };
 
 struct journal_status {
@@ -102,8 +102,9 @@ int journal_open(const char *state_dir, const uint8_t instance[STATE_INSTANCE_SI
 	uint64_t revision, const struct journal_settings *settings, journal_alarm_fn alarm,
 	void *context, struct journal **out, struct reason *reason);
 
-/* Writes and syncs what is queued, 5 s at most, then ends the thread. NULL is allowed. */
-void journal_close(struct journal *journal);
+/* Writes and syncs what is queued, 5 s at most, then ends the thread. False: the disk hangs,
+ * and the thread stays behind with what it was given. NULL is allowed. */
+bool journal_close(struct journal *journal);
 
 void journal_use(struct journal *journal, const struct journal_settings *settings);
 

@@ -28,6 +28,7 @@
 #include "sidecar/journal/backup_thread.h"
 #include "sidecar/http/http.h"
 #include "lib/base/log.h"
+#include "sidecar/journal/history.h"
 #include "sidecar/journal/recover.h"
 #include "sidecar/main/storage.h"
 #include "sidecar/api/routes.h"
@@ -254,8 +255,14 @@ start(struct daemon *daemon, struct reason *reason)
 	if (!status)
 		status = open_state(daemon, config, reason);
 	if (!status)
+		status = history_open(
+			daemon->api.state, config, &daemon->api.history, reason);
+	if (!status) {
+		const struct writer_hook hook = history_hook(daemon->api.history);
+
 		status = writer_start(
-			daemon->api.state, config, &daemon->api.writer, reason);
+			daemon->api.state, config, &hook, &daemon->api.writer, reason);
+	}
 	if (status)
 		return status;
 	status = backup_thread_start(daemon->api.state, config, &daemon->api.backups, reason);
@@ -535,6 +542,7 @@ end_reload(struct daemon *daemon)
 
 	daemon->reloading = NULL;
 	backup_thread_use(daemon->api.backups, new->config);
+	history_use(daemon->api.history, new->config);
 	pthread_mutex_lock(&daemon->api.lock);
 	daemon->api.settings = new;
 	pthread_mutex_unlock(&daemon->api.lock);
@@ -579,6 +587,8 @@ stop(struct daemon *daemon)
 {
 	http_stop(daemon->http);
 	backup_thread_stop(daemon->api.backups);
+	writer_stop(daemon->api.writer);
+	history_close(daemon->api.history);
 	writer_free(daemon->api.writer);
 	state_close(daemon->api.state);
 	settings_release(daemon->reloading);

@@ -459,8 +459,8 @@ read_state(struct writer *writer, bool *out_new_zones, struct reason *reason)
 }
 
 int
-writer_start(struct state *state, const struct config *config, struct writer **out,
-	struct reason *reason)
+writer_start(struct state *state, const struct config *config,
+	const struct writer_hook *hook, struct writer **out, struct reason *reason)
 {
 	struct writer *writer = calloc(1, sizeof(*writer));
 	bool new_zones, is_new_boot;
@@ -478,6 +478,8 @@ writer_start(struct state *state, const struct config *config, struct writer **o
 	guard_install();
 	writer->state = state;
 	writer->config = config;
+	if (hook)
+		writer->hook = *hook;
 	writer->wall_offset_ms = lease_clock_offset(config->store.state, &is_new_boot);
 	writer->serving = (struct serving){
 		.state = state,
@@ -537,13 +539,6 @@ writer_free(struct writer *writer)
 	pthread_cond_destroy(&writer->work);
 	pthread_mutex_destroy(&writer->lock);
 	free(writer);
-}
-
-void
-writer_on_commit(struct writer *writer, writer_commit_fn fn, void *context)
-{
-	writer->on_commit = fn;
-	writer->commit_context = context;
 }
 
 void

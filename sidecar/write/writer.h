@@ -90,12 +90,23 @@ struct writer_status {
 	uint64_t state_reopens;
 };
 
+/* One committed change, called on the writer's thread after state's commit, in the order of
+ * revisions: plan steps with PLAN_RENEW are no part of it, and leases count from now_ms. Must be
+ * quick. */
+typedef void (*writer_commit_fn)(void *context, struct writer *writer,
+	const struct write_request *request, uint64_t previous_revision, uint64_t now_ms);
+struct writer_hook {
+	writer_commit_fn commit; /* NULL: none */
+	void *context;
+};
+
 /* Opens state (borrowed, outlives the writer), brings serve up to date (catch-up from the
  * change log, or a rebuild beside it and a rename), then starts the thread. The
  * configuration is borrowed until the next writer_reload. A serve directory that cannot be
- * written is not a failure: writer_status says so, and the writer will retry. */
-int writer_start(struct state *state, const struct config *config, struct writer **out,
-	struct reason *reason);
+ * written is not a failure: writer_status says so, and the writer will retry. The hook is
+ * copied; NULL is allowed. */
+int writer_start(struct state *state, const struct config *config,
+	const struct writer_hook *hook, struct writer **out, struct reason *reason);
 
 /* Ends the thread and answers what is queued with CHANGE_BUSY; each later request is answered
  * so at once. For whoever ends requests' threads afterwards. NULL is allowed. */
@@ -104,17 +115,11 @@ void writer_stop(struct writer *writer);
 /* Stops the writer, if need be, and frees it: nobody submits any more. NULL is allowed. */
 void writer_free(struct writer *writer);
 
-/* One committed change, called on the writer's thread after state's commit, in the order of
- * revisions: plan steps with PLAN_RENEW are no part of it. Must be quick. */
-typedef void (*writer_commit_fn)(void *context, const struct write_request *request,
-	uint64_t previous_revision, uint64_t revision);
-
 /* The committed and served revision has risen, or the writer stops. On the writer's thread;
  * must be quick. */
 typedef void (*writer_publish_fn)(void *context, uint64_t revision);
 
 /* Before the first change is submitted. */
-void writer_on_commit(struct writer *writer, writer_commit_fn fn, void *context);
 void writer_on_publish(struct writer *writer, writer_publish_fn fn, void *context);
 
 /* The writer's sign of life, for a watchdog: one turn at least each second while the writer is

@@ -208,11 +208,11 @@ tell_committed(struct writer *writer, const struct write_request *group)
 {
 	uint64_t previous = writer->revision;
 
-	for (; writer->on_commit && group; group = group->next) {
+	for (; writer->hook.commit && group; group = group->next) {
 		if (!group->is_applied || group->plan.writes == 0)
 			continue;
-		writer->on_commit(writer->commit_context, group, previous,
-			group->result.revision);
+		writer->hook.commit(writer->hook.context, writer, group, previous,
+			writer_group_clock(writer));
 		previous = group->result.revision;
 	}
 }

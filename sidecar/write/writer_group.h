@@ -44,9 +44,9 @@ struct writer {
 	/* written by the writer thread, read by any */
 	atomic_uint_fast64_t turns, allowed_ms;
 	/* const after the start */
-	writer_commit_fn on_commit;
+	struct writer_hook hook;
 	writer_publish_fn on_publish;
-	void *commit_context, *publish_context;
+	void *publish_context;
 	/* shared */
 	pthread_mutex_t lock;
 	pthread_cond_t work;    /* for the thread */

@@ -80,6 +80,8 @@ an_empty_file_gives_the_defaults(void **state)
 		assert_string_equal(config->backup.directory, "/var/lib/livezone/backups");
 		assert_int_equal(config->backup.interval_ms, 3600 * 1000);
 		assert_int_equal(config->backup.count, 24);
+		assert_int_equal(config->history.size, 256u << 20);
+		assert_int_equal(config->history.age_ms, 7 * 24 * 3600 * 1000);
 		assert_null(config->api.unix_path);
 		assert_null(config->api.tcp);
 		assert_null(config->api.tokens);
@@ -133,6 +135,9 @@ every_key_is_taken(void **state)
 		"  directory: /srv/backups/\n"
 		"  interval: 10m\n"
 		"  count: 7\n"
+		"history:\n"
+		"  size: 1GiB\n"
+		"  age: 30d\n"
 		"api:\n"
 		"  unix: /run/x.sock\n"
 		"  allow-users: [dns, 1000]\n"
@@ -171,6 +176,8 @@ every_key_is_taken(void **state)
 	assert_string_equal(config->store.state, "/srv/state");
 	assert_string_equal(config->store.serve, "/dev/shm/serve");
 	assert_int_equal(config->store.size_limit, 64u << 20);
+	assert_int_equal(config->history.size, 1u << 30);
+	assert_int_equal(config->history.age_ms, UINT64_C(30) * 24 * 3600 * 1000);
 	assert_int_equal(config->store.snapshot_limit, 0);
 	assert_true(config->store.allow_network_filesystem);
 	assert_string_equal(config->api.unix_path, "/run/x.sock");
@@ -270,6 +277,8 @@ bad_files_are_refused_with_line_and_key(void **state)
 		{ "backup:\n  interval: 367d\n", "2:3: backup.interval: \"367d\": needs a" },
 		{ "backup:\n  interval: never\n", "2:3: backup.interval: " },
 		{ "backup:\n  interval: 1h\n  count: 0\n", "3:3: backup.count: \"0\": needs a" },
+		{ "history:\n  size: 1KiB\n", "2:3: history.size: \"1KiB\": needs a" },
+		{ "history:\n  age: 10\n", "2:3: history.age: \"10\": needs a" },
 		{ "backup:\n  count: 10001\n", "2:3: backup.count: " },
 		{ "backup:\n  count: 1h\n", "2:3: backup.count: " },
 		{ "backup:\n  keep: 3\n", "2:3: backup.keep: unknown key" },

@@ -35,7 +35,7 @@ __wrap_write(int fd, const void *bytes, size_t len)
 {
 	struct stat stat;
 
-	if (fstat(fd, &stat) != 0 || !S_ISREG(stat.st_mode))
+	if (fd <= STDERR_FILENO || fstat(fd, &stat) != 0 || !S_ISREG(stat.st_mode))
 		return __real_write(fd, bytes, len);
 	while (disk_hangs)
 		usleep(1000);
@@ -649,7 +649,19 @@ what_is_neither_old_nor_too_much_stays(void **context)
 	assert_int_equal(journal_reader_list(root, &segments, NULL), STATUS_OK);
 	assert_int_equal(segments.count, 3);
 	free(segments.segment);
+	for (size_t i = 0; i < 3; i++) {
+		const struct timespec ago[2] = { { .tv_sec = 1000000 }, { .tv_sec = 1000000 } };
+		char path[PATH_MAX];
+
+		path_of(i, path);
+		assert_int_equal(utimensat(AT_FDCWD, path, ago, 0), 0);
+	}
 	journal_use(journal, &(struct journal_settings){ .size = 256u << 20, .age_ms = 0 });
+	journal_trim(journal, 3);
+	assert_int_equal(journal_reader_list(root, &segments, NULL), STATUS_OK);
+	assert_int_equal(segments.count, 3); /* 0: no limit */
+	free(segments.segment);
+	journal_use(journal, &settings);
 	journal_trim(journal, 3);
 	assert_int_equal(journal_reader_list(root, &segments, NULL), STATUS_OK);
 	assert_int_equal(segments.count, 1);

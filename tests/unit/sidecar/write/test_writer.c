@@ -26,13 +26,14 @@ static struct zone zone[3];
 static struct config config;
 static struct state *truth;
 static struct writer *writer;
+static struct writer_hook hook; /* of the next start */
 static struct reason reason;
 
 static void
 start(void)
 {
 	if (state_open(state_dir, config.store.size_limit, &truth, &reason) != STATUS_OK
-		|| writer_start(truth, &config, &writer, &reason) != STATUS_OK)
+		|| writer_start(truth, &config, &hook, &writer, &reason) != STATUS_OK)
 		fail_msg("%s", reason.text);
 }
 
@@ -1620,14 +1621,16 @@ struct commits {
 };
 
 static void
-note_commit(void *context, const struct write_request *request, uint64_t previous,
-	uint64_t revision)
+note_commit(void *context, struct writer *from, const struct write_request *request,
+	uint64_t previous, uint64_t now_ms)
 {
 	struct commits *commits = context;
 
 	commits->calls++;
 	commits->previous = previous;
-	commits->revision = revision;
+	commits->revision = request->result.revision;
+	assert_ptr_equal(from, writer);
+	assert_true(now_ms > 0);
 	memcpy(commits->caller, request->caller, sizeof(commits->caller));
 }
 
@@ -1640,14 +1643,17 @@ note_revision(void *context, uint64_t revision)
 static void
 test_each_commit_is_passed_on_with_its_caller(void **state)
 {
-	struct commits commits = { 0 };
+	static struct commits commits;
 	uint64_t published = 0;
 	struct change_result result;
 	struct change *change = changes_of(CHANGE_ITEMS, NULL);
 	struct write_request *request = write_request_new(change);
 
 	(void)state;
-	writer_on_commit(writer, note_commit, &commits);
+	stop();
+	hook = (struct writer_hook){ note_commit, &commits };
+	start();
+	hook = (struct writer_hook){ NULL, NULL };
 	writer_on_publish(writer, note_revision, &published);
 	put("a.live", 1, one);
 	changes_add(change, "b.live", 1, one);

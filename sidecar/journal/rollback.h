@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026, the livezone authors */
+/*
+ * A change that brings the RRsets of a zone, or of all live zones, back to what they were at a
+ * revision: the journal says what each RRset was before the first change above that revision.
+ * Most of the journal is read beforehand, on the caller's thread; the writer's thread reads
+ * what came since, inside the transaction that writes, so that nothing is missed.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/reason.h"
+#include "sidecar/journal/journal.h"
+#include "sidecar/write/change.h"
+
+#define ROLLBACK_FLUSH_MS 2000 /* the writer waits no longer for the journal's disk */
+#define ROLLBACK_MEMORY_MAX (256u << 20) /* of what the RRsets were */
+
+struct rollback;
+
+/* Does this caller write as that source? Others' newer writes are undone with `force` only. */
+typedef bool (*rollback_is_own_fn)(void *context, const char *source, size_t len);
+/* May the caller write this RRset? STATUS_CONFLICT with the reason. */
+typedef int (*rollback_may_fn)(void *context, const struct name_key *owner, uint16_t type,
+	struct reason *reason);
+
+struct rollback_settings {
+	const char *state_dir;
+	struct journal *journal;
+	uint64_t revision; /* to go back to */
+	bool has_zone;
+	struct name_key zone; /* its apex; live zones inside are not part of it */
+	bool force;
+	const char *caller; /* own rollbacks may be undone without `force` */
+	rollback_is_own_fn is_own;
+	rollback_may_fn may;
+	void *context;
+};
+
+/* Reads the journal up to now. The settings are copied, what they point to is borrowed.
+ * STATUS_NOT_FOUND: the journal does not reach back so far, or has a gap; STATUS_TOO_LARGE. */
+int rollback_new(const struct rollback_settings *settings, struct rollback **out,
+	struct reason *reason);
+void rollback_free(struct rollback *rollback); /* NULL is allowed; outlives its change */
+
+/* Makes `change` (CHANGE_ROLLBACK, without items) this rollback. */
+void rollback_attach(struct rollback *rollback, struct change *change);
