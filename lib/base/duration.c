@@ -6,6 +6,7 @@
  */
 #include "lib/base/duration.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -117,16 +118,18 @@ read_offset(const char *text, long *out)
 int
 duration_read_time(const char *text, uint64_t *out_wall_ms, struct reason *reason)
 {
+	static const char form[] = "0000-00-00T00:00:00";
 	struct tm tm = { 0 }, checked;
-	const char *at = text + 19;
+	const char *at = text;
 	long offset;
 	time_t seconds;
-	int used = 0;
 
-	if (sscanf(text, "%4d-%2d-%2d%*1[Tt]%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon,
-		    &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &used)
-			!= 6
-		|| used != 19)
+	for (const char *f = form; *f; f++, at++)
+		if (*f == '0' ? !isdigit((unsigned char)*at) : toupper((unsigned char)*at) != *f)
+			return refuse_time(text, reason);
+	if (sscanf(text, "%4d-%2d-%2d%*1[Tt]%2d:%2d:%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
+		    &tm.tm_hour, &tm.tm_min, &tm.tm_sec)
+		!= 6)
 		return refuse_time(text, reason);
 	if (*at == '.') {
 		at += 1 + strspn(at + 1, "0123456789");
