@@ -165,7 +165,7 @@ parse_address(struct api *api, const char *address, struct reason *reason)
 		len--;
 	if (strncmp(address, "http://", 7) != 0 && strncmp(address, "https://", 8) != 0)
 		return reason_set(reason, STATUS_INVALID,
-			"\"%s\" is no address of an API: unix:/path or http://host:port",
+			"\"%s\" is not the address of an API: unix:/path or http://host:port",
 			address);
 	api->base = strndup(address, len);
 	return api->base ? 0 : STATUS_NO_MEMORY;
@@ -259,29 +259,29 @@ status_from_curl(struct transfer *transfer, CURLcode code, struct reason *reason
 	return unreachable(transfer->api, code, reason);
 }
 
-/* What went wrong, and how to mend it. */
+/* What went wrong, and what to do. */
 static int
 unreachable(struct api *api, CURLcode code, struct reason *reason)
 {
 	long number = 0;
 	const char *what = curl_easy_strerror(code);
-	const char *mend = "see livezonectl status and the log of livezoned";
+	const char *cure = "see livezonectl status and the log of livezoned";
 
 	curl_easy_getinfo(api->curl, CURLINFO_OS_ERRNO, &number);
 	if (code == CURLE_COULDNT_CONNECT) {
 		if (api->socket && access(api->socket, W_OK) != 0)
 			number = errno;
 		what = strerror((int)number);
-		mend = "is livezoned running? --api or LIVEZONE_API names another address";
+		cure = "is livezoned running? --api or LIVEZONE_API names another address";
 	}
 	if (code == CURLE_COULDNT_CONNECT && number == EACCES)
-		mend = "your user must be in the socket's group and in api.allow-users";
+		cure = "your user must be in the socket's group and in api.allow-users";
 	if (code == CURLE_COULDNT_RESOLVE_HOST)
-		mend = "--api or LIVEZONE_API names another address";
+		cure = "--api or LIVEZONE_API names another address";
 	if (code == CURLE_OPERATION_TIMEDOUT)
 		what = "no answer in time";
 	return reason_set(reason, STATUS_UNAVAILABLE, "cannot reach livezoned at %s: %s (%s)",
-		api->address, what, mend);
+		api->address, what, cure);
 }
 
 static size_t

@@ -52,7 +52,7 @@ int api_open(const char *address, const char *token, struct api **out,
 void api_close(struct api *api);
 
 /* Sends and waits for the whole reply. 0 when livezoned answered, whatever it said;
- * STATUS_UNAVAILABLE when it could not be reached (the reason says how to mend it);
+ * STATUS_UNAVAILABLE when it could not be reached (the reason says what to do);
  * STATUS_TOO_LARGE; STATUS_IO when the sink or the body's file failed. */
 int api_send(struct api *api, const struct api_request *request, struct api_reply *out,
 	struct reason *reason);

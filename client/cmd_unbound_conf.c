@@ -40,7 +40,7 @@ cmd_unbound_conf(const struct command_line *line)
 	}
 	printf("# Settings of Unbound for the live zones of %s,\n"
 	       "# by livezonectl unbound-conf. Include it after your own server: section, and\n"
-	       "# make it anew when a zone comes, goes or changes its policies.\n\n",
+	       "# make it again when a zone comes, goes or changes its policies.\n\n",
 		config->path);
 	if (command_has(line, "without-module")) {
 		print_alone(&config->zones);

@@ -79,7 +79,7 @@ print_reply(const struct command_line *line, struct json_object *reply)
 		return;
 	}
 	if (reset)
-		printf("%llu reset: too much changed to list, read the zones anew\n",
+		printf("%llu reset: too much changed to list, read the zones again\n",
 			(unsigned long long)output_number(reply, "revision"));
 	for (size_t i = 0; i < count; i++)
 		print_change(json_object_array_get_idx(changes, i));

@@ -75,7 +75,7 @@ input_check_source(const char *source)
 	if (len > 0 && len <= 64 && source[strspn(source, LETTERS "._-")] == '\0'
 		&& !strchr("._-", source[0]))
 		return COMMAND_OK;
-	command_complain("\"%s\" is no name of a source: up to 64 letters, digits and . _ -",
+	command_complain("\"%s\" is not the name of a source: up to 64 letters, digits and . _ -",
 		source);
 	return COMMAND_USAGE;
 }

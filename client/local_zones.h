@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * The zones that Unbound answers by itself, before any module, unless told otherwise
+ * The zones that Unbound answers by itself, before any module, unless configured otherwise
  * (unbound.conf(5), local-zone; RFC 6303, 6761, 7534).
  */
 #pragma once

@@ -33,7 +33,7 @@ clock_wall_ms(void)
 	return clock_read_ms(CLOCK_REALTIME);
 }
 
-/* A condition whose timed waits nobody's setting of the wall clock prolongs. */
+/* A condition whose timed waits do not change when the wall clock is set. */
 static inline void
 clock_init_condition(pthread_cond_t *condition)
 {

@@ -2,7 +2,7 @@
  * Copyright (c) 2026, the livezone authors */
 /*
  * Text for people that travels with an error. The callee sets it, each caller
- * on the way up may put its own context in front; the one who handles the error
+ * on the way up may put its own context in front; the one that handles the error
  * prints it. A NULL reason is allowed everywhere: the text is then dropped.
  */
 #pragma once

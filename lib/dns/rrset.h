@@ -57,7 +57,7 @@ uint16_t rrset_canonicalize(uint8_t *rdata, size_t *inout_len, uint16_t count,
 	uint8_t *scratch);
 
 /* Octets of the largest answer that has just this RRset: EDNS, and nothing compressed but
- * the owner. Above RRSET_MESSAGE_MAX no client could be told of it. */
+ * the owner. Above RRSET_MESSAGE_MAX it fits in no message to a client. */
 size_t rrset_message_size(const struct rrset *rrset);
 
 /* Same TTL and records? Owners and types are not compared. */

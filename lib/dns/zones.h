@@ -97,7 +97,7 @@ const struct zone *zones_match(const struct zones *zones, const struct name_key 
 const struct zone *zones_find(const struct zones *zones, const struct name_key *apex);
 
 /* Is the zone answered whole by the module, whatever happens, so that the resolver may be
- * told to forward it to itself? Passing a query on would send it round in a circle. */
+ * set to forward it to itself? Passing a query on would send it round in a circle. */
 bool zone_is_answered_whole(const struct zone *zone);
 
 /* Room for the rdata block of zone_make_soa. */
