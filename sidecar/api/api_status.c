@@ -58,8 +58,8 @@ api_status_get(struct api_call *call)
 	json_writer_member(&emit, "version", PACKAGE_VERSION);
 	emit_time(&emit, "started", call->api->started_ms);
 	emit_seconds(&emit, "uptime", clock_boot_ms() - call->api->started_boot_ms);
-	json_writer_member_bool(&emit, "ready", writer.serving);
-	if (!writer.serving)
+	json_writer_member_bool(&emit, "ready", writer.is_serve_current);
+	if (!writer.is_serve_current)
 		json_writer_member(&emit, "reason", writer.serve_reason);
 	status = alarm_emit_all(&emit, call->txn, &reason);
 	if (status) {
@@ -99,8 +99,8 @@ api_status_ready(struct api_call *call)
 
 	writer_read_status(call->api->writer, &writer);
 	json_writer_begin(&emit, '{');
-	json_writer_member_bool(&emit, "ok", writer.serving);
-	if (!writer.serving) {
+	json_writer_member_bool(&emit, "ok", writer.is_serve_current);
+	if (!writer.is_serve_current) {
 		json_writer_member(&emit, "reason", writer.serve_reason);
 		call->reply->status = 503;
 		call->reply->retry_after = 1;
@@ -170,8 +170,8 @@ emit_serve(struct json_writer *emit, const struct writer_status *writer)
 {
 	json_writer_member_begin(emit, "serve", '{');
 	json_writer_member_number(emit, "revision", writer->serve_revision);
-	json_writer_member_bool(emit, "current", writer->serving);
-	if (!writer->serving)
+	json_writer_member_bool(emit, "current", writer->is_serve_current);
+	if (!writer->is_serve_current)
 		json_writer_member(emit, "reason", writer->serve_reason);
 	json_writer_member_number(emit, "rebuilds", writer->rebuilds);
 	json_writer_end(emit, '}');

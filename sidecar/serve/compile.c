@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * Nodes from RRsets; on the writer thread, once for each name that a change touched.
+ * Nodes from RRsets: of one name that a change touched, of all names for a rebuild, and the
+ * names that a serve which is behind has to catch up with.
  */
 #include "sidecar/serve/compile.h"
 
 #include <endian.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/clock.h"
-#include "sidecar/state/reverse.h"
 #include "lib/base/status.h"
+#include "sidecar/state/reverse.h"
 
 /* The end of a lease on the boot clock. A lease never has more left than its own length,
  * whatever the wall clock did while livezoned was down. */
@@ -251,4 +253,300 @@ compile_name(struct compile *compile, struct state_txn *txn, const struct name_k
 	int status = compile_begin_name(compile, txn, owner, reason);
 
 	return status == STATUS_OK ? compile_finish(compile, txn, reason) : status;
+}
+
+/* --- all names --- */
+
+#define CHUNK_NAMES 500000 /* names per commit of a rebuild: bounds dirty pages */
+
+struct rebuild {
+	struct compile *compile;
+	struct state_txn *from;
+	struct serve_writer *store;
+	struct serve_txn *to;
+	bool has_name;
+	bool *has_apex; /* per zone: its node is written */
+	size_t written;
+	uint64_t records, owned; /* read; as the sources count */
+};
+
+static int
+fill(struct rebuild *rebuild, struct serve_meta *out_meta, struct reason *reason);
+static int
+rebuild_record(void *context, const struct state_record *record, struct reason *reason);
+static int finish_name(struct rebuild *rebuild, struct reason *reason);
+static int
+rebuild_reverse_name(void *context, const struct name_key *name, struct reason *reason);
+static int rebuild_apexes(struct rebuild *rebuild, struct reason *reason);
+static int check_count(struct rebuild *rebuild, struct reason *reason);
+static int add_owned(void *context, const char *source, size_t source_len,
+	const struct state_source *record, struct reason *reason);
+
+int
+compile_all(struct compile *compile, struct state *state, struct serve_writer *store,
+	struct serve_meta *out_meta, struct reason *reason)
+{
+	struct rebuild rebuild = { .compile = compile, .store = store };
+	int status = state_begin_read(state, &rebuild.from, reason);
+
+	if (status != STATUS_OK)
+		return status;
+	rebuild.has_apex = calloc(compile->zones->count + 1, sizeof(bool));
+	status = rebuild.has_apex ? fill(&rebuild, out_meta, reason)
+				  : reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+	free(rebuild.has_apex);
+	state_abort(rebuild.from);
+	if (!rebuild.to)
+		return status;
+	if (status == STATUS_OK)
+		return serve_writer_commit(rebuild.to, reason);
+	serve_writer_abort(rebuild.to);
+	return status;
+}
+
+static int
+fill(struct rebuild *rebuild, struct serve_meta *out_meta, struct reason *reason)
+{
+	static const struct name_key root;
+	struct state_meta meta;
+	int status = state_read_meta(rebuild->from, &meta, reason);
+
+	if (status == STATUS_OK)
+		status = serve_writer_begin(rebuild->store, &rebuild->to, reason);
+	if (status == STATUS_OK)
+		status = state_walk_below(
+			rebuild->from, &root, rebuild_record, rebuild, reason);
+	if (status == STATUS_OK && rebuild->has_name)
+		status = finish_name(rebuild, reason);
+	if (status == STATUS_OK)
+		status = check_count(rebuild, reason);
+	if (status == STATUS_OK)
+		status = state_walk_reverse_names(
+			rebuild->from, rebuild_reverse_name, rebuild, reason);
+	if (status == STATUS_OK)
+		status = rebuild_apexes(rebuild, reason);
+	if (status != STATUS_OK)
+		return status;
+	out_meta->revision = meta.revision;
+	memcpy(out_meta->instance, meta.instance, sizeof(meta.instance));
+	return serve_writer_put_meta(rebuild->to, out_meta, reason);
+}
+
+static int
+rebuild_record(void *context, const struct state_record *record, struct reason *reason)
+{
+	struct rebuild *rebuild = context;
+	struct compile *compile = rebuild->compile;
+	const struct name_key *owner = &record->rrset.owner;
+	int status = STATUS_OK;
+
+	rebuild->records++;
+	if (rebuild->has_name
+		&& (compile->owner.len != owner->len
+			|| memcmp(compile->owner.bytes, owner->bytes, owner->len) != 0))
+		status = finish_name(rebuild, reason);
+	if (status != STATUS_OK)
+		return status;
+	if (!rebuild->has_name)
+		compile_begin(compile, owner);
+	rebuild->has_name = true;
+	return compile_add(compile, record, reason);
+}
+
+static int
+finish_name(struct rebuild *rebuild, struct reason *reason)
+{
+	struct compile *compile = rebuild->compile;
+	const struct zone *zone = zones_find(compile->zones, &compile->owner);
+	int status = compile_finish(compile, rebuild->from, reason);
+
+	rebuild->has_name = false;
+	if (zone)
+		rebuild->has_apex[zone - compile->zones->zone] = true;
+	if (status == STATUS_OK)
+		status = compile_put(compile, rebuild->to, reason);
+	if (status == STATUS_OK && ++rebuild->written % CHUNK_NAMES == 0) {
+		struct serve_txn *txn = rebuild->to;
+
+		rebuild->to = NULL;
+		status = serve_writer_commit(txn, reason);
+		if (status == STATUS_OK)
+			status = serve_writer_begin(rebuild->store, &rebuild->to, reason);
+	}
+	return status;
+}
+
+/* A reverse name of auto-ptr; one that has records of its own is written once more. */
+static int
+rebuild_reverse_name(void *context, const struct name_key *name, struct reason *reason)
+{
+	struct rebuild *rebuild = context;
+	int status = compile_begin_name(
+		rebuild->compile, rebuild->from, name, reason);
+
+	return status == STATUS_OK ? finish_name(rebuild, reason) : status;
+}
+
+/* Apexes at which nothing is stored have an SOA all the same. */
+static int
+rebuild_apexes(struct rebuild *rebuild, struct reason *reason)
+{
+	struct compile *compile = rebuild->compile;
+	int status = STATUS_OK;
+	size_t i;
+
+	for (i = 0; status == STATUS_OK && i < compile->zones->count; i++) {
+		if (rebuild->has_apex[i])
+			continue;
+		compile_begin(compile, &compile->zones->zone[i].key);
+		status = finish_name(rebuild, reason);
+	}
+	return status;
+}
+
+/* A page of state that is damaged may hide records, and a serve without them would deny
+ * names that exist. */
+static int
+check_count(struct rebuild *rebuild, struct reason *reason)
+{
+	int status = state_walk_sources(rebuild->from, add_owned, rebuild, reason);
+
+	if (status == STATUS_OK && rebuild->records != rebuild->owned)
+		status = reason_set(reason, STATUS_CORRUPT,
+			"state: %llu RRsets where its sources have %llu",
+			(unsigned long long)rebuild->records,
+			(unsigned long long)rebuild->owned);
+	return status;
+}
+
+static int
+add_owned(void *context, const char *source, size_t source_len,
+	const struct state_source *record, struct reason *reason)
+{
+	struct rebuild *rebuild = context;
+
+	(void)source;
+	(void)source_len;
+	(void)reason;
+	rebuild->owned += record->rrsets;
+	return STATUS_OK;
+}
+
+int
+compile_put(struct compile *compile, struct serve_txn *txn, struct reason *reason)
+{
+	size_t size;
+	uint8_t *value;
+	int status;
+
+	if (compile->count == 0)
+		return serve_writer_delete(txn, &compile->owner, reason);
+	size = node_size(compile->rrset, compile->count);
+	status = serve_writer_reserve(txn, &compile->owner, size, &value, reason);
+	if (status == STATUS_OK)
+		node_encode(&compile->owner, compile->revision, compile->flags,
+			compile->rrset, compile->count, value);
+	return status;
+}
+
+/* --- what changed --- */
+
+#define CHANGES_MAX 100000 /* names; more are rebuilt */
+
+static int change_entry(void *context, uint64_t revision, bool reset,
+	const struct state_log_item *items, size_t count, struct reason *reason);
+static int
+change_lease(void *context, const struct state_record *record, struct reason *reason);
+static int change_name(struct compile_changes *changes, const struct name_key *owner);
+static bool has_pointers(const struct compile_changes *changes,
+	const struct name_key *owner, uint16_t type);
+
+int
+compile_find_changes(const struct compile *compile, struct state *state, uint64_t since,
+	struct compile_changes *changes, struct state_meta *out_meta, struct reason *reason)
+{
+	const struct zones *zones = compile->zones;
+	struct state_txn *txn;
+	size_t i;
+	int status = state_begin_read(state, &txn, reason);
+
+	changes->zones = zones;
+
+	if (status != STATUS_OK)
+		return status;
+	status = state_read_meta(txn, out_meta, reason);
+	if (status == STATUS_OK)
+		status = state_walk_log(
+			txn, since, SIZE_MAX, change_entry, changes, reason);
+	if (status == STATUS_OK)
+		status = state_walk_expired(
+			txn, UINT64_MAX, change_lease, changes, reason);
+	/* the configuration may say another ns, contact or ttl than before */
+	for (i = 0; status == STATUS_OK && i < zones->count; i++)
+		status = touched_add(&changes->touched.apexes, &zones->zone[i].key);
+	state_abort(txn);
+	return status;
+}
+
+static int
+change_entry(void *context, uint64_t revision, bool reset,
+	const struct state_log_item *items, size_t count, struct reason *reason)
+{
+	const struct compile_changes *changes = context;
+	int status = reset ? STATUS_TOO_LARGE : STATUS_OK;
+	size_t i;
+
+	(void)revision;
+	(void)reason;
+	for (i = 0; status == STATUS_OK && i < count; i++) {
+		/* nobody knows which addresses it had before: rebuild */
+		if (has_pointers(changes, &items[i].owner, items[i].type))
+			status = STATUS_TOO_LARGE;
+		else
+			status = change_name(context, &items[i].owner);
+	}
+	return status;
+}
+
+/* A heartbeat makes no revision, so leases may be newer than serve has them. */
+static int
+change_lease(void *context, const struct state_record *record, struct reason *reason)
+{
+	const struct rrset *rrset = &record->rrset;
+	bool points = has_pointers(context, &rrset->owner, rrset->type);
+	size_t at, len;
+	int status = change_name(context, &rrset->owner);
+
+	(void)reason;
+	for (at = 0; points && status == STATUS_OK && at < rrset->rdata_len;
+		at += 2 + len) {
+		struct name_key reverse;
+
+		len = (size_t)rrset->rdata[at] << 8 | rrset->rdata[at + 1];
+		if (reverse_key(rrset->type, rrset->rdata + at + 2, len, &reverse)
+			== STATUS_OK)
+			status = change_name(context, &reverse);
+	}
+	return status;
+}
+
+static int
+change_name(struct compile_changes *changes, const struct name_key *owner)
+{
+	const struct name_key *copy;
+
+	if (changes->touched.names.count == CHANGES_MAX)
+		return STATUS_TOO_LARGE;
+	copy = arena_copy(&changes->arena, owner, sizeof(*owner));
+	return copy ? touched_add(&changes->touched.names, copy) : STATUS_NO_MEMORY;
+}
+
+static bool
+has_pointers(const struct compile_changes *changes, const struct name_key *owner,
+	uint16_t type)
+{
+	const struct zones *zones = changes->zones;
+
+	return zones->has_auto_ptr
+	       && reverse_is_wanted(zones_match(zones, owner), owner, type);
 }

@@ -12,10 +12,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "lib/serve/node.h"
+#include "lib/base/arena.h"
 #include "lib/base/reason.h"
-#include "sidecar/state/state.h"
 #include "lib/dns/zones.h"
+#include "lib/serve/node.h"
+#include "lib/serve/writer.h"
+#include "sidecar/serve/touched.h"
+#include "sidecar/state/state.h"
 
 struct compile {
 	const struct zones *zones;
@@ -45,3 +48,24 @@ void compile_begin(struct compile *compile, const struct name_key *owner);
 int compile_add(struct compile *compile, const struct state_record *record,
 	struct reason *reason);
 int compile_finish(struct compile *compile, struct state_txn *txn, struct reason *reason);
+
+/* Puts the node that was made; deletes it when nothing is left at the name. */
+int compile_put(struct compile *compile, struct serve_txn *txn, struct reason *reason);
+
+/* Fills a new store from state in one consistent read; *out_meta gets revision and instance.
+ * STATUS_CORRUPT is state's. */
+int compile_all(struct compile *compile, struct state *state, struct serve_writer *store,
+	struct serve_meta *out_meta, struct reason *reason);
+
+/* Names to catch up with; owners are copied into the arena. Starts zeroed. */
+struct compile_changes {
+	const struct zones *zones;
+	struct touched touched;
+	struct arena arena;
+};
+
+/* Collects the names that the change log has after revision `since`, those with leases, and
+ * all apexes. *out_meta is state's. A failure means: rebuild; STATUS_TOO_LARGE also when the
+ * log does not say enough. The caller frees arena and names, whatever is returned. */
+int compile_find_changes(const struct compile *compile, struct state *state, uint64_t since,
+	struct compile_changes *changes, struct state_meta *out_meta, struct reason *reason);

@@ -125,16 +125,16 @@ static void
 publish_status(struct writer *writer)
 {
 	struct writer_status *status = &writer->status;
-	const struct serving *serving = &writer->serving;
+	const struct publisher *publisher = &writer->publisher;
 
 	status->state_revision = writer->revision;
-	status->serve_revision = serving->meta.revision;
-	status->serving = serving->is_current;
+	status->serve_revision = publisher->meta.revision;
+	status->is_serve_current = publisher->is_current;
 	snprintf(status->serve_reason, sizeof(status->serve_reason), "%s",
-		serving->is_current ? "" : serving->reason.text);
-	status->reporters = serving->reporters.count;
-	status->rebuilds = serving->rebuilds;
-	status->catch_ups = serving->catch_ups;
+		publisher->is_current ? "" : publisher->reason.text);
+	status->reporters = publisher->reporters.count;
+	status->rebuilds = publisher->rebuilds;
+	status->catch_ups = publisher->catch_ups;
 	pthread_cond_broadcast(&writer->changed);
 }
 
@@ -210,17 +210,17 @@ use_config(struct writer *writer, const struct config *config)
 	touched_clear(touched);
 	status = add_apexes(touched, &writer->config->zones);
 	writer->config = config;
-	writer->serving.compile.zones = &config->zones;
+	writer->publisher.compile.zones = &config->zones;
 	if (status == STATUS_OK)
 		status = add_apexes(touched, &config->zones);
 	if (status != STATUS_OK)
-		writer->serving.is_current = false; /* out of memory: all, later */
+		writer->publisher.is_current = false; /* out of memory: all, later */
 	/* counts are for people: a full disk must not keep the new zones from being served */
-	recount(writer, &changed, &writer->serving.reason);
+	recount(writer, &changed, &writer->publisher.reason);
 	/* PTR records come and go with the zones of both sides */
 	if (changed && has_pointers)
-		writer->serving.is_current = false;
-	serving_update(&writer->serving, touched, writer->revision);
+		writer->publisher.is_current = false;
+	publisher_update(&writer->publisher, touched, writer->revision);
 	touched_clear(touched);
 }
 
@@ -240,7 +240,7 @@ sweep_state(struct writer *writer)
 
 /* --- look-ups --- */
 
-/* For serving_look. */
+/* For publisher_look. */
 struct look_call {
 	struct write_request *request;
 	struct serve_txn *serve;
@@ -261,13 +261,13 @@ run_looks(struct writer *writer, struct write_request *looks)
 {
 	struct reason reason = { "" };
 	struct look_call call = { 0 };
-	int status = serving_begin_look(&writer->serving, &call.serve, &reason);
+	int status = publisher_begin_look(&writer->publisher, &call.serve, &reason);
 
 	if (status == STATUS_OK)
 		status = state_begin_read(writer->state, &call.state, &reason);
 	for (call.request = looks; looks; call.request = looks = looks->next) {
 		if (status == STATUS_OK
-			&& serving_look(&writer->serving, call_look, &call, &reason)
+			&& publisher_look(&writer->publisher, call_look, &call, &reason)
 				   != STATUS_OK) {
 			call.serve = NULL;
 			status = STATUS_UNAVAILABLE;
@@ -391,9 +391,9 @@ turn(struct writer *writer)
 		allow_walk(writer);
 		use_config(writer, reload);
 	}
-	if (small || bulk || reload || !writer->serving.is_current)
+	if (small || bulk || reload || !writer->publisher.is_current)
 		allow_walk(writer);
-	serving_tick(&writer->serving);
+	publisher_tick(&writer->publisher);
 	sweep_state(writer);
 	if (looks)
 		run_looks(writer, looks);
@@ -481,7 +481,7 @@ writer_start(struct state *state, const struct config *config,
 	if (hook)
 		writer->hook = *hook;
 	writer->wall_offset_ms = lease_clock_offset(config->store.state, &is_new_boot);
-	writer->serving = (struct serving){
+	writer->publisher = (struct publisher){
 		.state = state,
 		.dir = strdup(config->store.serve),
 		.size_limit = config->store.size_limit,
@@ -491,11 +491,11 @@ writer_start(struct state *state, const struct config *config,
 	writer->expire = write_request_new(change_new(CHANGE_EXPIRE));
 	if (writer->expire && writer->expire->change)
 		writer->expire->change->force = is_new_boot;
-	status = writer->expire && writer->expire->change && writer->serving.dir
+	status = writer->expire && writer->expire->change && writer->publisher.dir
 		? read_state(writer, &new_zones, reason)
 		: reason_set(reason, STATUS_NO_MEMORY, "out of memory");
 	if (status == STATUS_OK) {
-		serving_start(&writer->serving, new_zones);
+		publisher_start(&writer->publisher, new_zones);
 		publish_status(writer);
 		writer->published = writer->revision;
 		if (pthread_create(&writer->thread, NULL, run, writer) != 0)
@@ -532,7 +532,7 @@ writer_free(struct writer *writer)
 	if (!writer)
 		return;
 	writer_stop(writer);
-	serving_stop(&writer->serving);
+	publisher_stop(&writer->publisher);
 	touched_done(&writer->touched);
 	write_request_free(writer->expire);
 	pthread_cond_destroy(&writer->changed);

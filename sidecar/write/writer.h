@@ -81,7 +81,7 @@ void writer_submit_wait(struct writer *writer, struct write_request *request);
 struct writer_status {
 	uint64_t state_revision;
 	uint64_t serve_revision; /* what DNS sees */
-	bool serving;            /* serve is up to date */
+	bool is_serve_current;   /* with state */
 	char serve_reason[REASON_MAX]; /* why not */
 	size_t queued;                 /* items */
 	size_t queued_bulk;            /* changes */

@@ -198,7 +198,7 @@ begin_group(struct writer *writer, struct state_txn **out_txn, uint64_t *out_rev
 		return status;
 	}
 	if (meta.revision != writer->revision)
-		writer->serving.is_current = false;
+		writer->publisher.is_current = false;
 	*out_revision = writer->revision = meta.revision;
 	return STATUS_OK;
 }
@@ -299,8 +299,8 @@ writer_group_run(struct writer *writer, struct write_request *group)
 	if (status != STATUS_OK)
 		fail_all(group, status, &reason);
 	else if (wrote) {
-		serving_update(&writer->serving, &writer->touched, writer->revision);
-		is_seen = serving_is_seen(&writer->serving, &reason);
+		publisher_update(&writer->publisher, &writer->touched, writer->revision);
+		is_seen = publisher_is_seen(&writer->publisher, &reason);
 	}
 	for (request = group; request; request = request->next) {
 		if (request->is_applied && !is_seen) {

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "lib/base/clock.h"
-#include "sidecar/serve/serving.h"
+#include "sidecar/serve/publisher.h"
 #include "sidecar/write/plan.h"
 #include "sidecar/write/writer.h"
 
@@ -32,7 +32,7 @@ struct writer {
 	/* of the writer thread */
 	struct state *state;
 	const struct config *config;
-	struct serving serving;
+	struct publisher publisher;
 	struct touched touched;
 	uint64_t wall_offset_ms;
 	uint64_t next_expiry_ms; /* lease clock; 0 = none */

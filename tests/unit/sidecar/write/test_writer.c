@@ -1194,10 +1194,10 @@ test_a_serve_that_cannot_be_written_is_said_and_made_good(void **state)
 	result = put("www.live", 1, one);
 	assert_outcome(&result, CHANGE_DONE_UNSERVED, "serve");
 	assert_int_equal(result.revision, 1);
-	assert_false(status_of().serving);
+	assert_false(status_of().is_serve_current);
 	assert_int_equal(status_of().state_revision, 1);
 	break_serve("mkdir -p serve/none");
-	while (!status_of().serving)
+	while (!status_of().is_serve_current)
 		assert_true(clock_boot_ms() < deadline);
 	assert_served("www.live", one);
 	change = change_new(CHANGE_ITEMS);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * Keeps serve equal to state: brings it up at a start, follows each commit, and builds it
- * anew beside the old one when it is lost, damaged or full. Writer thread only.
+ * Keeps serve equal to state: brings it up to date at a start, follows each commit, and rebuilds
+ * it beside the old one when it is lost, damaged or full. Writer thread only.
  */
 #pragma once
 
@@ -18,7 +18,7 @@
 #include "sidecar/serve/touched.h"
 #include "sidecar/serve/reporters.h"
 
-struct serving {
+struct publisher {
 	struct state *state;
 	char *dir; /* owned: outlives the configuration that it came from */
 	uint64_t size_limit;
@@ -36,30 +36,30 @@ struct serving {
 
 /* Opens what is in `dir` and catches it up from the change log, or rebuilds it: when it is
  * absent, damaged, foreign, of another boot, or `must_rebuild`. A failure leaves
- * is_current false and is tried again by serving_tick. */
-void serving_start(struct serving *serving, bool must_rebuild);
+ * is_current false and is tried again by publisher_tick. */
+void publisher_start(struct publisher *publisher, bool must_rebuild);
 
 /* Compiles the names touched by what state holds at `revision`; rebuilds at once when
- * that fails. The result is serving->is_current. */
-void serving_update(struct serving *serving, struct touched *touched,
+ * that fails. The result is publisher->is_current. */
+void publisher_update(struct publisher *publisher, struct touched *touched,
 	uint64_t revision);
 
 /* Is serve current, and does every Unbound that reports read it? Else the reason. */
-bool serving_is_seen(struct serving *serving, struct reason *reason);
+bool publisher_is_seen(struct publisher *publisher, struct reason *reason);
 
 /* Opens the served copy for a look-up, in a write transaction that the caller aborts.
  * STATUS_UNAVAILABLE when it is not current: the reason says why. */
-int serving_begin_look(struct serving *serving, struct serve_txn **out,
+int publisher_begin_look(struct publisher *publisher, struct serve_txn **out,
 	struct reason *reason);
 
 /* Calls fn(context), which looks into that transaction. STATUS_UNAVAILABLE: a fault ended
  * it; the transaction is not to be touched again, not even aborted. */
-int serving_look(struct serving *serving, guard_fn fn, void *context,
+int publisher_look(struct publisher *publisher, guard_fn fn, void *context,
 	struct reason *reason);
 
 /* Looks after the files, once a second at most: replaced ones are rebuilt, dead readers
  * cleared, a failed rebuild tried again. */
-void serving_tick(struct serving *serving);
+void publisher_tick(struct publisher *publisher);
 
-/* Leaves serve to its readers; frees what *serving owns. */
-void serving_stop(struct serving *serving);
+/* Leaves serve to its readers; frees what *publisher owns. */
+void publisher_stop(struct publisher *publisher);
