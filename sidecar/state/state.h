@@ -279,5 +279,9 @@ bool state_is_waiting(struct state *state);
  * killed while it read state pins every page of its commit. */
 unsigned state_sweep(struct state *state);
 
-/* How often LMDB had to be opened anew after a failed write. */
+/* LMDB keeps the memory of its largest transaction for the next one. Gives that back by closing
+ * and opening state, when no transaction is open at this moment; else false. */
+bool state_release_memory(struct state *state);
+
+/* How often LMDB had to be opened again after a failed write. */
 uint64_t state_reopens(struct state *state);

@@ -327,10 +327,8 @@ reopen(struct state *state, const struct timespec *deadline, struct reason *reas
 		status = mdb_files_check(state->dir, reason);
 		if (status == STATUS_OK)
 			status = open_env(state, state->dir, reason);
-		if (status == STATUS_OK) {
+		if (status == STATUS_OK)
 			state->is_suspect = false;
-			state->reopens++;
-		}
 	}
 	state->is_reopening = false;
 	pthread_cond_broadcast(&state->idle);
@@ -349,11 +347,13 @@ state_enter(struct state *state, struct reason *reason)
 	while (state->is_reopening
 		&& pthread_cond_timedwait(&state->idle, &state->lock, &deadline) == 0)
 		;
-	if (state->is_reopening)
+	if (state->is_reopening) {
 		status = reason_set(reason, STATUS_UNAVAILABLE,
 			"state is being reopened after a failed write");
-	else if (must_reopen(state))
+	} else if (must_reopen(state)) {
 		status = reopen(state, &deadline, reason);
+		state->reopens += status == STATUS_OK;
+	}
 	if (status == STATUS_OK)
 		state->users++;
 	pthread_mutex_unlock(&state->lock);
@@ -381,6 +381,21 @@ state_is_waiting(struct state *state)
 	is_waiting = state->is_reopening;
 	pthread_mutex_unlock(&state->lock);
 	return is_waiting;
+}
+
+bool
+state_release_memory(struct state *state)
+{
+	const struct timespec now = { 0 };
+	struct reason reason;
+	bool is_free;
+
+	pthread_mutex_lock(&state->lock);
+	is_free = state->users == 0 && !state->is_reopening && !must_reopen(state);
+	if (is_free)
+		reopen(state, &now, &reason); /* when that fails, the next user tries again */
+	pthread_mutex_unlock(&state->lock);
+	return is_free;
 }
 
 unsigned

@@ -6,6 +6,7 @@
  */
 #include "sidecar/write/writer.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,8 @@
 #include "sidecar/state/lease_clock.h"
 #include "sidecar/write/writer_group.h"
 
-#define SWEEP_MS 5000   /* between two sweeps of state for dead readers */
+#define RELEASE_ITEMS 20000 /* after a change of so many, memory is given back */
+#define SWEEP_MS 5000 /* between two sweeps of state for dead readers */
 
 uint64_t
 writer_lease_clock(struct writer *writer)
@@ -352,6 +354,17 @@ allow_walk(struct writer *writer)
 	atomic_fetch_add(&writer->allowed_ms, used / 1024);
 }
 
+/* Of a change of a million RRsets LMDB keeps 170 MB for the next one, and the heap what is
+ * between other things. Tried again at the next turn when somebody reads state now. */
+static void
+release_memory(struct writer *writer)
+{
+	if (!state_release_memory(writer->state))
+		return;
+	malloc_trim(0);
+	writer->must_release = false;
+}
+
 /* One turn: small changes first, so that they wait for one bulk change at most. */
 static void
 turn(struct writer *writer)
@@ -398,6 +411,10 @@ turn(struct writer *writer)
 	if (looks)
 		run_looks(writer, looks);
 	publish(writer, NULL, bulk, reload);
+	if (bulk)
+		writer->must_release |= bulk->change->count >= RELEASE_ITEMS;
+	else if (!small && writer->must_release)
+		release_memory(writer);
 	answer(bulk);
 	answer(looks);
 }

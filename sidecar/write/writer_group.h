@@ -38,6 +38,7 @@ struct writer {
 	uint64_t next_expiry_ms; /* lease clock; 0 = none */
 	uint64_t expired_ms;     /* lease clock: the last pass that left nothing undone */
 	uint64_t revision;       /* committed */
+	bool must_release; /* a bulk change has left memory behind */
 	uint64_t swept_ms; /* boot clock: when state was searched for dead readers */
 	struct write_request *expire;
 	uint64_t published; /* the revision of the last call of on_publish */

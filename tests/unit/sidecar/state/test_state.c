@@ -841,10 +841,31 @@ test_a_reader_that_died_is_swept_away(void **state)
 	assert_int_equal(state_sweep(truth), 0);
 }
 
+static void
+test_memory_is_released_when_nobody_reads(void **state)
+{
+	const uint64_t reopens = state_reopens(truth);
+	struct state_meta before, after;
+	struct state_txn *txn;
+
+	(void)state;
+	assert_int_equal(state_begin_read(truth, &txn, NULL), 0);
+	assert_int_equal(state_read_meta(txn, &before, NULL), 0);
+	assert_false(state_release_memory(truth));
+	state_abort(txn);
+	assert_true(state_release_memory(truth));
+	assert_int_equal(state_begin_read(truth, &txn, NULL), 0);
+	assert_int_equal(state_read_meta(txn, &after, NULL), 0);
+	state_abort(txn);
+	assert_int_equal(after.revision, before.revision);
+	assert_int_equal(state_reopens(truth), reopens); /* no write has failed */
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(test_memory_is_released_when_nobody_reads),
 		TEST(test_a_zone_counts_what_look_ups_must_look_for),
 		TEST(test_an_rrset_reads_as_it_was_written_after_reopening),
 		TEST(test_an_aborted_transaction_leaves_nothing),
