@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define NAME_WIRE_MAX 255
 #define NAME_KEY_MAX 254
@@ -32,6 +33,14 @@ struct name_key {
 	uint8_t len;
 	uint8_t bytes[NAME_KEY_MAX];
 };
+
+/* Copies no more than the key is long: there may be keys behind which nothing is. */
+static inline void
+name_key_copy(struct name_key *out, const struct name_key *key)
+{
+	out->len = key->len;
+	memcpy(out->bytes, key->bytes, key->len);
+}
 
 /* Copies the name that starts at wire and ends within max bytes; pointers are
  * refused. Returns 0 or STATUS_INVALID. */

@@ -397,7 +397,7 @@ static bool
 authorise_items(struct api_call *call, const struct change *change)
 {
 	for (size_t i = 0; i < change->count; i++)
-		if (!api_authorise(call, CREDENTIALS_WRITE, &change->items[i].rrset.owner,
+		if (!api_authorise(call, CREDENTIALS_WRITE, change->items[i].rrset.owner,
 			    change->items[i].rrset.type))
 			return false;
 	return true;
@@ -429,7 +429,7 @@ write_audit(struct api_call *call, const struct change *change,
 		return;
 	}
 	if (item && change->kind == CHANGE_ITEMS
-		&& name_from_key(item->rrset.owner.bytes, item->rrset.owner.len, &wire)
+		&& name_from_key(item->rrset.owner->bytes, item->rrset.owner->len, &wire)
 			   == 0) {
 		presentation_write_name(&wire, name);
 		presentation_write_type(item->rrset.type, type);

@@ -38,7 +38,6 @@ static bool read_elements(
 static int read_element(struct api_body *body, struct rrset_json_reader *reader,
 	struct json_value element, bool is_batch, struct reason *reason);
 static struct rrset_json_reader *new_reader(struct api_body *body);
-static int keep_rdata(struct api_body *body, struct rrset *rrset);
 static bool refuse_item(struct api_body *body, int status,
 	const struct rrset_json_reader *reader, const struct api_places *places,
 	size_t index, const struct reason *reason);
@@ -68,11 +67,12 @@ api_body_view(struct api_call *call, const char **out_text, size_t *out_len)
 }
 
 bool
-api_body_read_one(struct api_body *body, struct change_item *item)
+api_body_read_one(
+	struct api_body *body, const struct rrset *place, struct change_item *item)
 {
 	const struct api_places places = { 0 };
 	struct rrset_json_reader *reader;
-	struct rrset_json read = { .rrset = item->rrset };
+	struct rrset_json read = { .lease_ms = 0 };
 	struct json_value object;
 	struct reason reason = { "" };
 	const char *text;
@@ -89,6 +89,7 @@ api_body_read_one(struct api_body *body, struct change_item *item)
 	reader = new_reader(body);
 	if (!reader)
 		return false;
+	read.rrset = *place;
 	status = rrset_json_read(reader, object, RRSET_JSON_BODY, &read, &reason);
 	if (!status)
 		status = api_body_take(body, &read, item);
@@ -99,10 +100,11 @@ api_body_read_one(struct api_body *body, struct change_item *item)
 }
 
 bool
-api_body_read_text(struct api_body *body, struct change_item *item)
+api_body_read_text(
+	struct api_body *body, const struct rrset *place, struct change_item *item)
 {
 	const struct api_places places = { 0 };
-	struct rrset *rrset = &item->rrset;
+	struct rrset rrset = *place;
 	struct rrset_json_reader *reader;
 	struct reason reason = { "" };
 	const char *text;
@@ -129,12 +131,12 @@ api_body_read_text(struct api_body *body, struct change_item *item)
 		if (end > 0 && line[end - 1] == '\r')
 			line[end - 1] = '\0';
 		if (line[strspn(line, " \t")])
-			status = rrset_json_add_record(reader, line, rrset, &reason);
+			status = rrset_json_add_record(reader, line, &rrset, &reason);
 	}
 	if (!status)
-		status = rrset_json_finish_records(reader, rrset, &reason);
+		status = rrset_json_finish_records(reader, &rrset, &reason);
 	if (!status)
-		status = keep_rdata(body, rrset);
+		status = change_take_rrset(body->change, item, &rrset);
 	if (status)
 		refuse_item(body, status, reader, &places, 0, &reason);
 	rrset_json_reader_free(reader);
@@ -191,7 +193,6 @@ api_body_take(
 {
 	const struct change_item *before = item > body->change->items ? item - 1 : NULL;
 
-	item->rrset = from->rrset;
 	item->is_delete = from->is_delete;
 	item->if_absent |= from->if_absent;
 	if (from->has_if_revision) {
@@ -199,7 +200,7 @@ api_body_take(
 		item->if_revision = from->if_revision;
 	}
 	if (from->is_delete)
-		return 0;
+		return change_take_rrset(body->change, item, &from->rrset);
 	item->lease_ms = from->has_lease ? from->lease_ms : body->lease_ms;
 	item->is_lease_over = from->has_lease && from->has_lease_left
 			      && from->lease_left_ms == 0;
@@ -212,7 +213,8 @@ api_body_take(
 	else
 		item->source = arena_copy(
 			&body->change->arena, from->source, item->source_len + 1u);
-	return item->source ? keep_rdata(body, &item->rrset) : STATUS_NO_MEMORY;
+	return item->source ? change_take_rrset(body->change, item, &from->rrset)
+			    : STATUS_NO_MEMORY;
 }
 
 enum problem_kind
@@ -325,14 +327,6 @@ new_reader(struct api_body *body)
 		problem_set(
 			body->call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
 	return reader;
-}
-
-/* The reader's block is for the next RRset. */
-static int
-keep_rdata(struct api_body *body, struct rrset *rrset)
-{
-	rrset->rdata = arena_copy(&body->change->arena, rrset->rdata, rrset->rdata_len);
-	return rrset->rdata ? 0 : STATUS_NO_MEMORY;
 }
 
 /* What is wrong with an item. Always false. */
@@ -454,7 +448,7 @@ make_item(struct api_body *body, struct rrset_json_reader *reader,
 	const struct api_places places = { .lines = &record->line };
 	struct change_item *item = change_add(body->change);
 	struct reason reason = { "" };
-	struct rrset *rrset;
+	struct rrset rrset = { .type = record->type, .ttl = record->ttl };
 	int status;
 
 	if (!item) {
@@ -462,30 +456,26 @@ make_item(struct api_body *body, struct rrset_json_reader *reader,
 			body->call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
 		return false;
 	}
-	rrset = &item->rrset;
-	memcpy(&rrset->owner, record->owner,
-		offsetof(struct name_key, bytes) + record->owner->len);
-	rrset->type = record->type;
-	rrset->ttl = record->ttl;
+	name_key_copy(&rrset.owner, record->owner);
 	item->source = body->source;
 	item->source_len = (uint8_t)strlen(body->source);
 	reader->fault = (struct rrset_json_fault){ .is_form = false };
 	for (size_t i = 0; i < count; i++) {
-		if (rrset->count == RRSET_RECORDS_MAX
-			|| rrset->rdata_len + record[i].len > sizeof(reader->block)) {
+		if (rrset.count == RRSET_RECORDS_MAX
+			|| rrset.rdata_len + record[i].len > sizeof(reader->block)) {
 			reason_set(&reason, STATUS_INVALID,
 				"more than 512 records or 64 KiB at one name and type");
 			return refuse_item(
 				body, STATUS_INVALID, reader, &places, 0, &reason);
 		}
-		memcpy(reader->block + rrset->rdata_len, record[i].block, record[i].len);
-		rrset->rdata_len += record[i].len;
-		rrset->count++;
-		if (record[i].ttl < rrset->ttl)
-			rrset->ttl = record[i].ttl;
+		memcpy(reader->block + rrset.rdata_len, record[i].block, record[i].len);
+		rrset.rdata_len += record[i].len;
+		rrset.count++;
+		if (record[i].ttl < rrset.ttl)
+			rrset.ttl = record[i].ttl;
 	}
-	status = rrset_json_finish_records(reader, rrset, &reason);
+	status = rrset_json_finish_records(reader, &rrset, &reason);
 	if (!status)
-		status = keep_rdata(body, rrset);
+		status = change_take_rrset(body->change, item, &rrset);
 	return status == 0 || refuse_item(body, status, reader, &places, 0, &reason);
 }

@@ -28,11 +28,13 @@ void api_body_init(struct api_call *call, struct change *change, struct api_body
 /* The whole body as one readable piece. */
 bool api_body_view(struct api_call *call, const char **out_text, size_t *out_len);
 
-/* The body {"records": ...} of one RRset whose name and type item has. */
-bool api_body_read_one(struct api_body *body, struct change_item *item);
+/* The body {"records": ...} of one RRset whose name and type `place` has. */
+bool api_body_read_one(
+	struct api_body *body, const struct rrset *place, struct change_item *item);
 
-/* The text/plain body: one rdata a line. */
-bool api_body_read_text(struct api_body *body, struct change_item *item);
+/* The text/plain body: one rdata a line; `place` has name, type and TTL. */
+bool api_body_read_text(
+	struct api_body *body, const struct rrset *place, struct change_item *item);
 
 /* The body {"<list>": [...], ...}: `list` is "changes" of a batch, or "rrsets". Of members
  * beside the list only `allowed` (NULL: none) is taken: *out_allowed, which is set with

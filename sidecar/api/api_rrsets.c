@@ -17,8 +17,10 @@
 static const struct api_places whole; /* the item is the body */
 
 static bool read_place(struct api_call *call, struct rrset *out);
-static bool read_body(struct api_call *call, struct change *change);
-static bool read_text_parameters(struct api_body *body, struct change_item *item);
+static bool take_place(struct api_call *call, struct change *change, const struct rrset *place);
+static bool read_body(struct api_call *call, struct change *change, struct rrset *place);
+static bool read_text_parameters(
+	struct api_body *body, struct rrset *place, struct change_item *item);
 static bool refuse_parameters(struct api_call *call);
 static void finish(struct api_call *call, const struct change *change,
 	const struct change_result *result, bool is_done);
@@ -59,14 +61,15 @@ api_rrsets_put(struct api_call *call)
 	struct change *change = change_new(CHANGE_ITEMS);
 	struct change_item *item = change ? change_add(change) : NULL;
 	struct api_conditions conditions;
+	struct rrset place = { .ttl = 0 };
 
 	if (!item) {
 		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
-	} else if (read_place(call, &item->rrset)
+	} else if (read_place(call, &place)
 		   && api_read_conditions(call, &conditions)
 		   && api_authorise(
-			   call, CREDENTIALS_WRITE, &item->rrset.owner, item->rrset.type)
-		   && read_body(call, change)) {
+			   call, CREDENTIALS_WRITE, &place.owner, place.type)
+		   && read_body(call, change, &place)) {
 		item->has_if_revision = conditions.has_revision;
 		item->if_revision = conditions.revision;
 		item->if_present = conditions.present;
@@ -83,11 +86,12 @@ api_rrsets_delete(struct api_call *call)
 	struct change *change = change_new(CHANGE_ITEMS);
 	struct change_item *item = change ? change_add(change) : NULL;
 	struct api_conditions conditions;
+	struct rrset place = { .ttl = 0 };
 
 	if (!item) {
 		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
-	} else if (read_place(call, &item->rrset)
-		   && api_read_conditions(call, &conditions)) {
+	} else if (read_place(call, &place) && api_read_conditions(call, &conditions)
+		   && take_place(call, change, &place)) {
 		item->is_delete = true;
 		item->has_if_revision = conditions.has_revision;
 		item->if_revision = conditions.revision;
@@ -175,26 +179,35 @@ read_place(struct api_call *call, struct rrset *out)
 }
 
 static bool
-read_body(struct api_call *call, struct change *change)
+take_place(struct api_call *call, struct change *change, const struct rrset *place)
+{
+	if (change_take_rrset(change, change->items, place) == STATUS_OK)
+		return true;
+	problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
+	return false;
+}
+
+static bool
+read_body(struct api_call *call, struct change *change, struct rrset *place)
 {
 	struct api_body body;
 
 	api_body_init(call, change, &body);
 	if (call->media == API_JSON)
 		return refuse_parameters(call)
-		       && api_body_read_one(&body, change->items);
-	return read_text_parameters(&body, change->items)
-	       && api_body_read_text(&body, change->items);
+		       && api_body_read_one(&body, place, change->items);
+	return read_text_parameters(&body, place, change->items)
+	       && api_body_read_text(&body, place, change->items);
 }
 
 /* With text/plain the rest of the RRset is in the query. */
 static bool
-read_text_parameters(struct api_body *body, struct change_item *item)
+read_text_parameters(
+	struct api_body *body, struct rrset *place, struct change_item *item)
 {
 	struct api_call *call = body->call;
 	const char *ttl = http_uri_parameter(call->request, "ttl");
 	const char *source = http_uri_parameter(call->request, "source");
-	struct rrset *rrset = &item->rrset;
 	struct reason reason = { "" };
 	uint64_t lease_ms = 0;
 
@@ -211,8 +224,8 @@ read_text_parameters(struct api_body *body, struct change_item *item)
 				"a TTL is between 0 and %d", RRSET_TTL_MAX);
 			return false;
 		}
-		rrset->ttl = (uint32_t)value;
-	} else if (rrset_json_default_ttl(call->zones, rrset, &reason) != 0) {
+		place->ttl = (uint32_t)value;
+	} else if (rrset_json_default_ttl(call->zones, place, &reason) != 0) {
 		problem_set(call->reply, PROBLEM_INVALID, "name", "%s", reason.text);
 		return false;
 	}

@@ -317,6 +317,7 @@ emit_line(struct json_writer *emit, const struct change *change, const struct ch
 {
 	const struct change_item *after =
 		diff->item == CHANGE_WHOLE ? NULL : &change->items[diff->item];
+	struct rrset rrset;
 
 	json_writer_begin(emit, '{');
 	json_writer_member(emit, "op",
@@ -334,8 +335,9 @@ emit_line(struct json_writer *emit, const struct change *change, const struct ch
 		json_writer_end(emit, '}');
 	}
 	if (after) {
+		change_read_rrset(after, &rrset);
 		json_writer_member_begin(emit, "after", '{');
-		rrset_json_write_data(emit, &after->rrset);
+		rrset_json_write_data(emit, &rrset);
 		emit_lease(emit, after->lease_ms);
 		json_writer_end(emit, '}');
 	}

@@ -318,9 +318,8 @@ add_item(const struct rollback *rollback, const struct undone *undone, struct ch
 		return STATUS_INVALID;
 	}
 	item = change_add(change);
-	if (!item)
+	if (!item || change_take_rrset(change, item, &before->rrset) != STATUS_OK)
 		return reason_set(&out->reason, STATUS_NO_MEMORY, "out of memory");
-	item->rrset = before->rrset;
 	item->is_delete = !undone->has_before;
 	item->source = before->source;
 	item->source_len = before->source_len;

@@ -31,7 +31,7 @@ end_of_lease(const struct compile *compile, const struct state_record *record)
 void
 compile_begin(struct compile *compile, const struct name_key *owner)
 {
-	compile->owner = *owner;
+	name_key_copy(&compile->owner, owner);
 	compile->revision = 0;
 	compile->flags = 0;
 	compile->count = 0;

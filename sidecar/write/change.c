@@ -7,6 +7,7 @@
 #include "sidecar/write/change.h"
 
 #include <endian.h>
+#include <stddef.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,6 +61,35 @@ change_add(struct change *change)
 	return item;
 }
 
+int
+change_take_rrset(struct change *change, struct change_item *item, const struct rrset *rrset)
+{
+	const struct name_key *owner = arena_copy(&change->arena, &rrset->owner,
+		offsetof(struct name_key, bytes) + rrset->owner.len);
+	const uint8_t *rdata = rrset->rdata_len
+		? arena_copy(&change->arena, rrset->rdata, rrset->rdata_len)
+		: NULL;
+
+	if (!owner || (rrset->rdata_len && !rdata))
+		return STATUS_NO_MEMORY;
+	item->rrset = (struct change_rrset){ owner, rdata, rrset->ttl, rrset->rdata_len,
+		rrset->type, rrset->count };
+	return STATUS_OK;
+}
+
+void
+change_read_rrset(const struct change_item *item, struct rrset *out)
+{
+	const struct change_rrset *rrset = &item->rrset;
+
+	name_key_copy(&out->owner, rrset->owner);
+	out->type = rrset->type;
+	out->count = rrset->count;
+	out->ttl = rrset->ttl;
+	out->rdata_len = rrset->rdata_len;
+	out->rdata = rrset->rdata;
+}
+
 void
 change_refuse(struct change_result *result, enum change_outcome outcome, size_t item,
 	const char *field, const char *format, ...)
@@ -89,16 +119,23 @@ change_describe(const struct name_key *owner, uint16_t type, char out[CHANGE_TEX
 }
 
 int
-change_compare(const struct rrset *a, const struct rrset *b)
+change_compare(const struct change_item *item, const struct name_key *owner, uint16_t type)
 {
-	size_t len = a->owner.len < b->owner.len ? a->owner.len : b->owner.len;
-	int order = memcmp(a->owner.bytes, b->owner.bytes, len);
+	const struct name_key *key = item->rrset.owner;
+	size_t len = key->len < owner->len ? key->len : owner->len;
+	int order = memcmp(key->bytes, owner->bytes, len);
 
 	if (order != 0)
 		return order;
-	if (a->owner.len != b->owner.len)
-		return a->owner.len < b->owner.len ? -1 : 1;
-	return (int)a->type - (int)b->type;
+	if (key->len != owner->len)
+		return key->len < owner->len ? -1 : 1;
+	return (int)item->rrset.type - (int)type;
+}
+
+static int
+compare_items(const struct change_item *a, const struct change_item *b)
+{
+	return change_compare(a, b->rrset.owner, b->rrset.type);
 }
 
 /* --- the order of items --- */
@@ -114,11 +151,11 @@ struct sort_entry {
 static size_t
 common_prefix(const struct change *change)
 {
-	const struct name_key *first = &change->items[0].rrset.owner;
+	const struct name_key *first = change->items[0].rrset.owner;
 	size_t i, common = first->len;
 
 	for (i = 1; i < change->count && common > 0; i++) {
-		const struct name_key *key = &change->items[i].rrset.owner;
+		const struct name_key *key = change->items[i].rrset.owner;
 		size_t at = 0;
 
 		if (common > key->len)
@@ -135,7 +172,7 @@ common_prefix(const struct change *change)
 static struct sort_entry
 make_entry(const struct change_item *item, size_t skip)
 {
-	const struct name_key *key = &item->rrset.owner;
+	const struct name_key *key = item->rrset.owner;
 	struct sort_entry entry = { .item = item };
 	size_t len = key->len - skip;
 
@@ -155,7 +192,7 @@ compare_entries(const void *left, const void *right)
 		return a->head[0] < b->head[0] ? -1 : 1;
 	if (a->head[1] != b->head[1])
 		return a->head[1] < b->head[1] ? -1 : 1;
-	return change_compare(&a->item->rrset, &b->item->rrset);
+	return compare_items(a->item, b->item);
 }
 
 static bool
@@ -164,7 +201,7 @@ is_sorted(const struct change *change)
 	size_t i;
 
 	for (i = 1; i < change->count; i++)
-		if (change_compare(&change->items[i - 1].rrset, &change->items[i].rrset) > 0)
+		if (compare_items(&change->items[i - 1], &change->items[i]) > 0)
 			return false;
 	return true;
 }
@@ -209,12 +246,12 @@ check_zone(const struct change *change, size_t index, const struct zone *zone,
 	struct change_result *out)
 {
 	char text[CHANGE_TEXT_MAX];
-	const struct rrset *rrset = &change->items[index].rrset;
+	const struct change_rrset *rrset = &change->items[index].rrset;
 
 	if (zone
 		&& (change->kind != CHANGE_ZONE || is_same_key(&zone->key, &change->zone)))
 		return true;
-	change_describe(&rrset->owner, rrset->type, text);
+	change_describe(rrset->owner, rrset->type, text);
 	if (!zone)
 		change_refuse(out, CHANGE_INVALID, index, "name",
 			"%s: the name is in no live zone", text);
@@ -229,8 +266,8 @@ static bool
 check_type(const struct change *change, size_t index, const struct zone *zone,
 	struct change_result *out)
 {
-	const struct rrset *rrset = &change->items[index].rrset;
-	bool is_apex = is_same_key(&rrset->owner, &zone->key);
+	const struct change_rrset *rrset = &change->items[index].rrset;
+	bool is_apex = is_same_key(rrset->owner, &zone->key);
 	bool is_single = rrset->type == RRSET_SOA || rrset->type == RRSET_CNAME
 		|| rrset->type == RRSET_DNAME;
 	const char *field = "type", *why = NULL;
@@ -246,7 +283,7 @@ check_type(const struct change *change, size_t index, const struct zone *zone,
 	}
 	if (!why)
 		return true;
-	change_describe(&rrset->owner, rrset->type, text);
+	change_describe(rrset->owner, rrset->type, text);
 	change_refuse(out, CHANGE_INVALID, index, field, "%s: %s", text, why);
 	return false;
 }
@@ -255,27 +292,29 @@ static bool
 check_limits(const struct change *change, size_t index, struct change_result *out)
 {
 	const struct change_item *item = &change->items[index];
-	const struct rrset *rrset = &item->rrset;
+	struct rrset rrset;
 
-	if (rrset->count == 0)
+	change_read_rrset(item, &rrset);
+
+	if (rrset.count == 0)
 		change_refuse(out, CHANGE_INVALID, index, "records",
 			"at least one record is needed");
-	else if (rrset->count > RRSET_RECORDS_MAX)
+	else if (rrset.count > RRSET_RECORDS_MAX)
 		change_refuse(out, CHANGE_INVALID, index, "records",
-			"%u records, at most %u are allowed", rrset->count,
+			"%u records, at most %u are allowed", rrset.count,
 			RRSET_RECORDS_MAX);
-	else if (rrset->rdata_len > RRSET_RDATA_MAX)
+	else if (rrset.rdata_len > RRSET_RDATA_MAX)
 		change_refuse(out, CHANGE_INVALID, index, "records",
-			"%u bytes of records, at most %u are allowed", rrset->rdata_len,
+			"%u bytes of records, at most %u are allowed", rrset.rdata_len,
 			RRSET_RDATA_MAX);
-	else if (rrset_message_size(rrset) > RRSET_MESSAGE_MAX)
+	else if (rrset_message_size(&rrset) > RRSET_MESSAGE_MAX)
 		change_refuse(out, CHANGE_INVALID, index, "records",
 			"an answer with this RRset would have %zu octets, a DNS message "
 			"has at most %u",
-			rrset_message_size(rrset), RRSET_MESSAGE_MAX);
-	else if (rrset->ttl > RRSET_TTL_MAX)
+			rrset_message_size(&rrset), RRSET_MESSAGE_MAX);
+	else if (rrset.ttl > RRSET_TTL_MAX)
 		change_refuse(out, CHANGE_INVALID, index, "ttl",
-			"TTL %u is out of range: 0 to %u", rrset->ttl, RRSET_TTL_MAX);
+			"TTL %u is out of range: 0 to %u", rrset.ttl, RRSET_TTL_MAX);
 	else if (item->source_len == 0 || item->source_len > STATE_SOURCE_MAX)
 		change_refuse(out, CHANGE_INVALID, index, "source",
 			"a source's name has 1 to %u characters", STATE_SOURCE_MAX);
@@ -289,7 +328,7 @@ check_item(const struct change *change, size_t index, const struct zones *zones,
 	struct change_result *out)
 {
 	const struct change_item *item = &change->items[index];
-	const struct zone *zone = zones_match(zones, &item->rrset.owner);
+	const struct zone *zone = zones_match(zones, item->rrset.owner);
 
 	if (!check_zone(change, index, zone, out))
 		return false;
@@ -306,11 +345,11 @@ check_doubles(const struct change *change, struct change_result *out)
 
 	for (i = 1; i < change->count; i++) {
 		uint32_t a = change->order[i - 1], b = change->order[i];
-		const struct rrset *rrset = &change->items[b].rrset;
+		const struct change_rrset *rrset = &change->items[b].rrset;
 
-		if (change_compare(&change->items[a].rrset, rrset) != 0)
+		if (compare_items(&change->items[a], &change->items[b]) != 0)
 			continue;
-		change_describe(&rrset->owner, rrset->type, text);
+		change_describe(rrset->owner, rrset->type, text);
 		change_refuse(out, CHANGE_INVALID, a > b ? a : b, NULL,
 			"%s is given twice", text);
 		return false;

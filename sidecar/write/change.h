@@ -43,6 +43,16 @@ struct change_result;
 typedef int (*change_prepare_fn)(struct change *change, struct state_txn *txn,
 	const struct zones *zones, struct change_result *out);
 
+/* An RRset without the 255 octets that its name might have: a change may have a million. */
+struct change_rrset {
+	const struct name_key *owner; /* of which only the `len` octets are there */
+	const uint8_t *rdata;         /* the block of struct rrset */
+	uint32_t ttl;
+	uint32_t rdata_len;
+	uint16_t type;
+	uint16_t count;
+};
+
 struct change_item {
 	bool is_delete;
 	bool if_absent;        /* create only */
@@ -53,7 +63,7 @@ struct change_item {
 	bool is_lease_over;    /* it has ended: STATE_LEASE_OVER (RESTORE only) */
 	uint8_t source_len;
 	const char *source;    /* owner of the RRset after a put */
-	struct rrset rrset;    /* canonical; a delete has owner and type only */
+	struct change_rrset rrset; /* canonical; a delete has owner and type only */
 };
 
 struct change {
@@ -134,6 +144,13 @@ void change_free(struct change *change); /* NULL is allowed */
 /* Appends a zeroed item; NULL when out of memory or over CHANGE_ITEMS_MAX. */
 struct change_item *change_add(struct change *change);
 
+/* Copies an RRset, which is canonical, into the change's arena, for the item. STATUS_NO_MEMORY. */
+int change_take_rrset(
+	struct change *change, struct change_item *item, const struct rrset *rrset);
+
+/* The item's RRset; its rdata is borrowed. */
+void change_read_rrset(const struct change_item *item, struct rrset *out);
+
 /* Sets outcome, item, field and reason of a refusal. */
 void change_refuse(struct change_result *result, enum change_outcome outcome, size_t item,
 	const char *field, const char *format, ...) __attribute__((format(printf, 5, 6)));
@@ -154,4 +171,4 @@ void change_describe(const struct name_key *owner, uint16_t type,
 	char out[CHANGE_TEXT_MAX]);
 
 /* Order of owner and type, as in the store. */
-int change_compare(const struct rrset *a, const struct rrset *b);
+int change_compare(const struct change_item *item, const struct name_key *owner, uint16_t type);

@@ -140,7 +140,7 @@ visit_present(void *context, const struct state_record *record, struct reason *r
 	}
 	planner->owned++;
 	while ((item = planner_next_item(planner))) {
-		order = change_compare(&item->rrset, &record->rrset);
+		order = change_compare(item, &record->rrset.owner, record->rrset.type);
 		if (order >= 0)
 			break;
 		planner->at++;
@@ -178,7 +178,7 @@ walk_names(struct planner *planner)
 
 	while (status == STATUS_OK) {
 		const struct change_item *item = planner_next_item(planner);
-		const struct name_key *owner = item ? &item->rrset.owner : NULL;
+		const struct name_key *owner = item ? item->rrset.owner : NULL;
 
 		if (planner->absent_at < planner->absent_count) {
 			const struct name_key *gone =
@@ -211,7 +211,7 @@ plan_name(struct planner *planner, const struct name_key *owner)
 			find_old(planner, absent->type));
 	}
 	while (status == STATUS_OK && (item = planner_next_item(planner))
-		&& planner_is_same_name(&item->rrset.owner, owner))
+		&& planner_is_same_name(item->rrset.owner, owner))
 		status = plan_item(planner, change->order[planner->at++]);
 	if (status == STATUS_OK && planner->last_put != PLANNER_ITEM_NONE)
 		status = clear_over(planner, owner);
@@ -271,7 +271,7 @@ plan_item(struct planner *planner, uint32_t index)
 	if (!old && planner->change->kind == CHANGE_ITEMS && planner->change->count == 1)
 		return plan_check_refuse(
 			planner, CHANGE_NOT_FOUND, index, "there is no such RRset");
-	return plan_delete(planner, &item->rrset.owner, item->rrset.type, old);
+	return plan_delete(planner, item->rrset.owner, item->rrset.type, old);
 }
 
 static int
@@ -283,8 +283,10 @@ plan_put(struct planner *planner, uint32_t index, const struct state_record *old
 		.type = item->rrset.type,
 		.item = index,
 		.lease_ms = item->lease_ms,
-		.owner = &item->rrset.owner };
+		.owner = item->rrset.owner };
+	struct rrset rrset;
 
+	change_read_rrset(item, &rrset);
 	planner->last_put = index;
 	planner->new_size += item->rrset.rdata_len;
 	if (!old)
@@ -292,7 +294,7 @@ plan_put(struct planner *planner, uint32_t index, const struct state_record *old
 	if (item->rrset.type == RRSET_CNAME)
 		planner->has_cname = true;
 	if (old && !planner_is_over(planner, old) && !item->is_lease_over
-		&& rrset_has_same_data(&old->rrset, &item->rrset)
+		&& rrset_has_same_data(&old->rrset, &rrset)
 		&& planner_has_source(old, item->source, item->source_len)
 		&& old->lease_ms == item->lease_ms) {
 		out->unchanged++;
@@ -308,7 +310,7 @@ plan_put(struct planner *planner, uint32_t index, const struct state_record *old
 		out->added++;
 	if (add_step(planner, step, old) != STATUS_OK)
 		return STATUS_NO_MEMORY;
-	return note_difference(planner, old ? '~' : '+', index, &item->rrset, old);
+	return note_difference(planner, old ? '~' : '+', index, &rrset, old);
 }
 
 static int
@@ -319,10 +321,11 @@ plan_delete(struct planner *planner, const struct name_key *owner, uint16_t type
 		.type = type,
 		.item = PLANNER_ITEM_NONE,
 		.owner = owner };
-	struct rrset rrset = { .owner = *owner, .type = type };
+	struct rrset rrset = { .type = type };
 
 	if (!old)
 		return STATUS_OK;
+	name_key_copy(&rrset.owner, owner);
 	planner->goes[old - planner->old] = true;
 	planner->out->removed++;
 	if (add_step(planner, step, old) != STATUS_OK)
@@ -391,7 +394,7 @@ is_put(const struct planner *planner, const struct name_key *owner, uint16_t typ
 	for (i = planner->at; i > 0; i--) {
 		const struct change_item *item = &change->items[change->order[i - 1]];
 
-		if (!planner_is_same_name(&item->rrset.owner, owner))
+		if (!planner_is_same_name(item->rrset.owner, owner))
 			break;
 		if (!item->is_delete && item->rrset.type == type)
 			return true;

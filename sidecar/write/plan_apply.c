@@ -126,8 +126,7 @@ plan_read_before(const struct plan_step *step, struct state_record *out)
 	if (!before)
 		return false;
 	*out = (struct state_record){
-		.rrset = { .owner = *step->owner,
-			.type = step->type,
+		.rrset = { .type = step->type,
 			.count = before->count,
 			.ttl = before->ttl,
 			.rdata_len = before->rdata_len,
@@ -137,6 +136,7 @@ plan_read_before(const struct plan_step *step, struct state_record *out)
 		.source_len = before->source_len,
 		.source = before->source,
 	};
+	name_key_copy(&out->rrset.owner, step->owner);
 	return true;
 }
 
@@ -154,13 +154,13 @@ plan_read_after(const struct plan_step *step, const struct change *change, uint6
 		return false;
 	item = &change->items[step->item];
 	*out = (struct state_record){
-		.rrset = item->rrset,
 		.lease_ms = item->lease_ms,
 		.expires_ms = item->is_lease_over ? STATE_LEASE_OVER
 			: item->lease_ms ? now_ms + item->lease_ms : 0,
 		.source_len = item->source_len,
 		.source = item->source,
 	};
+	change_read_rrset(item, &out->rrset);
 	return true;
 }
 
@@ -178,9 +178,11 @@ append_log(const struct plan *plan, struct state_txn *txn, uint64_t revision,
 	for (i = 0; i < plan->count && room > 0; i++) {
 		const struct plan_step *step = &plan->step[i];
 
-		if (step->verb != PLAN_RENEW)
-			items[count++] = (struct state_log_item){ step->verb != PLAN_PUT,
-				step->type, *step->owner };
+		if (step->verb == PLAN_RENEW)
+			continue;
+		items[count].deleted = step->verb != PLAN_PUT;
+		items[count].type = step->type;
+		name_key_copy(&items[count++].owner, step->owner);
 	}
 	status = state_log_append(txn, revision, items, plan->writes, reason);
 	free(items);
@@ -215,10 +217,13 @@ follow_pointers(struct auto_ptr *pointing, const struct plan_step *step,
 	const struct change *change, uint64_t revision, struct reason *reason)
 {
 	const struct rrset *before = pointing->before.count > 0 ? &pointing->before : NULL;
-	const struct rrset *after = step->verb == PLAN_PUT ? &change->items[step->item].rrset
-		: step->verb == PLAN_DELETE		   ? NULL
-							   : before;
+	const struct rrset *after = step->verb == PLAN_DELETE ? NULL : before;
+	struct rrset put;
 
+	if (step->verb == PLAN_PUT) {
+		change_read_rrset(&change->items[step->item], &put);
+		after = &put;
+	}
 	pointing->revision = step->verb == PLAN_RENEW ? 0 : revision;
 	if (!before && !after)
 		return STATUS_OK;

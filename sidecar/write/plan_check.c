@@ -88,7 +88,7 @@ plan_check_item(struct planner *planner, uint32_t index, const struct state_reco
 		why = old ? "it has changed since: its revision is another one"
 			  : "it does not exist (any more)";
 	if (why) {
-		change_describe(&item->rrset.owner, item->rrset.type, text);
+		change_describe(item->rrset.owner, item->rrset.type, text);
 		change_refuse(out, CHANGE_STALE, index, NULL, "%s: %s", text, why);
 		out->rrset_revision = revision;
 		return STATUS_INVALID;
@@ -96,7 +96,7 @@ plan_check_item(struct planner *planner, uint32_t index, const struct state_reco
 	if (planner->change->kind == CHANGE_SOURCE && old && !planner->change->force
 		&& !planner_has_source(
 			old, planner->change->source, planner->change->source_len)) {
-		change_describe(&item->rrset.owner, item->rrset.type, text);
+		change_describe(item->rrset.owner, item->rrset.type, text);
 		change_refuse(out, CHANGE_CONFLICT, index, NULL,
 			"%s belongs to source \"%.*s\"", text, (int)old->source_len,
 			old->source);
@@ -104,8 +104,8 @@ plan_check_item(struct planner *planner, uint32_t index, const struct state_reco
 		out->owner[old->source_len] = '\0';
 		return STATUS_INVALID;
 	}
-	if (!zones_match(planner->zones, &item->rrset.owner)) {
-		change_describe(&item->rrset.owner, item->rrset.type, text);
+	if (!zones_match(planner->zones, item->rrset.owner)) {
+		change_describe(item->rrset.owner, item->rrset.type, text);
 		change_refuse(out, CHANGE_INVALID, index, "name",
 			"%s: the name is in no live zone", text);
 		return STATUS_INVALID;
@@ -172,7 +172,7 @@ beside_cname(const struct planner *planner, const struct name_key *owner)
 	for (i = planner->at; i > 0; i--) {
 		const struct change_item *item = &change->items[change->order[i - 1]];
 
-		if (!planner_is_same_name(&item->rrset.owner, owner))
+		if (!planner_is_same_name(item->rrset.owner, owner))
 			break;
 		if (!item->is_delete && item->rrset.type != RRSET_CNAME)
 			return item->rrset.type;

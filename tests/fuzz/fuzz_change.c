@@ -95,7 +95,7 @@ read_any(char kind, struct change *change, const char *text, size_t size,
 static void
 check_again(const struct change_item *item)
 {
-	struct rrset_json read, written = { .rrset = item->rrset, .revision = 1,
+	struct rrset_json read, written = { .revision = 1,
 		.has_lease = item->lease_ms != 0, .lease_ms = item->lease_ms,
 		.source = item->source, .source_len = item->source_len };
 	struct buffer buffer;
@@ -104,14 +104,15 @@ check_again(const struct change_item *item)
 	const char *text;
 	size_t len;
 
+	change_read_rrset(item, &written.rrset);
 	buffer_init(&buffer, 1 << 24, NULL);
 	rrset_json_write(&json, &written);
 	if (buffer_view(&buffer, &text, &len) != STATUS_OK)
 		abort();
 	FUZZ_CHECK(json_check(text, len, &object, NULL) == STATUS_OK);
 	FUZZ_CHECK(rrset_json_read(reader, object, RRSET_JSON_FULL, &read, NULL) == STATUS_OK);
-	FUZZ_CHECK(change_compare(&read.rrset, &item->rrset) == 0
-		&& rrset_has_same_data(&read.rrset, &item->rrset));
+	FUZZ_CHECK(change_compare(item, &read.rrset.owner, read.rrset.type) == 0
+		&& rrset_has_same_data(&read.rrset, &written.rrset));
 	FUZZ_CHECK(read.has_lease == written.has_lease && read.lease_ms == item->lease_ms
 		&& read.source_len == item->source_len
 		&& memcmp(read.source, item->source, item->source_len) == 0);
@@ -121,19 +122,30 @@ check_again(const struct change_item *item)
 static void
 check_item(const struct change_item *item)
 {
-	const struct rrset *rrset = &item->rrset;
+	struct rrset rrset;
 
-	FUZZ_CHECK(zones_match(&zones, &rrset->owner));
+	change_read_rrset(item, &rrset);
+	FUZZ_CHECK(zones_match(&zones, &rrset.owner));
 	if (item->is_delete)
 		return;
-	FUZZ_CHECK(rrset->ttl <= RRSET_TTL_MAX && rrset->count >= 1
-		&& rrset->count <= RRSET_RECORDS_MAX && rrset->rdata_len <= RRSET_RDATA_MAX);
-	FUZZ_CHECK(rrset_is_well_formed(rrset->rdata, rrset->rdata_len, rrset->count));
-	FUZZ_CHECK(rrset_message_size(rrset) <= RRSET_MESSAGE_MAX);
+	FUZZ_CHECK(rrset.ttl <= RRSET_TTL_MAX && rrset.count >= 1
+		&& rrset.count <= RRSET_RECORDS_MAX && rrset.rdata_len <= RRSET_RDATA_MAX);
+	FUZZ_CHECK(rrset_is_well_formed(rrset.rdata, rrset.rdata_len, rrset.count));
+	FUZZ_CHECK(rrset_message_size(&rrset) <= RRSET_MESSAGE_MAX);
 	FUZZ_CHECK(item->source_len >= 1 && item->source_len <= STATE_SOURCE_MAX);
 	FUZZ_CHECK(item->lease_ms == 0
 		|| (item->lease_ms >= RRSET_JSON_LEASE_MIN_MS
 			&& item->lease_ms <= RRSET_JSON_LEASE_MAX_MS));
+}
+
+/* Two items by their place in the order. */
+static int
+compare(const struct change *change, size_t a, size_t b)
+{
+	const struct change_item *other = &change->items[change->order[b]];
+
+	return change_compare(&change->items[change->order[a]], other->rrset.owner,
+		other->rrset.type);
 }
 
 static void
@@ -150,9 +162,7 @@ check_change(struct change *change)
 	for (size_t i = 0; i < change->count; i++) {
 		check_item(&change->items[i]);
 		if (i > 0)
-			FUZZ_CHECK(change_compare(&change->items[change->order[i - 1]].rrset,
-					   &change->items[change->order[i]].rrset)
-				< 0);
+			FUZZ_CHECK(compare(change, i - 1, i) < 0);
 	}
 	for (size_t i = 0; i < change->count && i < CHECKED_MAX; i++)
 		if (!change->items[i].is_delete)

@@ -11,6 +11,7 @@ import time
 
 import pytest
 from support.backups import seal
+from support.build import is_instrumented
 
 PATH = "/v1/rrsets/a.live.test/A"
 GOOD = {"records": ["10.0.0.1"]}
@@ -221,6 +222,39 @@ def test_a_batch_is_one_revision(api):
     assert {api.get(f"/v1/rrsets/n{n}.live.test/A").json["revision"] for n in range(50)} == {reply.revision}
     refused(api.request("POST", "/v1/batch", {"changes": changes, "x": 1}), 400, "x", "unknown")
     refused(api.request("POST", "/v1/batch", {"x": []}), 400, None, "changes")
+
+
+HOSTILE = {
+    "arrays": ('[[', "[],", '[]]', 1.5),
+    "objects": ('[[', "{},", '{}]]', 1.5),
+    "numbers": ('[[', "0,", '0]]', 1.5),
+    "records": ('[{"put":{"name":"x.live.test","type":"A","records":[', '"",', '""]}}]', 1.5),
+    "no end": ('[', "[],", "", 1.5),
+    "beside": ('[],"x":[', "[],", "[]]", 1.5),
+    "deletes": ('[', '{"delete":{"name":".","type":"A"}},', '{}]', 4),
+    "puts": ('[', '{"put":{"name":"live.test","type":"A","records":["1.2.3.4"]}},', '{}]', 4),
+}
+
+
+@pytest.mark.skipif(is_instrumented(), reason="a sanitizer needs memory of its own")
+@pytest.mark.parametrize("what", HOSTILE)
+def test_a_hostile_body_costs_what_its_size_allows(livezoned, what):
+    """The body itself, and nothing for what is in it; RRsets that are read before the fault
+    cost three times their text at most."""
+    daemon = livezoned(zones=["live.test"])
+    before, unit, after, factor = HOSTILE[what]
+    size = 24 << 20
+    body = '{"changes":' + before + unit * (size // len(unit)) + after + "}"
+    idle = peak_of(daemon)
+    reply = daemon.api.request("POST", "/v1/batch", body, JSON)
+    assert reply.status in (400, 422), reply
+    assert peak_of(daemon) - idle < factor * size
+    assert daemon.api.put("x.live.test", "A", "10.0.0.1").status == 200
+
+
+def peak_of(daemon):
+    with open(f"/proc/{daemon.process.pid}/status") as status:
+        return int(re.search(r"VmHWM:\s+(\d+)", status.read())[1]) << 10
 
 
 def state_of(*names, **extra):

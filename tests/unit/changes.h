@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "lib/base/status.h"
 #include "sidecar/write/change.h"
 #include "tests/unit/unit.h"
 
@@ -30,11 +31,13 @@ changes_add(struct change *change, const char *owner, uint16_t type, const uint8
 	item->is_delete = !rdata;
 	item->source = change->source ? change->source : "api";
 	item->source_len = (uint8_t)strlen(item->source);
-	item->rrset = (struct rrset){ .owner = unit_key(owner),
-		.type = type,
-		.count = 1,
-		.ttl = 5,
-		.rdata_len = rdata ? 2u + rdata[1] : 0,
-		.rdata = rdata };
+	assert_int_equal(change_take_rrset(change, item,
+				 &(struct rrset){ .owner = unit_key(owner),
+					 .type = type,
+					 .count = 1,
+					 .ttl = 5,
+					 .rdata_len = rdata ? 2u + rdata[1] : 0,
+					 .rdata = rdata }),
+		STATUS_OK);
 	return item;
 }

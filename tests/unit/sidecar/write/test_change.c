@@ -32,13 +32,15 @@ add(struct change *change, const char *owner, uint16_t type)
 	*item = (struct change_item){
 		.source = "api",
 		.source_len = 3,
-		.rrset = { .owner = unit_key(owner),
-			.type = type,
-			.count = 1,
-			.ttl = 5,
-			.rdata_len = 6,
-			.rdata = rdata },
 	};
+	assert_int_equal(change_take_rrset(change, item,
+				 &(struct rrset){ .owner = unit_key(owner),
+					 .type = type,
+					 .count = 1,
+					 .ttl = 5,
+					 .rdata_len = 6,
+					 .rdata = rdata }),
+		STATUS_OK);
 	return item;
 }
 
@@ -95,10 +97,13 @@ test_many_items_are_ordered_as_the_store_orders_them(void **state)
 		add(change, owner, (uint16_t)(1 + rand_r(&seed) % 3));
 	}
 	assert_int_equal(change_check(change, &zones, &result), STATUS_OK);
-	for (i = 1; i < change->count; i++)
-		assert_true(change_compare(&change->items[change->order[i - 1]].rrset,
-				    &change->items[change->order[i]].rrset)
+	for (i = 1; i < change->count; i++) {
+		const struct change_item *item = &change->items[change->order[i]];
+
+		assert_true(change_compare(&change->items[change->order[i - 1]],
+				    item->rrset.owner, item->rrset.type)
 			< 0);
+	}
 	change_free(change);
 }
 
