@@ -16,6 +16,7 @@
 #include "lib/dns/presentation.h"
 
 #define ZONES_MAX 1024 /* of one token */
+#define SOURCES_MAX 1024
 
 static const struct {
 	const char *name;
@@ -42,6 +43,9 @@ static int read_verbs(const struct yaml_value *list, const struct yaml_key *key,
 static int read_zones(const struct yaml_value *list, const struct yaml_key *key, void *out,
 	struct reason *reason);
 
+static int read_sources(const struct yaml_value *list, const struct yaml_key *key, void *out,
+	struct reason *reason);
+
 static const struct yaml_key root_keys[] = {
 	{ "tokens", 0, .value = read_tokens, .is_required = true },
 	{ 0 },
@@ -53,12 +57,16 @@ static const struct yaml_key token_keys[] = {
 	{ "verbs", offsetof(struct credential, verbs), .value = read_verbs,
 		.is_required = true },
 	{ "zones", 0, .value = read_zones, .is_required = true },
+	{ "sources", 0, .value = read_sources },
 	{ "expires", offsetof(struct credential, expires_ms), .text = read_expires },
 	{ 0 },
 };
 
 static int check_file(const struct stat *info, struct reason *reason);
 static int read_verb(const char *text, unsigned *out, struct reason *reason);
+static int add_source(struct credential *credential, const char *text, struct reason *reason);
+static int check_sources(
+	const struct yaml_value *item, struct credential *credential, struct reason *reason);
 static int
 check_duplicate(const struct yaml_value *item, const struct credentials *credentials,
 	struct reason *reason);
@@ -97,6 +105,9 @@ credentials_free(struct credentials *credentials)
 	for (size_t i = 0; i < credentials->count; i++) {
 		free(credentials->credential[i].id);
 		free(credentials->credential[i].zone);
+		for (size_t j = 0; j < credentials->credential[i].source_count; j++)
+			free(credentials->credential[i].source[j]);
+		free(credentials->credential[i].source);
 	}
 	free(credentials->credential);
 	free(credentials);
@@ -143,6 +154,9 @@ read_tokens(const struct yaml_value *list, const struct yaml_key *key, void *out
 	while (!status && yaml_next(list, &item)) {
 		status = yaml_read_mapping(&item, token_keys,
 			&credentials->credential[credentials->count++], reason);
+		if (!status)
+			status = check_sources(&item,
+				&credentials->credential[credentials->count - 1], reason);
 		if (!status)
 			status = check_duplicate(&item, credentials, reason);
 	}
@@ -256,6 +270,83 @@ read_zones(const struct yaml_value *list, const struct yaml_key *key, void *out,
 			name_to_key(name.wire, &credential->zone[credential->zone_count++]);
 	}
 	return status;
+}
+
+static int
+read_sources(const struct yaml_value *list, const struct yaml_key *key, void *out,
+	struct reason *reason)
+{
+	struct credential *credential = out;
+	struct yaml_value item = { 0 };
+	size_t count;
+	int status = yaml_read_list(list, 1, SOURCES_MAX, &count, reason);
+
+	(void)key;
+	if (status)
+		return status;
+	credential->source = calloc(count, sizeof(*credential->source));
+	if (!credential->source)
+		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+	while (!status && yaml_next(list, &item)) {
+		const char *text;
+
+		status = yaml_read_text(&item, &text, reason);
+		if (!status)
+			status = add_source(credential, text, reason);
+	}
+	return status;
+}
+
+/* As the API has them, but for the "*". */
+static bool
+is_source(const char *text)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789._-";
+	const size_t len = strlen(text);
+
+	return strcmp(text, CREDENTIALS_ANY_SOURCE) == 0
+	       || (len >= 1 && len <= CREDENTIALS_SOURCE_MAX && strspn(text, letters) == len
+		       && !strchr("._-", text[0]));
+}
+
+static int
+add_source(struct credential *credential, const char *text, struct reason *reason)
+{
+	char *copy;
+
+	if (!is_source(text))
+		return reason_set(reason, STATUS_INVALID,
+			"\"%.80s\" is not a source name: letters, digits, '.', '_' and '-', at "
+			"most %d, a letter or digit first; \"*\" is all sources",
+			text, CREDENTIALS_SOURCE_MAX);
+	copy = strdup(text);
+	if (!copy)
+		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+	credential->source[credential->source_count++] = copy;
+	return 0;
+}
+
+/* A token that names no sources writes as its own id. */
+static int
+check_sources(
+	const struct yaml_value *item, struct credential *credential, struct reason *reason)
+{
+	struct yaml_value ignored;
+
+	if (credential->source_count > 0)
+		return 0;
+	if (!is_source(credential->id)) {
+		yaml_find(item, "id", &ignored);
+		return reason_set(reason, STATUS_INVALID,
+			"\"%s\" is not a source name that the token could write as: add "
+			"\"sources\"",
+			credential->id);
+	}
+	credential->source = calloc(1, sizeof(*credential->source));
+	return credential->source
+		       ? add_source(credential, credential->id, reason)
+		       : reason_set(reason, STATUS_NO_MEMORY, "out of memory");
 }
 
 static int

@@ -9,6 +9,7 @@
  *	    sha256: 9f86d081...         # of the token, hex
  *	    zones: [service.internal]   # and all below
  *	    verbs: [read, write]
+ *	    sources: [sentinel]         # whose RRsets it may write; default: its id; "*": all
  *	    expires: 2027-01-01T00:00:00Z   # may be left out
  */
 #pragma once
@@ -24,6 +25,8 @@
 #define CREDENTIALS_FILE_MAX (1024 * 1024)
 #define CREDENTIALS_HASH_SIZE 32
 #define CREDENTIALS_ID_MAX 64
+#define CREDENTIALS_SOURCE_MAX 64 /* bytes of a source's name */
+#define CREDENTIALS_ANY_SOURCE "*"
 
 /* What a token may do, as bits. */
 enum credentials_verb {
@@ -40,6 +43,8 @@ struct credential {
 	uint64_t expires_ms; /* wall clock; 0 = never */
 	struct name_key *zone;
 	size_t zone_count;
+	char **source; /* at least one */
+	size_t source_count;
 };
 
 struct credentials {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * The end of an alarm goes through the writer, as every write does.
+ * Names of alarms, and alarms as JSON.
  */
 #include "sidecar/api/alarm.h"
 
@@ -9,9 +9,7 @@
 
 #include "lib/base/duration.h"
 #include "lib/base/status.h"
-#include "sidecar/write/change.h"
 #include "sidecar/json/json_writer.h"
-#include "sidecar/write/writer.h"
 
 bool
 alarm_is_name(const char *text)

@@ -2,8 +2,7 @@
  * Copyright (c) 2026, the livezone authors */
 /*
  * Alarms: what an operator must know of. They stand in the state, over restarts, until they
- * are acknowledged; status shows them. Raised with state_raise_alarm by whoever writes state
- * before the writer does (restore.c). Any thread.
+ * are acknowledged; status shows them. Raised and ended by a CHANGE_ALARM. Any thread.
  */
 #pragma once
 

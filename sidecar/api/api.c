@@ -18,18 +18,13 @@
 #include "sidecar/json/rrset_json.h"
 #include "lib/base/log.h"
 
-static bool authorise_change(struct api_call *call, const struct change *change);
-static bool authorise_items(struct api_call *call, const struct change *change);
 static int
 authorise_record(void *context, const struct state_record *record, struct reason *reason);
 static void on_done(struct write_request *request);
 static void finish_change(struct api_call *call);
-static void write_audit(struct api_call *call, const struct change *change,
-	const struct change_result *result);
 static bool set_status(struct api_call *call, const struct change_result *result);
 static bool answer_refusal(struct api_call *call, const struct change *change,
 	const struct api_places *places, struct change_result *result);
-static const char *outcome_name(enum change_outcome outcome);
 static void forbid(struct api_call *call, const struct reason *reason);
 static bool read_revision(const char *text, uint64_t *out);
 
@@ -55,30 +50,22 @@ api_authorise(struct api_call *call, enum credentials_verb verb,
 {
 	struct reason reason = { "" };
 
-	if (auth_may(&call->identity, verb, name, type, &reason))
+	if (authorize_name(&call->caller, verb, name, type, &reason))
 		return true;
 	forbid(call, &reason);
 	return false;
 }
 
-/* What authorise_record works with. */
-struct source_rights {
-	struct api_call *call;
-	enum credentials_verb verb;
-};
-
 bool
-api_authorise_source(
-	struct api_call *call, enum credentials_verb verb, const char *source)
+api_authorise_source(struct api_call *call, const char *source)
 {
-	struct source_rights rights = { call, verb };
 	struct reason reason = { "" };
 	int status;
 
-	if (!call->identity.token)
+	if (!call->caller.token)
 		return true;
-	status = state_walk_source(
-		call->txn, source, strlen(source), authorise_record, &rights, &reason);
+	status = state_walk_source(call->txn, source, strlen(source), authorise_record,
+		&call->caller, &reason);
 	if (status == STATUS_CONFLICT) {
 		forbid(call, &reason);
 		return false;
@@ -250,8 +237,7 @@ api_submit(struct api_call *call, struct change *change, const struct api_places
 		return;
 	}
 	call->submitted = request;
-	if (!authorise_change(call, change))
-		return;
+	change->caller = call->caller;
 	/* a writer that opens state again waits for its readers: none of them waits for it */
 	state_abort(call->txn);
 	call->txn = NULL;
@@ -260,14 +246,13 @@ api_submit(struct api_call *call, struct change *change, const struct api_places
 	request->context = call;
 	request->done = on_done;
 	request->result = (struct change_result){ .item = CHANGE_WHOLE };
-	auth_write_name(&call->identity, request->caller);
 	if (change->kind == CHANGE_ALARM
 		|| change_check(change, call->zones, &request->result) == 0) {
 		call->is_to_submit = true;
 		call->resume = finish_change;
 		return;
 	}
-	write_audit(call, change, &request->result);
+	change_audit(change, &request->result);
 	finish_change(call);
 }
 
@@ -299,14 +284,12 @@ api_wait(struct api_call *call, uint64_t above, uint64_t until_ms,
 	call->resume = resume;
 }
 
-/* On the writer's thread: the line is written even when the client has gone. */
+/* On the writer's thread. */
 static void
 on_done(struct write_request *request)
 {
 	struct api_call *call = request->context;
 
-	if (request->change)
-		write_audit(call, request->change, &request->result);
 	http_resume(call->request);
 }
 
@@ -360,92 +343,15 @@ api_write_record(
 	rrset_json_write(emit, &json);
 }
 
-/* Everything that the change may touch, by the names as they will be stored. */
-static bool
-authorise_change(struct api_call *call, const struct change *change)
-{
-	struct state_meta meta;
-	struct reason reason = { "" };
-
-	if (!call->identity.token)
-		return true;
-	switch (change->kind) {
-	case CHANGE_ITEMS:
-		return authorise_items(call, change);
-	case CHANGE_SOURCE:
-	case CHANGE_HEARTBEAT:
-		if (!call->txn && !api_begin_read(call, &meta))
-			return false;
-		return authorise_items(call, change)
-		       && api_authorise_source(call, CREDENTIALS_WRITE, change->source);
-	case CHANGE_ZONE:
-		return api_authorise(call, CREDENTIALS_WRITE, &change->zone, 0)
-		       && authorise_items(call, change);
-	case CHANGE_RESTORE:
-	case CHANGE_EXPIRE:
-	case CHANGE_ROLLBACK:
-	case CHANGE_ALARM:
-		break;
-	}
-	if (auth_may_all(&call->identity, CREDENTIALS_ADMIN, call->zones, &reason))
-		return true;
-	forbid(call, &reason);
-	return false;
-}
-
-static bool
-authorise_items(struct api_call *call, const struct change *change)
-{
-	for (size_t i = 0; i < change->count; i++)
-		if (!api_authorise(call, CREDENTIALS_WRITE, change->items[i].rrset.owner,
-			    change->items[i].rrset.type))
-			return false;
-	return true;
-}
-
 static int
 authorise_record(void *context, const struct state_record *record, struct reason *reason)
 {
-	const struct source_rights *rights = context;
+	const struct caller *caller = context;
 
-	return auth_may(&rights->call->identity, rights->verb, &record->rrset.owner,
+	return authorize_name(caller, CREDENTIALS_READ, &record->rrset.owner,
 		       record->rrset.type, reason)
 		       ? 0
 		       : STATUS_CONFLICT;
-}
-
-static void
-write_audit(struct api_call *call, const struct change *change,
-	const struct change_result *result)
-{
-	char who[AUTH_NAME_MAX], name[PRESENTATION_NAME_MAX] = "", type[16] = "";
-	const struct change_item *item = change->count == 1 ? &change->items[0] : NULL;
-	struct name wire;
-
-	auth_write_name(&call->identity, who);
-	if (change->kind == CHANGE_ALARM) {
-		log_line(LOG_LEVEL_INFO, "audit: %s acknowledge alarm %s %s", who, change->alarm,
-			outcome_name(result->outcome));
-		return;
-	}
-	if (item && change->kind == CHANGE_ITEMS
-		&& name_from_key(item->rrset.owner->bytes, item->rrset.owner->len, &wire)
-			   == 0) {
-		presentation_write_name(&wire, name);
-		presentation_write_type(item->rrset.type, type);
-		log_line(LOG_LEVEL_INFO,
-			"audit: %s %s %.300s %s revision %" PRIu64 " -> %" PRIu64 " %s",
-			who, item->is_delete ? "delete" : "put", name, type,
-			result->old_revision, result->rrset_revision,
-			outcome_name(result->outcome));
-		return;
-	}
-	log_line(LOG_LEVEL_INFO,
-		"audit: %s %s %.300s items %zu added %zu changed %zu deleted %zu "
-		"revision %" PRIu64 " %s",
-		who, call->request->method == HTTP_POST ? "post" : "put",
-		call->request->path, change->count, result->added, result->changed,
-		result->removed, result->revision, outcome_name(result->outcome));
 }
 
 static bool
@@ -470,6 +376,7 @@ answer_refusal(struct api_call *call, const struct change *change,
 {
 	static const enum problem_kind kinds[] = {
 		[CHANGE_NOT_FOUND] = PROBLEM_NOT_FOUND,
+		[CHANGE_FORBIDDEN] = PROBLEM_FORBIDDEN,
 		[CHANGE_INVALID] = PROBLEM_INVALID,
 		[CHANGE_STALE] = PROBLEM_PRECONDITION_FAILED,
 		[CHANGE_CONFLICT] = PROBLEM_OWNED,
@@ -494,25 +401,6 @@ answer_refusal(struct api_call *call, const struct change *change,
 	}
 	problem_write(&problem, call->reply);
 	return false;
-}
-
-static const char *
-outcome_name(enum change_outcome outcome)
-{
-	static const char *const names[] = {
-		[CHANGE_DONE] = "done",
-		[CHANGE_DONE_UNSERVED] = "done, not served",
-		[CHANGE_UNCHANGED] = "unchanged",
-		[CHANGE_NOT_FOUND] = "not found",
-		[CHANGE_INVALID] = "invalid",
-		[CHANGE_STALE] = "stale",
-		[CHANGE_CONFLICT] = "conflict",
-		[CHANGE_FULL] = "full",
-		[CHANGE_BUSY] = "busy",
-		[CHANGE_FAILED] = "failed",
-	};
-
-	return names[outcome];
 }
 
 static void

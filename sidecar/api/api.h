@@ -66,7 +66,7 @@ struct api_call {
 	const struct route *route;
 	struct settings *settings; /* held */
 	const struct zones *zones; /* of settings */
-	struct auth_identity identity;
+	struct caller caller;
 	struct http_request *request;
 	struct http_reply *reply;
 	char *variable[API_VARIABLES_MAX]; /* of the path, owned */
@@ -93,9 +93,8 @@ void api_write_place(const struct api_places *places, size_t item, const char *f
 bool api_authorise(struct api_call *call, enum credentials_verb verb,
 	const struct name_key *name, uint16_t type);
 
-/* May the caller do this to every RRset of the source? Needs call->txn. */
-bool api_authorise_source(
-	struct api_call *call, enum credentials_verb verb, const char *source);
+/* May the caller read every RRset of the source? Else 403. Needs call->txn. */
+bool api_authorise_source(struct api_call *call, const char *source);
 
 /* Opens call->txn and reads the meta record. */
 bool api_begin_read(struct api_call *call, struct state_meta *out_meta);
@@ -137,9 +136,8 @@ bool api_read_conditions(struct api_call *call, struct api_conditions *out);
  * readers to end. */
 int api_check_waiting(const struct api_call *call, struct reason *reason);
 
-/* Takes the change over: authorises each item, checks it, ends call->txn, submits the change
- * and writes the audit line; then, or when the change was refused, calls `finish`. A caller
- * who has no right to it is refused at once, without `finish`. `places` is copied. */
+/* Takes the change over: checks it, ends call->txn and submits it as the caller's; then, or when
+ * the change was refused, calls `finish`. `places` is copied. */
 void api_submit(struct api_call *call, struct change *change,
 	const struct api_places *places, api_finish_fn finish);
 

@@ -38,7 +38,7 @@ api_backup_get(struct api_call *call)
 	struct reason reason = { "" };
 	int status;
 
-	if (!auth_may_all(&call->identity, CREDENTIALS_ADMIN, call->zones, &reason)) {
+	if (!authorize_all(&call->caller, CREDENTIALS_ADMIN, call->zones, &reason)) {
 		problem_set(call->reply, PROBLEM_FORBIDDEN, NULL, "%s", reason.text);
 		return;
 	}

@@ -13,7 +13,6 @@
 #include "lib/base/status.h"
 #include "lib/dns/masterfile.h"
 
-#define SOURCE_DEFAULT "api"
 
 /* A record of a master file before it is part of an RRset. */
 struct zone_record {
@@ -53,7 +52,7 @@ static bool make_item(struct api_body *body, struct rrset_json_reader *reader,
 void
 api_body_init(struct api_call *call, struct change *change, struct api_body *out)
 {
-	*out = (struct api_body){ call, change, SOURCE_DEFAULT, 0 };
+	*out = (struct api_body){ call, change, authorize_default_source(&call->caller), 0 };
 }
 
 bool

@@ -22,7 +22,7 @@ struct api_body {
 	uint32_t lease_ms;  /* likewise */
 };
 
-/* No lease, source "api". */
+/* No lease, the source of the caller. */
 void api_body_init(struct api_call *call, struct change *change, struct api_body *out);
 
 /* The whole body as one readable piece. */

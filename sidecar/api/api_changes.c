@@ -137,7 +137,7 @@ emit_entry(void *context, uint64_t revision, bool reset,
 static void
 emit_item(struct log_context *log, const struct state_log_item *item)
 {
-	if (!auth_may(&log->call->identity, CREDENTIALS_READ, &item->owner, 0, NULL))
+	if (!authorize_name(&log->call->caller, CREDENTIALS_READ, &item->owner, 0, NULL))
 		return;
 	json_writer_begin(&log->emit, '{');
 	rrset_json_write_name(&log->emit, "name", &item->owner);

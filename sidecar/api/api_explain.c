@@ -332,7 +332,7 @@ emit_step(struct api_call *call, struct json_writer *emit, const struct explain 
 	/* a chain may lead into a zone whose answers the caller sees, but not its books
 	 */
 	if (explain->origin[index].is_stored
-		&& auth_may(&call->identity, CREDENTIALS_READ, &step->name, 0, &reason))
+		&& authorize_name(&call->caller, CREDENTIALS_READ, &step->name, 0, &reason))
 		emit_origin(emit, &explain->origin[index],
 			writer_lease_clock(call->api->writer));
 	json_writer_end(emit, '}');

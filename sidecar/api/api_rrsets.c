@@ -67,8 +67,6 @@ api_rrsets_put(struct api_call *call)
 		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
 	} else if (read_place(call, &place)
 		   && api_read_conditions(call, &conditions)
-		   && api_authorise(
-			   call, CREDENTIALS_WRITE, &place.owner, place.type)
 		   && read_body(call, change, &place)) {
 		item->has_if_revision = conditions.has_revision;
 		item->if_revision = conditions.revision;

@@ -46,7 +46,7 @@ api_sources_list(struct api_call *call)
 	int status;
 
 	/* the names of all writers: not for a token of one zone */
-	if (!auth_may_all(&call->identity, CREDENTIALS_READ, call->zones, &reason)) {
+	if (!authorize_all(&call->caller, CREDENTIALS_READ, call->zones, &reason)) {
 		problem_set(call->reply, PROBLEM_FORBIDDEN, NULL, "%s", reason.text);
 		return;
 	}
@@ -71,7 +71,7 @@ api_sources_get(struct api_call *call)
 	struct state_meta meta;
 
 	if (!api_begin_read(call, &meta) || !read_source(call, &source)
-		|| !api_authorise_source(call, CREDENTIALS_READ, name))
+		|| !api_authorise_source(call, name))
 		return;
 	write_source(&emit, name, strlen(name), &source);
 	api_set_etag(call->reply, source.revision);
@@ -112,8 +112,6 @@ api_sources_heartbeat(struct api_call *call)
 {
 	static const struct api_places places;
 	struct change *change = change_new(CHANGE_HEARTBEAT);
-	struct state_source source;
-	struct state_meta meta;
 
 	if (!change) {
 		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
@@ -121,7 +119,7 @@ api_sources_heartbeat(struct api_call *call)
 	}
 	change->source = call->variable[0];
 	change->source_len = strlen(change->source);
-	if (api_begin_read(call, &meta) && read_source(call, &source))
+	if (api_check_source(call, change->source, "source"))
 		api_submit(call, change, &places, finish_heartbeat);
 	else
 		change_free(change);

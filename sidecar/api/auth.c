@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * Recognition and rights.
+ * Recognition by user id or token.
  */
 #include "sidecar/api/auth.h"
 
@@ -16,7 +16,6 @@
 #include <strings.h>
 
 #include "lib/base/clock.h"
-#include "lib/dns/presentation.h"
 #include "lib/base/status.h"
 #include "sidecar/http/http.h"
 #include "sidecar/api/problem.h"
@@ -40,7 +39,6 @@ static const struct credential *
 find_token(const struct credentials *credentials, const char *token);
 static void refuse_token(const char *detail, struct http_reply *reply);
 static bool is_known_host(const char *host, const char *tcp);
-static bool is_redirect(const struct name_key *name, uint16_t type);
 
 int
 auth_read(const struct config *config, struct auth **out, struct reason *reason)
@@ -77,13 +75,14 @@ auth_free(struct auth *auth)
 
 bool
 auth_identify(const struct auth *auth, const struct http_request *request,
-	struct auth_identity *out, struct http_reply *reply)
+	struct caller *out, struct http_reply *reply)
 {
 	const struct http_peer *peer = request->peer;
 	const char *header;
 
-	*out = (struct auth_identity){ .is_local = peer->is_local, .uid = peer->uid };
+	*out = (struct caller){ .name = "tcp" };
 	if (peer->is_local) {
+		snprintf(out->name, sizeof(out->name), "uid %u", (unsigned)peer->uid);
 		for (size_t i = 0; i < auth->uid_count; i++)
 			if (auth->uid[i] == peer->uid)
 				return true;
@@ -107,6 +106,7 @@ auth_identify(const struct auth *auth, const struct http_request *request,
 		refuse_token("the token has expired", reply);
 		return false;
 	}
+	snprintf(out->name, sizeof(out->name), "token %s", out->token->id);
 	return true;
 }
 
@@ -132,68 +132,6 @@ auth_check_origin(const struct auth *auth, const struct http_request *request,
 		return false;
 	}
 	return true;
-}
-
-bool
-auth_may(const struct auth_identity *identity, enum credentials_verb verb,
-	const struct name_key *name, uint16_t type, struct reason *reason)
-{
-	const struct credential *token = identity->token;
-	char text[PRESENTATION_NAME_MAX];
-	bool is_within = false;
-	struct name wire;
-
-	if (!token)
-		return true;
-	if (!auth_has_verb(identity, verb, reason))
-		return false;
-	for (size_t i = 0; i < token->zone_count && !is_within; i++)
-		is_within = name_key_is_within(name->bytes, name->len, &token->zone[i]);
-	if (!is_within) {
-		if (name_from_key(name->bytes, name->len, &wire) == 0)
-			presentation_write_name(&wire, text);
-		else
-			snprintf(text, sizeof(text), "this name");
-		reason_set(reason, STATUS_INVALID, "%.300s is in no zone of token \"%s\"",
-			text, token->id);
-		return false;
-	}
-	return verb != CREDENTIALS_WRITE || !is_redirect(name, type)
-	       || auth_has_verb(identity, CREDENTIALS_REDIRECT, reason);
-}
-
-bool
-auth_may_all(const struct auth_identity *identity, enum credentials_verb verb,
-	const struct zones *zones, struct reason *reason)
-{
-	if (!auth_has_verb(identity, verb, reason))
-		return false;
-	for (size_t i = 0; i < zones->count; i++)
-		if (!auth_may(identity, verb, &zones->zone[i].key, 0, reason))
-			return false;
-	return true;
-}
-
-bool
-auth_has_verb(const struct auth_identity *identity, enum credentials_verb verb,
-	struct reason *reason)
-{
-	if (!identity->token || (identity->token->verbs & verb))
-		return true;
-	reason_set(reason, STATUS_INVALID, "token \"%s\" lacks the verb \"%s\"",
-		identity->token->id, credentials_verb_name(verb));
-	return false;
-}
-
-void
-auth_write_name(const struct auth_identity *identity, char out[AUTH_NAME_MAX])
-{
-	if (identity->token)
-		snprintf(out, AUTH_NAME_MAX, "token %s", identity->token->id);
-	else if (identity->is_local)
-		snprintf(out, AUTH_NAME_MAX, "uid %u", (unsigned)identity->uid);
-	else
-		snprintf(out, AUTH_NAME_MAX, "tcp");
 }
 
 static int
@@ -232,7 +170,7 @@ resolve_user(const char *text, uid_t *out, struct reason *reason)
 		number = strtoul(text, &end, 10);
 		if (*end || errno || number >= UINT32_MAX)
 			return reason_set(
-				reason, STATUS_INVALID, "\"%s\" is no user id", text);
+				reason, STATUS_INVALID, "\"%s\" is not a user id", text);
 		*out = (uid_t)number;
 		return 0;
 	}
@@ -329,14 +267,4 @@ is_known_host(const char *host, const char *tcp)
 		       || (*rest == ':'
 			       && strspn(rest + 1, "0123456789") == strlen(rest + 1));
 	return *rest == '\0' || strcmp(rest, port) == 0;
-}
-
-/* What sends queries elsewhere, or catches those of others' names. */
-static bool
-is_redirect(const struct name_key *name, uint16_t type)
-{
-	if (type == RRSET_CNAME || type == RRSET_NS || type == RRSET_DNAME)
-		return true;
-	return name->len >= 2 && name->bytes[name->len - 1] == '*'
-	       && name->bytes[name->len - 2] == 1;
 }

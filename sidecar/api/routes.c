@@ -164,7 +164,7 @@ begin(void *context, struct http_request *request, struct http_reply *reply)
 	request->is_public = call->route->is_public;
 	request->is_long = call->route->is_long;
 	if (!request->is_public)
-		auth_write_name(&call->identity, request->caller);
+		snprintf(request->caller, sizeof(request->caller), "%s", call->caller.name);
 	return true;
 }
 
@@ -281,7 +281,7 @@ admit(struct api_call *call)
 	if (!auth_check_origin(auth, call->request, call->reply))
 		return false;
 	if (!(call->route && call->route->is_public)
-		&& !auth_identify(auth, call->request, &call->identity, call->reply))
+		&& !auth_identify(auth, call->request, &call->caller, call->reply))
 		return false;
 	return find_route(call) && check_verb(call) && check_parameters(call)
 	       && check_media(call);
@@ -317,7 +317,7 @@ check_verb(struct api_call *call)
 	struct reason reason = { "" };
 
 	if (call->route->is_public
-		|| auth_has_verb(&call->identity, call->route->verb, &reason))
+		|| authorize_verb(&call->caller, call->route->verb, &reason))
 		return true;
 	problem_set(call->reply, PROBLEM_FORBIDDEN, NULL, "%s", reason.text);
 	return false;
@@ -437,18 +437,11 @@ static void
 finish(struct api_call *call)
 {
 	static const char *const names[] = { "GET", "PUT", "POST", "DELETE", "other" };
-	const struct http_peer *peer = call->request->peer;
 	const unsigned code = call->reply->status;
-	char who[AUTH_NAME_MAX];
 
 	if (code != 401 && code != 403 && code != 429)
 		return;
-	if (call->identity.token)
-		auth_write_name(&call->identity, who);
-	else if (peer->is_local)
-		snprintf(who, sizeof(who), "uid %u", (unsigned)peer->uid);
-	else
-		snprintf(who, sizeof(who), "tcp");
-	log_refused("refused: %s %s %.300s: %u", who, names[call->request->method],
-		call->request->path, code);
+	log_refused("refused: %s %s %.300s: %u",
+		call->caller.name[0] ? call->caller.name : "tcp",
+		names[call->request->method], call->request->path, code);
 }

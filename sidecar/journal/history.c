@@ -101,11 +101,12 @@ append(void *context, struct writer *writer, const struct write_request *request
 	};
 	struct history *history = context;
 	const struct plan *plan = &request->plan;
+	const char *caller = request->change->caller.name;
 	const struct journal_head head = {
 		.previous = previous,
 		.revision = request->result.revision,
 		.verb = verbs[request->change->kind],
-		.caller = request->caller[0] ? request->caller : "livezoned",
+		.caller = caller[0] ? caller : "livezoned",
 	};
 
 	atomic_store(&history->writer, writer);

@@ -7,12 +7,14 @@
 #include "sidecar/write/change.h"
 
 #include <endian.h>
+#include <inttypes.h>
 #include <stddef.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/log.h"
 #include "lib/base/status.h"
 
 #define ROOM_FIRST 4
@@ -371,4 +373,78 @@ change_check(struct change *change, const struct zones *zones, struct change_res
 		return STATUS_NO_MEMORY;
 	}
 	return check_doubles(change, out) ? STATUS_OK : STATUS_INVALID;
+}
+
+/* --- the audit line --- */
+
+static const char *
+outcome_name(enum change_outcome outcome)
+{
+	static const char *const names[] = {
+		[CHANGE_DONE] = "done",
+		[CHANGE_DONE_UNSERVED] = "done, not served",
+		[CHANGE_UNCHANGED] = "unchanged",
+		[CHANGE_NOT_FOUND] = "not found",
+		[CHANGE_FORBIDDEN] = "forbidden",
+		[CHANGE_INVALID] = "invalid",
+		[CHANGE_STALE] = "precondition failed",
+		[CHANGE_CONFLICT] = "conflict",
+		[CHANGE_FULL] = "store full",
+		[CHANGE_BUSY] = "busy",
+		[CHANGE_FAILED] = "failed",
+	};
+
+	return names[outcome];
+}
+
+/* "batch", "zone live.test.", "source k8s (dry run)". */
+static void
+write_subject(const struct change *change, char *out, size_t size)
+{
+	static const char *const verbs[] = {
+		[CHANGE_ITEMS] = "batch",
+		[CHANGE_SOURCE] = "replace source ",
+		[CHANGE_ZONE] = "replace zone ",
+		[CHANGE_HEARTBEAT] = "heartbeat of source ",
+		[CHANGE_EXPIRE] = "expire",
+		[CHANGE_RESTORE] = "restore",
+		[CHANGE_ROLLBACK] = "rollback",
+		[CHANGE_ALARM] = "acknowledge alarm ",
+	};
+	char text[PRESENTATION_NAME_MAX] = "";
+	struct name name;
+
+	if (change->kind == CHANGE_ZONE
+		&& name_from_key(change->zone.bytes, change->zone.len, &name) == STATUS_OK)
+		presentation_write_name(&name, text);
+	else if (change->source)
+		snprintf(text, sizeof(text), "%.*s", (int)change->source_len, change->source);
+	else if (change->kind == CHANGE_ALARM)
+		snprintf(text, sizeof(text), "%s", change->alarm);
+	snprintf(out, size, "%s%.300s%s",
+		change->alarm_text ? "raise alarm " : verbs[change->kind], text,
+		change->dry_run ? " (dry run)" : "");
+}
+
+void
+change_audit(const struct change *change, const struct change_result *result)
+{
+	const char *who = change->caller.name[0] ? change->caller.name : "livezoned";
+	const struct change_item *item = change->items;
+	char text[CHANGE_TEXT_MAX];
+
+	if (change->kind == CHANGE_ITEMS && change->count == 1) {
+		change_describe(item->rrset.owner, item->rrset.type, text);
+		log_line(LOG_LEVEL_INFO,
+			"audit: %s %s %.300s revision %" PRIu64 " -> %" PRIu64 " %s", who,
+			item->is_delete ? "delete" : "put", text, result->old_revision,
+			result->rrset_revision, outcome_name(result->outcome));
+		return;
+	}
+	write_subject(change, text, sizeof(text));
+	log_line(LOG_LEVEL_INFO,
+		"audit: %s %s: %zu items, %zu added, %zu changed, %zu deleted, %zu renewed, "
+		"revision %" PRIu64 " %s",
+		who, text, change->count, result->added, result->changed, result->removed,
+		result->renewed, result->revision, outcome_name(result->outcome));
 }

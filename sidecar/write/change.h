@@ -17,10 +17,10 @@
 #include "lib/dns/rrset.h"
 #include "sidecar/state/state.h"
 #include "lib/dns/zones.h"
+#include "sidecar/write/authorize.h"
 
 #define CHANGE_ITEMS_MAX 4000000 /* what a bulk body can hold at its tersest, with room */
 #define CHANGE_PATH_MAX 128
-#define CHANGE_CALLER_MAX 80 /* "token " and its id */
 #define CHANGE_DIFF_MAX 1000 /* lines of a difference that a reply shows */
 
 enum change_kind {
@@ -63,11 +63,14 @@ struct change_item {
 	bool is_lease_over;    /* it has ended: STATE_LEASE_OVER (RESTORE only) */
 	uint8_t source_len;
 	const char *source;    /* owner of the RRset after a put */
+	const char *only_source; /* an RRset that stands must belong to this one; NULL: any */
+	uint8_t only_source_len;
 	struct change_rrset rrset; /* canonical; a delete has owner and type only */
 };
 
 struct change {
 	enum change_kind kind;
+	struct caller caller;      /* whose rights the plan checks */
 	struct arena arena;
 	struct change_item *items; /* malloced, grown by change_add */
 	size_t count, room;
@@ -101,6 +104,7 @@ enum change_outcome {
 	CHANGE_DONE_UNSERVED, /* durable; serve is being rebuilt: 202 */
 	CHANGE_UNCHANGED,    /* nothing to do (a dry run, equal data): no new revision */
 	CHANGE_NOT_FOUND,    /* DELETE of what is not there: 404 */
+	CHANGE_FORBIDDEN,    /* the caller has not the right: 403 */
 	CHANGE_INVALID,      /* breaks a rule: 422, path and reason say which */
 	CHANGE_STALE,        /* If-Match or If-None-Match: 412 */
 	CHANGE_CONFLICT,     /* belongs to another source, or too many deletes: 409 */
@@ -140,6 +144,10 @@ struct change_diff {
 
 struct change *change_new(enum change_kind kind);
 void change_free(struct change *change); /* NULL is allowed */
+
+/* The line of the log that says who wanted what, and what came of it. The writer writes it for
+ * each change that was submitted; what is refused before goes here, too. */
+void change_audit(const struct change *change, const struct change_result *result);
 
 /* Appends a zeroed item; NULL when out of memory or over CHANGE_ITEMS_MAX. */
 struct change_item *change_add(struct change *change);

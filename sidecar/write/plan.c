@@ -62,12 +62,13 @@ plan_make(struct plan *plan, struct change *change, struct state_txn *txn,
 	planner->now_ms = now_ms;
 	planner->out = out;
 	out->item = CHANGE_WHOLE;
+	status = prepare(planner);
+	if (status == STATUS_OK)
+		status = plan_check_whole(planner);
 	if (change->kind == CHANGE_HEARTBEAT || change->kind == CHANGE_EXPIRE) {
-		status = plan_leases(planner);
-	} else {
-		status = prepare(planner);
 		if (status == STATUS_OK)
-			status = plan_check_whole(planner);
+			status = plan_leases(planner);
+	} else {
 		if (status == STATUS_OK)
 			status = find_absent(planner);
 		if (status == STATUS_OK)
@@ -127,7 +128,7 @@ visit_present(void *context, const struct state_record *record, struct reason *r
 {
 	struct planner *planner = context;
 	const struct change_item *item;
-	int order = 1;
+	int order = 1, status;
 
 	(void)reason;
 	if (planner->change->kind == CHANGE_ZONE) {
@@ -145,7 +146,11 @@ visit_present(void *context, const struct state_record *record, struct reason *r
 			break;
 		planner->at++;
 	}
-	return item && order == 0 ? STATUS_OK : note_absent(planner, &record->rrset);
+	if (item && order == 0)
+		return STATUS_OK;
+	status = plan_check_right(
+		planner, CHANGE_WHOLE, &record->rrset.owner, record->rrset.type);
+	return status == STATUS_OK ? note_absent(planner, &record->rrset) : status;
 }
 
 static int
@@ -421,7 +426,7 @@ plan_leases(struct planner *planner)
 		&source, &planner->out->reason);
 	if (status == STATUS_NOT_FOUND)
 		return plan_check_refuse(planner, CHANGE_NOT_FOUND, CHANGE_WHOLE,
-			"there is no such source");
+			"no RRset belongs to this source");
 	if (status == STATUS_OK)
 		status = state_walk_source(planner->txn, change->source,
 			change->source_len, visit_lease, planner, &planner->out->reason);
@@ -439,6 +444,11 @@ visit_lease(void *context, const struct state_record *record, struct reason *rea
 		.lease_ms = record->lease_ms };
 
 	(void)reason;
+	if (is_renewal
+		&& plan_check_right(planner, CHANGE_WHOLE, &record->rrset.owner,
+			   record->rrset.type)
+			   != STATUS_OK)
+		return STATUS_INVALID;
 	/* a heartbeat brings nothing back that DNS has ceased to answer */
 	if (is_renewal && (record->lease_ms == 0 || planner_is_over(planner, record)))
 		return STATUS_OK;

@@ -11,6 +11,14 @@
 
 #define SOURCE_RULE_MIN 10 /* a source with up to so many RRsets may lose them all */
 
+static int check_rights(struct planner *planner);
+static int forbid(struct planner *planner, size_t item, const struct reason *reason);
+static int check_conditions(
+	struct planner *planner, uint32_t index, const struct state_record *old);
+static int
+check_owner(struct planner *planner, uint32_t index, const struct state_record *old);
+static int refuse_owner(
+	struct planner *planner, uint32_t index, const struct state_record *old);
 static uint16_t beside_cname(const struct planner *planner, const struct name_key *owner);
 
 int
@@ -21,8 +29,10 @@ plan_check_whole(struct planner *planner)
 	struct state_zone zone = { 0 };
 	uint64_t revision;
 	bool exists;
-	int status;
+	int status = check_rights(planner);
 
+	if (status != STATUS_OK)
+		return status;
 	if (change->kind == CHANGE_SOURCE) {
 		status = state_get_source(planner->txn, change->source,
 			change->source_len, &source, &planner->out->reason);
@@ -64,18 +74,125 @@ plan_check_deletes(struct planner *planner)
 		|| gone * 100 <= owned * change->max_delete_percent)
 		return STATUS_OK;
 	change_refuse(planner->out, CHANGE_CONFLICT, CHANGE_WHOLE, NULL,
-		"would delete %zu of the source's %zu RRsets, more than max-delete %u "
-		"%%: say "
-		"force=true if that is meant",
+		"would delete %zu of the source's %zu RRsets, more than max-delete %u %%: "
+		"pass force=true to allow this",
 		gone, owned, change->max_delete_percent);
 	return STATUS_INVALID;
+}
+
+/* Of the change as a whole; each name is looked at later. */
+static int
+check_rights(struct planner *planner)
+{
+	const struct change *change = planner->change;
+	const struct caller *caller = &change->caller;
+	struct reason reason = { "" };
+	bool may = true;
+
+	switch (change->kind) {
+	case CHANGE_SOURCE:
+	case CHANGE_HEARTBEAT:
+		may = authorize_source(caller, change->source, change->source_len, &reason);
+		break;
+	case CHANGE_ZONE:
+		may = authorize_name(caller, CREDENTIALS_WRITE, &change->zone, 0, &reason);
+		break;
+	case CHANGE_RESTORE:
+	case CHANGE_EXPIRE:
+	case CHANGE_ALARM:
+		may = authorize_all(caller, CREDENTIALS_ADMIN, planner->zones, &reason);
+		break;
+	case CHANGE_ITEMS:
+	case CHANGE_ROLLBACK:
+		break;
+	}
+	return may ? STATUS_OK : forbid(planner, CHANGE_WHOLE, &reason);
+}
+
+int
+plan_check_right(struct planner *planner, size_t item, const struct name_key *owner,
+	uint16_t type)
+{
+	struct reason reason = { "" };
+
+	/* who may restore may everything */
+	return planner->change->kind == CHANGE_RESTORE
+			       || authorize_name(&planner->change->caller,
+				       CREDENTIALS_WRITE, owner, type, &reason)
+		       ? STATUS_OK
+		       : forbid(planner, item, &reason);
+}
+
+static int
+forbid(struct planner *planner, size_t item, const struct reason *reason)
+{
+	return plan_check_refuse(planner, CHANGE_FORBIDDEN, item, reason->text);
 }
 
 int
 plan_check_item(struct planner *planner, uint32_t index, const struct state_record *old)
 {
 	const struct change_item *item = &planner->change->items[index];
+	char text[CHANGE_TEXT_MAX];
+	int status = plan_check_right(planner, index, item->rrset.owner, item->rrset.type);
+
+	if (status == STATUS_OK)
+		status = check_owner(planner, index, old);
+	if (status == STATUS_OK)
+		status = check_conditions(planner, index, old);
+	if (status != STATUS_OK)
+		return status;
+	if (!zones_match(planner->zones, item->rrset.owner)) {
+		change_describe(item->rrset.owner, item->rrset.type, text);
+		change_refuse(planner->out, CHANGE_INVALID, index, "name",
+			"%s: the name is in no live zone", text);
+		return STATUS_INVALID;
+	}
+	return STATUS_OK;
+}
+
+/* As whom may the caller write, and over whom? */
+static int
+check_owner(struct planner *planner, uint32_t index, const struct state_record *old)
+{
+	const struct change *change = planner->change;
+	const struct change_item *item = &change->items[index];
+	struct reason reason = { "" };
+
+	if (!item->is_delete && change->kind != CHANGE_RESTORE
+		&& !authorize_source(
+			&change->caller, item->source, item->source_len, &reason))
+		return forbid(planner, index, &reason);
+	if (!old)
+		return STATUS_OK;
+	if (change->kind == CHANGE_SOURCE && !change->force
+		&& !planner_has_source(old, change->source, change->source_len))
+		return refuse_owner(planner, index, old);
+	if (item->only_source
+		&& !planner_has_source(old, item->only_source, item->only_source_len))
+		return refuse_owner(planner, index, old);
+	return STATUS_OK;
+}
+
+static int
+refuse_owner(struct planner *planner, uint32_t index, const struct state_record *old)
+{
+	const struct change_item *item = &planner->change->items[index];
 	struct change_result *out = planner->out;
+	char text[CHANGE_TEXT_MAX];
+
+	change_describe(item->rrset.owner, item->rrset.type, text);
+	change_refuse(out, CHANGE_CONFLICT, index, NULL, "%s belongs to source \"%.*s\"", text,
+		(int)old->source_len, old->source);
+	memcpy(out->owner, old->source, old->source_len);
+	out->owner[old->source_len] = '\0';
+	return STATUS_INVALID;
+}
+
+static int
+check_conditions(struct planner *planner, uint32_t index, const struct state_record *old)
+{
+	const struct change_item *item = &planner->change->items[index];
 	uint64_t revision = old ? old->revision : 0;
 	char text[CHANGE_TEXT_MAX];
 	const char *why = NULL;
@@ -87,30 +204,12 @@ plan_check_item(struct planner *planner, uint32_t index, const struct state_reco
 	else if (item->has_if_revision && item->if_revision != revision)
 		why = old ? "it has changed since: its revision is another one"
 			  : "it does not exist (any more)";
-	if (why) {
-		change_describe(item->rrset.owner, item->rrset.type, text);
-		change_refuse(out, CHANGE_STALE, index, NULL, "%s: %s", text, why);
-		out->rrset_revision = revision;
-		return STATUS_INVALID;
-	}
-	if (planner->change->kind == CHANGE_SOURCE && old && !planner->change->force
-		&& !planner_has_source(
-			old, planner->change->source, planner->change->source_len)) {
-		change_describe(item->rrset.owner, item->rrset.type, text);
-		change_refuse(out, CHANGE_CONFLICT, index, NULL,
-			"%s belongs to source \"%.*s\"", text, (int)old->source_len,
-			old->source);
-		memcpy(out->owner, old->source, old->source_len);
-		out->owner[old->source_len] = '\0';
-		return STATUS_INVALID;
-	}
-	if (!zones_match(planner->zones, item->rrset.owner)) {
-		change_describe(item->rrset.owner, item->rrset.type, text);
-		change_refuse(out, CHANGE_INVALID, index, "name",
-			"%s: the name is in no live zone", text);
-		return STATUS_INVALID;
-	}
-	return STATUS_OK;
+	if (!why)
+		return STATUS_OK;
+	change_describe(item->rrset.owner, item->rrset.type, text);
+	change_refuse(planner->out, CHANGE_STALE, index, NULL, "%s: %s", text, why);
+	planner->out->rrset_revision = revision;
+	return STATUS_INVALID;
 }
 
 int

@@ -53,7 +53,11 @@ int plan_check_whole(struct planner *planner);
 /* max-delete of a source, once planner->absent is known. */
 int plan_check_deletes(struct planner *planner);
 
-/* Preconditions, owner and zone of an item. `old` NULL: no such RRset stands. */
+/* May the caller write this RRset? */
+int plan_check_right(struct planner *planner, size_t item, const struct name_key *owner,
+	uint16_t type);
+
+/* Rights, preconditions, owner and zone of an item. `old` NULL: no such RRset stands. */
 int plan_check_item(
 	struct planner *planner, uint32_t index, const struct state_record *old);
 

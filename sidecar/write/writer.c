@@ -285,13 +285,21 @@ run_looks(struct writer *writer, struct write_request *looks)
 /* --- answers; without the lock --- */
 
 static void
+answer_one(struct write_request *request)
+{
+	plan_done(&request->plan);
+	if (request->change)
+		change_audit(request->change, &request->result);
+	request->done(request);
+}
+
+static void
 answer(struct write_request *list)
 {
 	while (list) {
 		struct write_request *next = list->next; /* `done` may free the request */
 
-		plan_done(&list->plan);
-		list->done(list);
+		answer_one(list);
 		list = next;
 	}
 }
@@ -615,7 +623,7 @@ writer_submit(struct writer *writer, struct write_request *request)
 	pthread_mutex_unlock(&writer->lock);
 	if (has_ended) {
 		refuse(request, "livezoned is stopping");
-		request->done(request);
+		answer_one(request);
 	}
 }
 

@@ -49,7 +49,6 @@ typedef void (*write_look_fn)(
  */
 struct write_request {
 	struct change *change; /* owned; NULL: a look-up */
-	char caller[CHANGE_CALLER_MAX]; /* "uid 0", "token sentinel"; "" is livezoned itself */
 	write_done_fn done;
 	void *context;               /* the submitter's */
 	struct change_result result; /* for `done` to read; a difference is in the change's arena */

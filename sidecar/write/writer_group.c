@@ -76,11 +76,18 @@ note_rrset_revision(struct write_request *request, uint64_t revision)
 
 /* An alarm is no data: no revision, nothing to serve. */
 static int
-run_alarm(struct write_request *request, struct state_txn *txn, uint64_t revision)
+run_alarm(struct write_request *request, struct state_txn *txn, const struct zones *zones,
+	uint64_t revision)
 {
 	struct change_result *out = &request->result;
 	const struct change *change = request->change;
-	int status = change->alarm_text
+	int status;
+
+	if (!authorize_all(&change->caller, CREDENTIALS_ADMIN, zones, &out->reason)) {
+		out->outcome = CHANGE_FORBIDDEN;
+		return STATUS_OK;
+	}
+	status = change->alarm_text
 		? state_raise_alarm(txn, change->alarm, change->alarm_text, &out->reason)
 		: state_clear_alarm(txn, change->alarm, &out->reason);
 
@@ -99,7 +106,8 @@ run_alarm(struct write_request *request, struct state_txn *txn, uint64_t revisio
 	return STATUS_OK;
 }
 
-/* A heartbeat of the same source in the same group: it has renewed all that this one would. */
+/* A heartbeat of the same source and caller in the same group: it has renewed all that this one
+ * would. */
 static const struct write_request *
 find_twin(const struct write_request *group, const struct write_request *request)
 {
@@ -109,6 +117,7 @@ find_twin(const struct write_request *group, const struct write_request *request
 		return NULL;
 	for (; group != request; group = group->next)
 		if (group->is_applied && group->change->kind == CHANGE_HEARTBEAT
+			&& group->change->caller.token == change->caller.token
 			&& group->change->source_len == change->source_len
 			&& memcmp(group->change->source, change->source,
 				   change->source_len)
@@ -142,7 +151,7 @@ run_change(struct writer *writer, const struct write_request *group,
 
 	reset_result(request);
 	if (request->change->kind == CHANGE_ALARM)
-		return run_alarm(request, txn, *revision);
+		return run_alarm(request, txn, zones, *revision);
 	if (twin) {
 		*out = twin->result;
 		request->is_applied = true;

@@ -176,12 +176,41 @@ def test_the_socket_is_not_open_to_everybody(livezoned, memory_path):
 
 
 def test_every_write_leaves_an_audit_line(guarded):
-    revision = put(guarded, "one").revision
-    Api(unix=guarded.config["api"]["unix"]).delete("name.one.test", "A")
-    lines = [line for line in guarded.process.output().splitlines() if "name.one.test" in line]
-    assert any("one" in line and f"{revision}" in line and "A" in line.split() for line in lines)
-    assert len(lines) >= 2
-    assert not any(f"Bearer" in line for line in lines)
+    root, one = guarded.api, guarded.api_over_tcp("one")
+    rrsets = {"rrsets": [{"name": "s.one.test", "type": "A", "lease": "1h", **_BODY}]}
+    assert put(guarded, "one").revision == 1
+    assert put(guarded, "one").revision == 1
+    assert put(guarded, "one", "name.two.test").status == 403
+    root.delete("name.one.test", "A")
+    assert root.request("DELETE", "/v1/rrsets/name.one.test/A").status == 404
+    root.batch([{"put": {"name": f"b{i}.one.test", "type": "A", **_BODY}} for i in range(2)])
+    assert one.request("PUT", "/v1/sources/one", rrsets).status == 200
+    assert one.request("PUT", "/v1/sources/one", {"rrsets": []}, dry_run="true").status == 200
+    assert one.request("POST", "/v1/sources/one/heartbeat").status == 200
+    assert root.request("PUT", "/v1/zones/one.test", rrsets).status == 200
+    assert root.request("PUT", "/v1/zones/one.test", {"rrsets": [{"name": "x.test"}]}).status >= 400
+    backup = root.get("/v1/backup").body
+    lines = {"Content-Type": "application/x-ndjson"}
+    assert root.request("PUT", "/v1/restore", backup, lines).status == 200
+    assert root.request("DELETE", "/v1/alarms/none").status == 404
+    uid = f"uid {os.geteuid()}"
+    counts = "{} items, {} added, {} changed, {} deleted, {} renewed, revision {} {}"
+    log = guarded.process.output().splitlines()
+    assert [line.partition("audit: ")[2] for line in log if "audit: " in line] == [
+        "token one put name.one.test. A revision 0 -> 1 done",
+        "token one put name.one.test. A revision 1 -> 1 unchanged",
+        "token one put name.two.test. A revision 0 -> 0 forbidden",
+        f"{uid} delete name.one.test. A revision 1 -> 0 done",
+        f"{uid} delete name.one.test. A revision 0 -> 0 not found",
+        f"{uid} batch: " + counts.format(2, 2, 0, 0, 0, 3, "done"),
+        "token one replace source one: " + counts.format(1, 1, 0, 0, 0, 4, "done"),
+        "token one replace source one (dry run): " + counts.format(0, 0, 0, 1, 0, 4, "unchanged"),
+        "token one heartbeat of source one: " + counts.format(0, 0, 0, 0, 1, 4, "done"),
+        f"{uid} replace zone one.test.: " + counts.format(1, 0, 1, 2, 0, 5, "done"),
+        f"{uid} restore: " + counts.format(1, 0, 0, 0, 1, 5, "done"),
+        f"{uid} acknowledge alarm none: " + counts.format(0, 0, 0, 0, 0, 5, "not found"),
+    ]
+    assert not any("Bearer" in line for line in log)
 
 
 def test_strangers_cannot_keep_tokens_out(guarded):

@@ -210,8 +210,8 @@ def test_each_write_has_its_audit_line(livezoned):
     lines = [line for line in log_of(daemon).splitlines() if "audit:" in line]
     uid = os.getuid()
     assert f"uid {uid} put a.live.test. A revision 0 -> {first} done" in lines[0]
-    assert f"revision {first} -> {second} done" in lines[1]
-    assert "stale" in lines[2]
+    assert lines[1].endswith(f"put a.live.test. A revision {first} -> {second} done")
+    assert lines[2].endswith(f"revision {second} -> {second} precondition failed")
     assert f"delete a.live.test. A revision {second} -> " in lines[3]
     assert "x\\010y.live.test." in lines[4], "a name cannot break a line"
     assert len(lines) == 5

@@ -281,7 +281,7 @@ leases_end_or_are_renewed(void **state)
 		"~long.live/1 ~lives.live/1");
 	assert_int_equal(plan.writes, 0);
 	assert_refused(changes_of(CHANGE_HEARTBEAT, "nobody"), CHANGE_NOT_FOUND,
-		"no such source");
+		"no RRset belongs");
 	/* the pass after a boot cuts what has more left than its length */
 	change = changes_of(CHANGE_EXPIRE, NULL);
 	change->force = true;

@@ -600,7 +600,7 @@ test_a_lease_ends_or_is_renewed(void **state)
 	change->source = "nobody";
 	change->source_len = 6;
 	result = submit(change);
-	assert_outcome(&result, CHANGE_NOT_FOUND, "no such source");
+	assert_outcome(&result, CHANGE_NOT_FOUND, "no RRset belongs");
 	/* the same data and lease again: renewed, the revision stays */
 	change = change_new(CHANGE_ITEMS);
 	change->source = "k8s";
@@ -1617,7 +1617,7 @@ test_what_waits_when_the_writer_stops_is_refused(void **state)
 struct commits {
 	uint64_t previous, revision;
 	size_t calls;
-	char caller[CHANGE_CALLER_MAX];
+	char caller[CALLER_NAME_MAX];
 };
 
 static void
@@ -1631,7 +1631,7 @@ note_commit(void *context, struct writer *from, const struct write_request *requ
 	commits->revision = request->result.revision;
 	assert_ptr_equal(from, writer);
 	assert_true(now_ms > 0);
-	memcpy(commits->caller, request->caller, sizeof(commits->caller));
+	memcpy(commits->caller, request->change->caller.name, sizeof(commits->caller));
 }
 
 static void
@@ -1657,7 +1657,7 @@ test_each_commit_is_passed_on_with_its_caller(void **state)
 	writer_on_publish(writer, note_revision, &published);
 	put("a.live", 1, one);
 	changes_add(change, "b.live", 1, one);
-	strcpy(request->caller, "token k8s");
+	strcpy(change->caller.name, "token k8s");
 	assert_int_equal(change_check(change, &config.zones, &result), STATUS_OK);
 	writer_submit_wait(writer, request);
 	write_request_free(request);
