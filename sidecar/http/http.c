@@ -39,7 +39,7 @@ static int start_daemon(struct http_server *server, struct reason *reason);
 static int start_threads(struct http_server *server, struct reason *reason);
 static void begin_stop(struct http_server *server);
 static void end_threads(struct http_server *server);
-static void free_server(struct http_server *server);
+static void close_all(struct http_server *server);
 static void *work(void *context);
 static void *run(void *context);
 static void tick(struct http_server *server);
@@ -81,7 +81,7 @@ http_start(const struct http_settings *settings, const struct http_handler *hand
 		status = start_threads(server, reason);
 	if (status) {
 		end_threads(server);
-		free_server(server);
+		http_free(server);
 		return status;
 	}
 	*out = server;
@@ -110,7 +110,21 @@ http_stop(struct http_server *server)
 		poll(NULL, 0, 5);
 	}
 	end_threads(server);
-	free_server(server);
+}
+
+/* The threads have ended. */
+void
+http_free(struct http_server *server)
+{
+	if (!server)
+		return;
+	if (server->wake_fd >= 0)
+		close(server->wake_fd);
+	pthread_cond_destroy(&server->has_work);
+	pthread_mutex_destroy(&server->lock);
+	http_peers_done(&server->peers);
+	free(server->unix_path);
+	free(server);
 }
 
 unsigned
@@ -280,11 +294,12 @@ end_threads(struct http_server *server)
 	(void)!eventfd_write(server->wake_fd, 1);
 	if (server->has_thread)
 		pthread_join(server->thread, NULL);
+	close_all(server);
 }
 
-/* The threads have ended. */
+/* The library's threads end here. */
 static void
-free_server(struct http_server *server)
+close_all(struct http_server *server)
 {
 	struct stat now;
 
@@ -296,17 +311,10 @@ free_server(struct http_server *server)
 		close(server->tcp_fd);
 	if (server->reserve_fd >= 0)
 		close(server->reserve_fd);
-	if (server->wake_fd >= 0)
-		close(server->wake_fd);
 	if (server->unix_path && lstat(server->unix_path, &now) == 0
 		&& now.st_ino == server->unix_stat.st_ino
 		&& now.st_dev == server->unix_stat.st_dev)
 		unlink(server->unix_path);
-	pthread_cond_destroy(&server->has_work);
-	pthread_mutex_destroy(&server->lock);
-	http_peers_done(&server->peers);
-	free(server->unix_path);
-	free(server);
 }
 
 static void *

@@ -131,9 +131,10 @@ int http_start(const struct http_settings *settings, const struct http_handler *
 	struct http_server **out, struct reason *reason);
 
 /* Takes no more connections and requests, ends waits, waits until the requests at work are
- * answered, frees all and removes the unix socket. Suspended requests have to be resumed by
- * those who do so at other times. NULL is allowed. */
+ * answered and removes the unix socket. Suspended requests have to be resumed by those who do
+ * so at other times; http_announce may be called until http_free. NULL is allowed. */
 void http_stop(struct http_server *server);
+void http_free(struct http_server *server); /* NULL is allowed */
 
 /* The TCP port that is listened at; 0 when TCP is off. */
 unsigned http_tcp_port(const struct http_server *server);

@@ -590,6 +590,7 @@ stop(struct daemon *daemon)
 	writer_stop(daemon->api.writer);
 	history_close(daemon->api.history);
 	writer_free(daemon->api.writer);
+	http_free(daemon->http); /* what the writer announced to */
 	state_close(daemon->api.state);
 	settings_release(daemon->reloading);
 	settings_release(daemon->api.settings);
