@@ -2,6 +2,7 @@
 # Copyright (c) 2026, the livezone authors
 """livezoned as a process: arguments, start, signals, reload, log."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -14,12 +15,12 @@ import sys
 import termios
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from support import build
 from support.http import UnixConnection
-from support.process import stop_next_child
 from support.wait import wait_until
 
 
@@ -257,6 +258,26 @@ def test_a_stuck_stderr_does_not_hold_a_request_up(livezoned):
         child.kill()
         child.wait()
         os.close(reader)
+
+
+def stop_next_child(pid):
+    """Stops the next child as soon as it runs its own program; returns its pid. Before that its
+    parent waits for it (vfork), and would stand still with it."""
+
+    def cmdline(of):
+        return Path(f"/proc/{of}/cmdline").read_bytes()
+
+    def stopped():
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in map(int, (task / "children").read_text().split()):
+                with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+                    os.kill(child, signal.SIGSTOP)
+                    if cmdline(child) not in (b"", cmdline(pid)):
+                        return child
+                    os.kill(child, signal.SIGCONT)
+        return None
+
+    return wait_until(stopped, 30, "a child", 0)
 
 
 def test_a_start_that_takes_long_is_ended_by_a_signal(livezoned):

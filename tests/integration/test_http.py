@@ -16,8 +16,8 @@ MIB = 1024 * 1024
 
 def connect(daemon):
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.connect(daemon.config["api"]["unix"])  # without a timeout it waits for its turn
     sock.settimeout(20)
-    sock.connect(daemon.config["api"]["unix"])
     return sock
 
 
