@@ -38,6 +38,21 @@ run_all(const unsigned *at_s, size_t count)
 	return breaker;
 }
 
+/* Whatever wrote that: nobody can have died then. */
+static void
+a_crash_in_the_future_does_not_count(void **state)
+{
+	struct breaker breaker = { 0 };
+	struct report report = { .written_boot_ms = NOW + 1 };
+
+	(void)state;
+	breaker_learn(&breaker, &report, NOW);
+	assert_int_equal(breaker.crash_ms[0], 0);
+	report.written_boot_ms = NOW;
+	breaker_learn(&breaker, &report, NOW);
+	assert_int_equal(breaker.crash_ms[0], NOW);
+}
+
 static void
 three_crashes_within_the_window_leave_the_store_alone(void **state)
 {
@@ -209,6 +224,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_crash_in_the_future_does_not_count),
 		cmocka_unit_test(three_crashes_within_the_window_leave_the_store_alone),
 		cmocka_unit_test(the_pause_is_bounded_and_all_is_forgotten_after_a_calm_time),
 		cmocka_unit_test(a_crash_of_long_ago_does_not_count),

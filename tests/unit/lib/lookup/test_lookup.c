@@ -2,6 +2,9 @@
  * Copyright (c) 2026, the livezone authors */
 #include "tests/unit/serve.h"
 
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <dlfcn.h>
+#include <pcre2.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -379,6 +382,24 @@ a_name_that_is_over_stays_for_the_names_below_it(void **state)
 	assert_int_equal(answer.kind, ANSWER_FOUND);
 }
 
+/* Then "*" is an empty non-terminal: what matches it has no data, but is there. */
+static void
+a_wildcard_whose_lease_ran_out_stays_for_the_names_below_it(void **state)
+{
+	struct node_rrset set = a_set;
+
+	(void)state;
+	set.expires_ms = 1000;
+	serve_put(&serve, "*.w.full", &set, 1);
+	ask_at("q.w.full", RRSET_A, 999);
+	assert_int_equal(answer.kind, ANSWER_FOUND);
+	ask_at("q.w.full", RRSET_A, 1000);
+	assert_int_equal(answer.kind, ANSWER_NXDOMAIN);
+	serve_put(&serve, "x.*.w.full", &a_set, 1);
+	ask_at("q.w.full", RRSET_A, 1000);
+	assert_int_equal(answer.kind, ANSWER_NODATA);
+}
+
 static void
 a_name_that_is_over_blocks_no_wildcard(void **state)
 {
@@ -448,6 +469,31 @@ any_gives_all_rrsets_where_the_zone_says_so(void **state)
 	ask("a.b.live", RRSET_ANY);
 	assert_int_equal(answer.kind, ANSWER_NODATA);
 	zone->any = ZONE_ANY_MINIMAL;
+}
+
+static void
+any_is_no_longer_than_a_message(void **state)
+{
+	static uint8_t rdata[RRSET_RECORDS_MAX * 6];
+	struct node_rrset sets[9];
+
+	(void)state;
+	for (size_t i = 0; i < RRSET_RECORDS_MAX; i++) {
+		const uint8_t one[] = { 0, 4, 10, 0, (uint8_t)(i >> 8), (uint8_t)i };
+
+		memcpy(rdata + i * sizeof(one), one, sizeof(one));
+	}
+	for (size_t i = 0; i < UNIT_COUNT(sets); i++)
+		sets[i] = (struct node_rrset){ .type = (uint16_t)(65280 + i),
+			.count = RRSET_RECORDS_MAX, .ttl = 5, .rdata = rdata,
+			.rdata_len = sizeof(rdata) };
+	serve_put(&serve, "many.full", sets, UNIT_COUNT(sets));
+	zone_of("full")->any = ZONE_ANY_FULL;
+	ask("many.full", RRSET_ANY);
+	zone_of("full")->any = ZONE_ANY_MINIMAL;
+	assert_int_equal(answer.kind, ANSWER_FOUND);
+	/* each takes 512 * 16 of 65,535 octets, and there is a header */
+	assert_int_equal(answer.rrset_count, 7);
 }
 
 static void
@@ -575,6 +621,17 @@ a_cut_refers_with_glue(void **state)
 	}
 }
 
+/* They are another zone's to give. */
+static void
+addresses_of_another_zone_are_no_glue(void **state)
+{
+	(void)state;
+	put_name("cut.full", RRSET_NS, "www.other");
+	ask("x.cut.full", RRSET_A);
+	assert_int_equal(answer.kind, ANSWER_REFERRAL);
+	assert_int_equal(answer.rrset_count, 1);
+}
+
 /* A referral without its glue leads nowhere; the snapshot may have it. */
 static void
 damaged_glue_is_a_failure(void **state)
@@ -672,6 +729,36 @@ a_name_that_grows_too_long_is_yxdomain(void **state)
 	assert_int_equal(answer.kind, ANSWER_YXDOMAIN);
 	assert_int_equal(answer.rrset_count, 1);
 	assert_int_equal(answer.rrset[0].type, RRSET_DNAME);
+}
+
+/* The longest name that there is, and one octet more (RFC 6672 section 2.2). */
+static void
+a_name_of_255_octets_is_not_too_long(void **state)
+{
+	struct node_rrset dname = name_rrset(RRSET_DNAME,
+		"abcdefghijklmnopqrstuvwxyz.abcdefghijklmnopqrstuvwxyz."
+		"abcdefghijklmnopqrstuvwxyz.abcdefghijklmnopqrstuvwxyz.live");
+	const size_t target_len = dname.rdata_len - 2;
+
+	(void)state;
+	free((void *)(uintptr_t)dname.rdata);
+	for (size_t more = 0; more < 2; more++) {
+		const size_t kept = NAME_WIRE_MAX - target_len + more, last = kept - 2 * 60 - 1;
+		struct name name = { .len = (uint8_t)(kept + 11) };
+		struct lookup_query query = { .name = name.wire, .type = RRSET_A };
+		struct name_key key;
+
+		name.wire[0] = name.wire[60] = 59;
+		name.wire[120] = (uint8_t)last;
+		memset(name.wire + 1, 'x', 59);
+		memset(name.wire + 61, 'x', 59);
+		memset(name.wire + 121, 'x', last);
+		memcpy(name.wire + kept, "\4grow\4full", 11);
+		name_to_key(name.wire, &key);
+		lookup_answer(&zones, zones_match(&zones, &key), &key, &query, serve.txn,
+			&answer);
+		assert_int_equal(answer.kind, more ? ANSWER_YXDOMAIN : ANSWER_NXDOMAIN);
+	}
 }
 
 /* --- rules --- */
@@ -786,6 +873,41 @@ a_limit_of_the_answer_is_no_damage(void **state)
 	drop_rules(zone);
 	assert_int_equal(answer.kind, ANSWER_FAILED);
 	assert_int_equal(answer.failure, STATUS_TOO_LARGE);
+}
+
+static bool has_no_memory;
+
+/* In place of the library's. */
+int
+pcre2_match_8(const pcre2_code *code, PCRE2_SPTR text, PCRE2_SIZE len, PCRE2_SIZE from,
+	uint32_t options, pcre2_match_data *data, pcre2_match_context *context)
+{
+	static int (*match)(const pcre2_code *, PCRE2_SPTR, PCRE2_SIZE, PCRE2_SIZE, uint32_t,
+		pcre2_match_data *, pcre2_match_context *);
+
+	if (!match)
+		*(void **)&match = dlsym(RTLD_NEXT, "pcre2_match_8");
+	return has_no_memory ? PCRE2_ERROR_NOMEMORY
+			     : match(code, text, len, from, options, data, context);
+}
+
+/* What a rule would say is not known: the name must not be denied. */
+static void
+a_rule_without_memory_denies_no_name(void **state)
+{
+	static const struct rule_text text = { "ip-1\\.live\\.", "A", "10.0.0.1", 60 };
+	struct zone *zone = zone_of("live");
+
+	(void)state;
+	set_rules(zone, &text, 1);
+	has_no_memory = true;
+	ask("ip-1.live", RRSET_A);
+	has_no_memory = false;
+	assert_int_equal(answer.kind, ANSWER_FAILED);
+	assert_int_equal(answer.failure, STATUS_NO_MEMORY);
+	ask("ip-1.live", RRSET_A);
+	assert_int_equal(answer.kind, ANSWER_FOUND);
+	drop_rules(zone);
 }
 
 static void
@@ -964,6 +1086,78 @@ a_lease_that_ran_out_keeps_fallback_records_back(void **state)
 	assert_true(answer.is_fallback);
 }
 
+/* The only one of its zone. */
+static void
+set_one_fallback(const char *apex, const char *owner, const struct node_rrset *set)
+{
+	struct zone *zone = zone_of(apex);
+	uint8_t *rdata = malloc(set->rdata_len);
+
+	memcpy(rdata, set->rdata, set->rdata_len);
+	if (zone->fallback_count == 0)
+		zone->fallback = malloc(sizeof(*zone->fallback));
+	else
+		free((void *)(uintptr_t)zone->fallback[0].rdata);
+	zone->fallback_count = 1;
+	zone->fallback[0] = (struct rrset){ .owner = unit_key(owner), .type = set->type,
+		.count = 1, .ttl = 77, .rdata = rdata, .rdata_len = set->rdata_len };
+}
+
+/* Addresses of targets are looked for in the store, and there is none. */
+static void
+fallback_records_with_targets_need_no_store(void **state)
+{
+	struct name name = unit_name("srv.closed");
+	struct name_key key = unit_key("srv.closed");
+	struct lookup_query query = { .name = name.wire, .type = RRSET_NS,
+		.wants_additional = true };
+	struct node_rrset set = name_rrset(RRSET_NS, "www.closed");
+
+	(void)state;
+	set_one_fallback("closed", "srv.closed", &set);
+	free((void *)(uintptr_t)set.rdata);
+	lookup_answer(&zones, zones_match(&zones, &key), &key, &query, NULL, &answer);
+	assert_int_equal(answer.kind, ANSWER_FOUND);
+	assert_int_equal(answer.rrset_count, 1);
+}
+
+/* A lease that ran out at a name holds back what the fallback has there, not what it has below. */
+static void
+fallback_records_below_an_expired_name_are_not_held_back(void **state)
+{
+	struct node_rrset set = a_set;
+
+	(void)state;
+	set_one_fallback("closed", "x.y.closed", &a_set);
+	zone_of("closed")->on_expiry = ZONE_EXPIRY_REMOVE;
+	zone_of("closed")->on_miss = ZONE_MISS_NXDOMAIN;
+	set.expires_ms = 1000;
+	serve_put(&serve, "y.closed", &set, 1);
+	ask_at("y.closed", RRSET_A, 1000);
+	assert_int_equal(answer.kind, ANSWER_NODATA);
+	assert_true(answer.is_fallback);
+}
+
+/* Asked for itself, a CNAME is an answer and no way to another. */
+static void
+a_fallback_cname_is_followed_for_other_types_only(void **state)
+{
+	static const struct {
+		uint16_t type;
+		size_t rrsets;
+	} rows[] = { { RRSET_A, 2 }, { RRSET_CNAME, 1 }, { RRSET_ANY, 1 } };
+	struct node_rrset cname = name_rrset(RRSET_CNAME, "www.live");
+
+	(void)state;
+	set_one_fallback("closed", "alias.closed", &cname);
+	free((void *)(uintptr_t)cname.rdata);
+	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+		ask("alias.closed", rows[i].type);
+		assert_int_equal(answer.kind, ANSWER_FOUND);
+		assert_int_equal(answer.rrset_count, rows[i].rrsets);
+	}
+}
+
 static void
 remembered_flags_end_with_the_transaction(void **state)
 {
@@ -1073,6 +1267,20 @@ a_trace_tells_each_step(void **state)
 }
 
 static void
+a_full_trace_takes_no_more_steps(void **state)
+{
+	struct name name = unit_name("www.live");
+	struct name_key key = unit_key("www.live");
+	struct lookup_query query = { .name = name.wire, .type = RRSET_A, .trace = &trace };
+
+	(void)state;
+	trace.count = LOOKUP_STEPS_MAX;
+	lookup_answer(&zones, zones_match(&zones, &key), &key, &query, serve.txn, &answer);
+	assert_int_equal(answer.kind, ANSWER_FOUND);
+	assert_int_equal(trace.count, LOOKUP_STEPS_MAX);
+}
+
+static void
 the_longest_chain_fits_a_trace(void **state)
 {
 	(void)state;
@@ -1098,6 +1306,7 @@ main(void)
 		cmocka_unit_test(a_lease_that_ran_out_takes_the_rrset_away),
 		cmocka_unit_test(any_gives_one_rrset),
 		cmocka_unit_test(any_gives_all_rrsets_where_the_zone_says_so),
+		cmocka_unit_test(any_is_no_longer_than_a_message),
 		cmocka_unit_test(no_store_is_a_failure),
 		cmocka_unit_test(a_damaged_value_is_a_failure),
 		cmocka_unit_test(a_wildcard_answers_under_the_name_asked_for),
@@ -1105,25 +1314,33 @@ main(void)
 		cmocka_unit_test(a_wildcard_cname_is_followed),
 		cmocka_unit_test(the_deepest_name_costs_few_steps_and_is_right),
 		cmocka_unit_test(a_cut_refers_with_glue),
+		cmocka_unit_test(addresses_of_another_zone_are_no_glue),
 		cmocka_unit_test(damaged_glue_is_a_failure),
 		cmocka_unit_test(ds_at_a_cut_is_the_parents_own),
 		cmocka_unit_test(a_cut_can_be_left_to_the_resolver),
 		cmocka_unit_test(a_dname_redirects_what_is_below_it),
 		cmocka_unit_test(a_dname_leaves_its_owner_alone),
 		cmocka_unit_test(a_name_that_grows_too_long_is_yxdomain),
+		cmocka_unit_test(a_name_of_255_octets_is_not_too_long),
 		cmocka_unit_test(a_rule_answers_for_names_that_are_not_there),
 		cmocka_unit_test(a_limit_of_the_answer_is_no_damage),
+		cmocka_unit_test(a_rule_without_memory_denies_no_name),
 		cmocka_unit_test(a_fault_in_a_rule_is_not_the_stores),
 		cmocka_unit_test(a_trace_tells_each_step),
+		cmocka_unit_test(a_full_trace_takes_no_more_steps),
 		cmocka_unit_test(the_longest_chain_fits_a_trace),
 		cmocka_unit_test(remembered_flags_end_with_the_transaction),
 		/* these add to the store */
 		cmocka_unit_test(no_answer_is_kept_longer_than_its_lease),
 		cmocka_unit_test(a_name_that_is_over_stays_for_the_names_below_it),
+		cmocka_unit_test(a_wildcard_whose_lease_ran_out_stays_for_the_names_below_it),
 		cmocka_unit_test(a_name_that_is_over_blocks_no_wildcard),
 		/* last: it changes the zones */
 		cmocka_unit_test(fallback_records_stand_in_where_the_data_has_nothing),
 		cmocka_unit_test(a_lease_that_ran_out_keeps_fallback_records_back),
+		cmocka_unit_test(fallback_records_with_targets_need_no_store),
+		cmocka_unit_test(fallback_records_below_an_expired_name_are_not_held_back),
+		cmocka_unit_test(a_fallback_cname_is_followed_for_other_types_only),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
