@@ -167,6 +167,17 @@ def test_class_any_of_a_missing_name_is_passed_on_where_the_zone_says_so(livezon
     assert records_of(send(whole, query), "A") == ["192.0.2.1"]
 
 
+def test_class_any_without_a_store_fails_and_is_not_passed_on(livezone, livezoned, upstream):
+    """The iterator would make one question for each class and store what it hears."""
+    upstream.add("name.live.test. 300 IN A 192.0.2.1")
+    zone = {"name": "live.test", "on-failure": "recurse", "stale": "0s"}
+    daemon = livezoned(zones=[zone], start=False)
+    whole = livezone(daemon=daemon, wait=False, upstream=upstream.port)
+    assert whole.answers("name.live.test") == ["192.0.2.1"]
+    query = dns.message.make_query("name.live.test", "A", rdclass="ANY")
+    assert rcode_of(send(whole, query)) == "SERVFAIL"
+
+
 def test_other_classes_are_not_ours(livezone, upstream):
     whole = livezone(upstream=upstream.port)
     whole.api.put("name.live.test", "A", "10.0.0.1")

@@ -58,6 +58,34 @@ publish(uint8_t last)
 	unit_wait_child(child);
 }
 
+/* A store with an apex; with_wildcard: *.live has an address, and the apex says so. */
+static void
+publish_zone(uint64_t revision, bool with_wildcard)
+{
+	static const uint8_t rdata[] = { 0, 4, 10, 0, 0, 7 };
+	struct node_rrset set = { .type = RRSET_A, .count = 1, .ttl = 5, .rdata = rdata,
+		.rdata_len = sizeof(rdata) };
+	struct serve_meta meta = { .revision = revision, .instance = "instance-of-test" };
+	pid_t child = fork();
+
+	assert_true(child >= 0);
+	if (child == 0) {
+		struct serve mine = serve;
+
+		assert_int_equal(
+			serve_writer_create(mine.dir, 1 << 24, &mine.writer, NULL), 0);
+		assert_int_equal(serve_writer_begin(mine.writer, &mine.txn, NULL), 0);
+		assert_int_equal(serve_writer_put_meta(mine.txn, &meta, NULL), 0);
+		serve_put_flagged(
+			&mine, "live", with_wildcard ? NODE_HAS_WILDCARDS : 0, &set, 1);
+		if (with_wildcard)
+			serve_put(&mine, "*.live", &set, 1);
+		serve_publish(&mine);
+		_exit(0);
+	}
+	unit_wait_child(child);
+}
+
 /* A first store whose snapshot may answer. */
 static void
 publish_with_snapshot(void)
@@ -894,6 +922,21 @@ no_answer_is_lost_while_stores_are_replaced(void **state)
 	}
 }
 
+/* Transactions of both have the same id. */
+static void
+what_is_remembered_of_a_zone_is_of_its_store(void **state)
+{
+	struct worker_state *worker = worker_new(&workers, 1);
+
+	(void)state;
+	publish_zone(1, false);
+	start();
+	assert_int_equal(ask(worker), 255); /* no such name */
+	publish_zone(2, true);
+	wait_until_said("is live, revision 2");
+	assert_int_equal(ask(worker), 7);
+}
+
 static void
 a_reload_keeps_the_store_and_gets_slots_for_more_threads(void **state)
 {
@@ -1138,6 +1181,8 @@ main(void)
 			teardown),
 		cmocka_unit_test_setup_teardown(
 			no_answer_is_lost_while_stores_are_replaced, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			what_is_remembered_of_a_zone_is_of_its_store, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_reload_keeps_the_store_and_gets_slots_for_more_threads, setup,
 			teardown),
