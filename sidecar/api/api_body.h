@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "sidecar/json/json.h"
+#include "lib/base/json.h"
 #include "sidecar/api/api.h"
 #include "sidecar/json/rrset_json.h"
 

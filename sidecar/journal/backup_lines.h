@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "sidecar/json/json.h"
+#include "lib/base/json.h"
 #include "lib/base/reason.h"
 #include "sidecar/state/state.h"
 

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "sidecar/json/json.h"
+#include "lib/base/json.h"
 #include "lib/base/reason.h"
 #include "lib/dns/rrset.h"
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * The reader of JSON (sidecar/json/json.h) beside json-c's strict tokener. What is taken is the
+ * The reader of JSON (lib/base/json.h) beside json-c's strict tokener. What is taken is the
  * same tree for both; what only livezone refuses breaks one of its own rules.
  */
 #include <json-c/json.h>
 #include <limits.h>
 
-#include "sidecar/json/json.h"
+#include "lib/base/json.h"
 #include "lib/base/reason.h"
 #include "lib/base/status.h"
 #include "tests/fuzz/fuzz.h"

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "lib/base/status.h"
-#include "sidecar/json/json.h"
+#include "lib/base/json.h"
 
 /* What json-c alone would take, or what must come through. NULL: good. */
 static const struct {

@@ -4,7 +4,7 @@
  * First the strict scan, then what reads text that has passed it: that part takes the form for
  * granted and looks at no end.
  */
-#include "sidecar/json/json.h"
+#include "lib/base/json.h"
 
 #include <stdio.h>
 #include <string.h>
