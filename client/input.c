@@ -13,11 +13,15 @@
 
 #include "client/output.h"
 #include "lib/base/duration.h"
+#include "lib/base/json.h"
 #include "lib/base/status.h"
 #include "lib/dns/masterfile.h"
 #include "lib/dns/rdata.h"
 
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+/* Bytes of space that may stand before JSON. */
+#define LEAD_MAX 512
 
 /* Stands for "no TTL given": the API then takes the zone's, which we do not know here. */
 #define TTL_UNSET UINT32_MAX
@@ -28,6 +32,7 @@ struct collection {
 	struct json_object *index;  /* "name type" to RRset; borrows from rrsets */
 };
 
+static bool skip_lead(FILE *file, int *inout, char before[LEAD_MAX], size_t *inout_count);
 static enum command_exit read_json(FILE *file, const char *path, struct json_object **out);
 static char *read_all(FILE *file, size_t *out_len);
 static enum command_exit read_master(FILE *file, const char *path, const char *origin,
@@ -133,10 +138,30 @@ input_open(const char *path)
 bool
 input_is_json(FILE *file)
 {
+	char before[LEAD_MAX];
+	size_t count = 0;
 	int c = getc(file);
+	const bool is_json = skip_lead(file, &c, before, &count) && (c == '{' || c == '[');
 
-	ungetc(c, file);
-	return c == '{' || c == '[';
+	if (c != EOF)
+		ungetc(c, file);
+	while (count > 0) /* glibc takes back what has just been read from its buffer */
+		ungetc((unsigned char)before[--count], file);
+	return is_json;
+}
+
+/* Reads space and a byte order mark away, into `before`; *inout is the byte behind them. False
+ * when there is more of that than JSON has in front. */
+static bool
+skip_lead(FILE *file, int *inout, char before[LEAD_MAX], size_t *inout_count)
+{
+	while (*inout != EOF && strchr(" \t\r\n\xef\xbb\xbf", *inout) && *inout != '\0') {
+		if (*inout_count == LEAD_MAX)
+			return false;
+		before[(*inout_count)++] = (char)*inout;
+		*inout = getc(file);
+	}
+	return true;
 }
 
 enum command_exit
@@ -158,17 +183,17 @@ input_read_rrsets(const char *path, const char *origin, struct json_object **out
 static enum command_exit
 read_json(FILE *file, const char *path, struct json_object **out)
 {
-	struct json_tokener *tokener = json_tokener_new();
 	struct json_object *json = NULL, *rrsets;
 	enum command_exit result = COMMAND_REFUSED;
+	struct reason reason = { "out of memory" };
+	struct json_value document;
 	size_t len = 0;
 	char *text = read_all(file, &len);
 
-	if (text && tokener) {
-		json_tokener_set_flags(tokener,
-			JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-		/* with its NUL: only so a text that is cut short is found out */
-		json = json_tokener_parse_ex(tokener, text, (int)len + 1);
+	/* by the rules of the API: json-c takes the last of two equal keys */
+	if (text && json_check(text, len, &document, &reason) == STATUS_OK) {
+		text[document.at - text + (ptrdiff_t)document.len] = '\0';
+		json = json_tokener_parse(document.at);
 	}
 	rrsets = output_array(json, "rrsets");
 	if (json_object_is_type(json, json_type_array))
@@ -176,8 +201,7 @@ read_json(FILE *file, const char *path, struct json_object **out)
 	if (!text)
 		command_complain("%s: %s", path, strerror(errno));
 	else if (!json)
-		command_complain("%s: byte %zu: %s", path, json_tokener_get_parse_end(tokener),
-			json_tokener_error_desc(json_tokener_get_error(tokener)));
+		command_complain("%s: %s", path, reason.text);
 	else if (!rrsets)
 		command_complain("%s: neither an array of RRsets nor {\"rrsets\":[...]}", path);
 	else
@@ -185,7 +209,6 @@ read_json(FILE *file, const char *path, struct json_object **out)
 	if (result == COMMAND_OK)
 		*out = json_object_get(rrsets);
 	json_object_put(json);
-	json_tokener_free(tokener);
 	free(text);
 	return result;
 }

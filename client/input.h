@@ -49,7 +49,7 @@ enum command_exit input_check_lease(const char *lease);
 /* Opens a file for reading, "-" is standard input. NULL on failure. */
 FILE *input_open(const char *path);
 
-/* Does it begin like JSON? Looks at its first byte and puts it back. */
+/* Does it begin like JSON, behind space and a byte order mark? Reads nothing away. */
 bool input_is_json(FILE *file);
 
 /* Reads RRsets as an array for the API, owned by the caller: from JSON, an array of RRsets or an

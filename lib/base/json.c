@@ -48,6 +48,8 @@ json_check(const char *text, size_t len, struct json_value *out, struct reason *
 
 	if (len >= 3 && memcmp(text, mark, 3) == 0)
 		scan.at += 3;
+	if (len >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0))
+		return refuse(&scan, "this is UTF-16, UTF-8 is needed");
 	skip_space(&scan);
 	start = scan.at;
 	if (scan.at == scan.end)

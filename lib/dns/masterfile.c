@@ -256,6 +256,8 @@ cleanup_zone_file(struct zone_file *zone)
 	free(zone->buf);
 }
 
+static int skip_mark(FILE *file, struct reason *reason);
+
 int
 masterfile_read(FILE *file, const struct name *origin, uint32_t default_ttl,
 	masterfile_record_fn fn, void *context, struct reason *reason)
@@ -273,7 +275,8 @@ masterfile_read(FILE *file, const struct name *origin, uint32_t default_ttl,
 	tokens_init(&zone.tokens);
 	if (!zone.block)
 		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
-	do {
+	status = skip_mark(file, reason);
+	while (!status) {
 		int line = zone.line + 1;
 
 		tokens_clear(&zone.tokens);
@@ -284,6 +287,25 @@ masterfile_read(FILE *file, const struct name *origin, uint32_t default_ttl,
 			status = handle_entry(&zone, line, reason);
 		if (status)
 			reason_prefix(reason, status, "line %d", line);
-	} while (!status);
+	}
 	return status;
+}
+
+/* The byte order mark of UTF-8, which some editors write. No name begins with its first octet. */
+static int
+skip_mark(FILE *file, struct reason *reason)
+{
+	const int first = getc(file);
+
+	if (first == 0xff || first == 0xfe)
+		return reason_set(reason, STATUS_INVALID,
+			"line 1: this is UTF-16, UTF-8 is needed");
+	if (first != 0xef) {
+		ungetc(first, file);
+		return 0;
+	}
+	if (getc(file) == 0xbb && getc(file) == 0xbf)
+		return 0;
+	return reason_set(reason, STATUS_INVALID,
+		"line 1: octet 239 must be written as \\239 (international names as xn--...)");
 }

@@ -36,7 +36,7 @@ class Peer(Resolver):
         self._process = Process(self.name, self.command(), self.directory / f"{self.name}.log")
         last = list(zones)[-1]
         wait_until(
-            lambda: self.query(last, "SOA", tries=1, timeout=0.2).answer,
+            lambda: self.query(last, "SOA", timeout=0.2).answer,
             20,
             f"{self.name} serves:\n{self._process.output()[-2000:]}",
         )

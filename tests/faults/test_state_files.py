@@ -96,7 +96,7 @@ def test_f62_damaged_state_and_serve(faults, what):
             state_damage.truncate(whole.daemon.serve, 0)
         watch.ask(1000)
         whole.daemon.start()
-        wait_until(lambda: not whole.query(truth.cold(7), tries=1, timeout=1.0).options, 20,
+        wait_until(lambda: not whole.query(truth.cold(7), timeout=1.0).options, 20,
                    "live again")
     # a second backup may have been made in the moment between
     said = alarm_of(whole)

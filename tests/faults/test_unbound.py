@@ -241,7 +241,7 @@ def test_f17_a_fault_inside_the_guard(faults):
         fault = pool.submit(gdb.fault_at, pid, gdb.INSIDE_THE_GUARD)
         answers = []
         while not (fault.done() and answers and not answers[-1].options):
-            answers.append(whole.query(truth.cold(1), tries=1, timeout=30))
+            answers.append(whole.query(truth.cold(1), timeout=30))
         fault.result()
     assert {message.answer[0][0].address for message in answers} == {"10.16.0.1"}
     assert any(is_old(message) for message in answers)

@@ -27,6 +27,7 @@ static const char *const own_rules[] = {
 	"a key in double quotes",
 	"a control character",
 	"bytes that are not UTF-8", /* surrogates in UTF-8 */
+	"this is UTF-16",
 };
 
 #define RULES (sizeof(own_rules) / sizeof(own_rules[0]))

@@ -339,7 +339,7 @@ def test_an_api_that_is_not_there(daemon, tmp_path):
     refused(daemon, "get", "a.live.test", env={"LIVEZONE_API": f"unix:{tmp_path}/absent"}, code=3)
     said = refused(daemon, "get", "a.live.test", "--config", tmp_path / "absent.yaml", code=3)
     assert "absent.yaml" in said and "LIVEZONE_API" in said
-    assert "no address" in refused(daemon, "get", "a.live.test", "--api", "ftp://x", code=2)
+    assert "is not the address" in refused(daemon, "get", "a.live.test", "--api", "ftp://x", code=2)
 
 
 def test_the_api_is_found_by_option_environment_and_configuration(daemon, tmp_path):

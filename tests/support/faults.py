@@ -203,7 +203,7 @@ class Watch:
             if not write:
                 return False
             name = truth.hot(write.cell)
-            message = self._whole.query(name, tries=1, timeout=1.0)
+            message = self._whole.query(name, timeout=1.0)
             found = records_of(message, "A")
             return found and not message.options and value_of_address(found[0]) >= write.number
 

@@ -30,7 +30,7 @@ class Livezone:
         """Until the module has opened the store: every zone answers with its own SOA."""
         for zone in self.daemon.config["zones"]:
             wait_until(
-                lambda: self.answers(zone["name"], "SOA", tries=1),
+                lambda: self.answers(zone["name"], "SOA"),
                 deadline,
                 f"{zone['name']} is live",
             )

@@ -57,6 +57,8 @@ test_json_is_an_array_or_an_object(void **state)
 	assert_content("[{\"name\":\"a.b\"}]", ".", "[{\"name\":\"a.b\"}]");
 	assert_content("{\"rrsets\":[{\"name\":\"a.b\"}]}\n", ".", "[{\"name\":\"a.b\"}]");
 	assert_content("{\"zone\":\"x\",\"rrsets\":[]}", ".", "[]");
+	assert_content("\xef\xbb\xbf{\"rrsets\":[]}", ".", "[]");
+	assert_content("\n \t\r\n{\"rrsets\":[]}\n", ".", "[]");
 }
 
 static void
@@ -71,6 +73,8 @@ test_records_of_a_master_file_become_rrsets(void **state)
 		"[{\"name\":\"a.live.test.\",\"type\":\"AAAA\",\"ttl\":9,"
 		"\"records\":[\"2001:db8::1\"]}]");
 	assert_content("", ".", "[]");
+	assert_content("\xef\xbb\xbf" "a.b 5 A 10.0.0.1\n", ".",
+		"[{\"name\":\"a.b.\",\"type\":\"A\",\"ttl\":5,\"records\":[\"10.0.0.1\"]}]");
 }
 
 static void
@@ -80,8 +84,11 @@ test_mistakes_are_named(void **state)
 		const char *text;
 		const char *complaint;
 	} mistakes[] = {
-		{ "{\"rrsets\":[", "unexpected end of data" },
-		{ "{\"rrsets\":[]} x", "unexpected" },
+		{ "{\"rrsets\":[", "JSON, line 1, column 12: " },
+		{ "{\"rrsets\":[]} x", "nothing may follow" },
+		{ "{\"rrsets\":[],\n\"rrsets\":[]}", "line 2, column 1: key \"rrsets\" is given twice" },
+		{ "\xff\xfe{\0", "UTF-16" },
+		{ "\xfe\xff\0{", "UTF-16" },
 		{ "{\"records\":[]}", "neither an array of RRsets" },
 		{ "{\"rrsets\":{}}", "neither an array of RRsets" },
 		{ "a.b. A 10.0.0.1\nc.b. A 10.0\n", "line 2" },
@@ -105,16 +112,21 @@ test_the_form_shows_in_the_first_byte(void **state)
 	static const struct {
 		const char *text;
 		bool is_json;
-	} forms[] = { { "{}", true }, { "[]", true }, { "a A 1", false }, { "", false } };
+	} forms[] = { { "{}", true }, { "[]", true }, { "a A 1", false }, { "", false },
+		{ "\n\n  {}", true }, { "\xef\xbb\xbf[]", true }, { "\n\n  A 1", false },
+		{ "\xef\xbb\xbf" "a A 1", false } };
 
 	(void)state;
 	for (size_t i = 0; i < UNIT_COUNT(forms); i++) {
 		FILE *file = tmpfile();
+		char again[32];
 
 		fputs(forms[i].text, file);
 		rewind(file);
 		assert_int_equal(input_is_json(file), forms[i].is_json);
 		assert_int_equal(ftell(file), 0);
+		assert_int_equal(fread(again, 1, sizeof(again), file), strlen(forms[i].text));
+		assert_memory_equal(again, forms[i].text, strlen(forms[i].text));
 		fclose(file);
 	}
 }

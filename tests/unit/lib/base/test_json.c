@@ -26,6 +26,8 @@ static const struct {
 	{ "\xef\xbb\xbf{}", NULL },
 	{ "\xef\xbb\xbf\n {\"a\":1}", NULL },
 	{ "\xef\xbb{}", "value" },
+	{ "\xff\xfe{", "UTF-16" },
+	{ "\xfe\xff{", "UTF-16" },
 	{ "\xef\xbb\xbf\xef\xbb\xbf{}", "value" },
 	{ "", "object" },
 	{ "{\"a\":", "ends too early" },

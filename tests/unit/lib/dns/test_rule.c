@@ -162,6 +162,9 @@ a_bad_rule_is_refused_by_its_key(void **state)
 		{ "x", "NONSENSE", "10.0.0.1", "type", "unknown type" },
 		{ "x", "ANY", "10.0.0.1", "type", "cannot be stored" },
 		{ "x", "NS", "ns.x.", "type", "cannot come from a rule" },
+		{ "x", "DS", "1 8 2 00", "type", "cannot come from a rule" },
+		{ "x", "SOA", "a. b. 1 1 1 1 1", "type", "cannot come from a rule" },
+		{ "x", "DNAME", "x.", "type", "cannot come from a rule" },
 		{ "x", "A", "10.0.0", "rdata", "IPv4" },
 		{ "x", "A", "", "rdata", "" },
 		{ "(?<a>x)", "A", "${b}", "rdata", "\"${b}\": the pattern has no group" },
@@ -210,6 +213,35 @@ a_rule_has_limits(void **state)
 	assert_string_equal(key, "rdata");
 }
 
+/* A literal and a group take two of its 64 parts. */
+static void
+a_rule_fills_in_31_groups_and_text(void **state)
+{
+	char rdata[RULE_RDATA_MAX + 1] = "\"";
+	struct rule_text text = { "(?<a>x)\\.", "TXT", rdata, 60 };
+	struct rule *rule = NULL;
+	struct reason reason = { "" };
+	struct rrset rrset;
+	const char *key;
+
+	(void)state;
+	for (size_t i = 0; i < 31; i++)
+		strcat(rdata, "-${a}");
+	strcat(rdata, "\"");
+	assert_int_equal(rule_new(&text, &rule, &key, &reason), STATUS_OK);
+	assert_true(apply(rule, "x", &rrset));
+	assert_int_equal(rrset.rdata_len, 2 + 1 + 2 * 31);
+	rule_free(rule);
+	strcpy(rdata + strlen(rdata) - 1, "-${a}\"");
+	assert_int_equal(rule_new(&text, &rule, &key, &reason), STATUS_TOO_LARGE);
+	assert_non_null(strstr(reason.text, "more than 31 groups"));
+	/* the longest texts are taken */
+	memset(rdata, 'x', 255);
+	strcpy(rdata + 255, "");
+	assert_int_equal(rule_new(&text, &rule, &key, &reason), STATUS_OK);
+	rule_free(rule);
+}
+
 int
 main(void)
 {
@@ -219,6 +251,7 @@ main(void)
 		cmocka_unit_test(a_text_that_fills_up_is_no_match),
 		cmocka_unit_test(a_bad_rule_is_refused_by_its_key),
 		cmocka_unit_test(a_rule_has_limits),
+		cmocka_unit_test(a_rule_fills_in_31_groups_and_text),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -119,6 +119,31 @@ a_made_soa_names_its_parts(void **state)
 	assert_memory_equal(block + 2, want + 2, len - 2);
 }
 
+/* 11 octets more than the name: 244 is the longest zone that has a hostmaster of its own. */
+static void
+a_long_zone_is_its_own_contact(void **state)
+{
+	(void)state;
+	for (uint8_t len = 243; len <= 246; len++) {
+		struct zone zone = { .name = { .len = len } };
+		uint8_t block[ZONE_SOA_MAX];
+		size_t at = 0;
+
+		for (uint8_t label; at + 1 < len; at += label + 1u) {
+			label = len - at - 2 < 60 ? (uint8_t)(len - at - 2) : 60;
+			zone.name.wire[at] = label;
+			memset(zone.name.wire + at + 1, 'a', label);
+		}
+		assert_int_equal(at, len - 1);
+		zone_make_soa(&zone, 1, block);
+		/* the server's name first: the zone's own, when it has none */
+		if (len <= 244)
+			assert_memory_equal(block + 2 + len, "\012hostmaster", 11);
+		else
+			assert_memory_equal(block + 2 + len, zone.name.wire, len);
+	}
+}
+
 static void
 a_made_ns_rrset_has_all_servers(void **state)
 {
@@ -142,6 +167,7 @@ main(void)
 		cmocka_unit_test(a_zone_given_twice_is_named),
 		cmocka_unit_test(a_made_soa_names_its_parts),
 		cmocka_unit_test(a_made_ns_rrset_has_all_servers),
+		cmocka_unit_test(a_long_zone_is_its_own_contact),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
