@@ -12,7 +12,7 @@
 #include <sys/types.h>
 
 #include "lib/config/config.h"
-#include "lib/config/credentials.h"
+#include "sidecar/write/credentials.h"
 #include "lib/base/reason.h"
 #include "sidecar/write/authorize.h"
 

@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-#include "lib/config/credentials.h"
+#include "sidecar/write/credentials.h"
 #include "sidecar/api/api.h"
 #include "sidecar/http/http.h"
 

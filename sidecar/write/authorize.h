@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "lib/base/reason.h"
-#include "lib/config/credentials.h"
+#include "sidecar/write/credentials.h"
 #include "lib/dns/zones.h"
 
 #define CALLER_NAME_MAX (CREDENTIALS_ID_MAX + 16)

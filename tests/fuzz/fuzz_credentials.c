@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * The token file (lib/config/credentials.h).
+ * The token file (sidecar/write/credentials.h).
  */
-#include "lib/config/credentials.h"
+#include "sidecar/write/credentials.h"
 
 #include "lib/base/status.h"
 #include "tests/fuzz/fuzz_file.h"

@@ -14,7 +14,7 @@
 
 #include "lib/lookup/answer.h"
 #include "lib/config/config.h"
-#include "lib/config/credentials.h"
+#include "sidecar/write/credentials.h"
 #include "lib/dns/masterfile.h"
 #include "lib/dns/presentation.h"
 #include "lib/dns/rdata.h"

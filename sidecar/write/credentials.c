@@ -3,7 +3,7 @@
 /*
  * The tokens file to struct credentials, by tables of keys (yaml.h).
  */
-#include "lib/config/credentials.h"
+#include "sidecar/write/credentials.h"
 
 #include <stdlib.h>
 #include <string.h>
