@@ -11,8 +11,6 @@
 #include "client/output.h"
 #include "client/input.h"
 
-static void print_difference(struct json_object *reply);
-
 enum command_exit
 cmd_apply(const struct command_line *line)
 {
@@ -48,29 +46,9 @@ cmd_apply(const struct command_line *line)
 	if (result)
 		return result;
 	if (!command_has(line, "json"))
-		print_difference(reply);
+		output_applied(reply);
 	call_print_written(line, reply,
 		command_has(line, "dry-run") ? "dry run, nothing written" : "applied");
 	json_object_put(reply);
 	return COMMAND_OK;
-}
-
-static void
-print_difference(struct json_object *reply)
-{
-	struct json_object *difference = output_array(reply, "difference");
-	size_t shown = difference ? json_object_array_length(difference) : 0;
-	uint64_t added = output_number(reply, "added");
-	uint64_t changed = output_number(reply, "changed");
-	uint64_t deleted = output_number(reply, "deleted");
-
-	for (size_t i = 0; i < shown; i++)
-		output_difference(stdout, json_object_array_get_idx(difference, i));
-	if (shown < added + changed + deleted)
-		printf("... and %llu more\n",
-			(unsigned long long)(added + changed + deleted - shown));
-	printf("%llu added, %llu changed, %llu deleted, %llu unchanged\n",
-		(unsigned long long)added, (unsigned long long)changed,
-		(unsigned long long)deleted,
-		(unsigned long long)output_number(reply, "unchanged"));
 }

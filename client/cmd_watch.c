@@ -5,12 +5,15 @@
  */
 #include <json-c/json.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "client/call.h"
 #include "client/command.h"
+#include "client/input.h"
 #include "client/output.h"
 
 #define WATCH_WAIT_S 30
+#define ZONE_MAX 1024 /* a name with every octet as \DDD */
 
 static enum command_exit find_start(struct api *api, uint64_t *out);
 static void print_reply(const struct command_line *line, struct json_object *reply);
@@ -20,9 +23,15 @@ enum command_exit
 cmd_watch(const struct command_line *line)
 {
 	enum command_exit result;
+	const char *zone = command_value(line, "zone");
+	char escaped[3 * ZONE_MAX + 1] = "";
 	uint64_t since = 0;
 	struct api *api;
 
+	if (zone && strlen(zone) > ZONE_MAX)
+		return command_misuse(line, "the zone is too long");
+	if (zone)
+		input_escape(zone, escaped);
 	result = command_number(line, "since", 0, INT64_MAX, &since);
 	if (!result)
 		result = call_open(line, &api);
@@ -31,13 +40,15 @@ cmd_watch(const struct command_line *line)
 	if (!command_has(line, "since"))
 		result = find_start(api, &since);
 	while (result == COMMAND_OK) {
-		char path[96];
+		char path[3 * ZONE_MAX + 128];
 		struct api_request request = { .method = "GET", .path = path,
 			.timeout_s = WATCH_WAIT_S + API_TIMEOUT_S };
 		struct json_object *reply;
 
-		snprintf(path, sizeof(path), "/v1/changes?since=%llu&wait=%ds",
-			(unsigned long long)since, WATCH_WAIT_S);
+		snprintf(path, sizeof(path), "/v1/changes?since=%llu&wait=%ds%s%s%s",
+			(unsigned long long)since, WATCH_WAIT_S,
+			command_has(line, "values") ? "&values=true" : "",
+			zone ? "&zone=" : "", escaped);
 		result = call_send(api, &request, &reply);
 		if (result)
 			break;
@@ -93,6 +104,10 @@ print_change(struct json_object *change)
 	for (size_t i = 0; items && i < json_object_array_length(items); i++) {
 		struct json_object *item = json_object_array_get_idx(items, i);
 
+		if (*output_text(change, "caller")) {
+			output_change(stdout, change, item);
+			continue;
+		}
 		printf("%llu %s %s %s\n",
 			(unsigned long long)output_number(change, "revision"),
 			output_text(item, "op"), output_text(item, "name"),

@@ -58,6 +58,23 @@ static const struct command_option import_options[] = {
 
 static const struct command_option watch_options[] = {
 	{ "since", "N", "begin after this revision; with the next change when not given" },
+	{ "values", NULL, "print what was and what is, when and by whom" },
+	{ "zone", "ZONE", "only names of this zone" },
+	{ NULL, NULL, NULL },
+};
+
+static const struct command_option history_options[] = {
+	{ "type", "TYPE", "only RRsets of this type" },
+	{ "zone", "ZONE", "only names of this zone" },
+	{ "since", "MOMENT", "above this revision, since this time, or for so long: 2h" },
+	{ "until", "MOMENT", "up to this revision or time" },
+	{ NULL, NULL, NULL },
+};
+
+static const struct command_option rollback_options[] = {
+	{ "zone", "ZONE", "this zone only; all live zones when not given" },
+	{ "dry-run", NULL, "show the difference, write nothing" },
+	{ "force", NULL, "undo newer writes of other sources, too" },
 	{ NULL, NULL, NULL },
 };
 
@@ -101,6 +118,13 @@ const struct command command_table[] = {
 	{ .name = "watch", .arguments = "",
 		.summary = "print changes as they come",
 		.options = watch_options, .run = cmd_watch },
+	{ .name = "history", .arguments = "[NAME]",
+		.summary = "show what changed, when and by whom",
+		.options = history_options, .arguments_max = 1, .run = cmd_history },
+	{ .name = "rollback", .arguments = "REVISION",
+		.summary = "bring back what was there at a revision",
+		.options = rollback_options, .arguments_min = 1, .arguments_max = 1,
+		.run = cmd_rollback },
 	{ .name = "explain", .arguments = "NAME TYPE",
 		.summary = "show what DNS answers, and why",
 		.arguments_min = 2, .arguments_max = 2, .run = cmd_explain },

@@ -12,6 +12,8 @@
 
 #define INDENT 2 /* between columns */
 
+static void
+print_sources(FILE *file, struct json_object *before, struct json_object *after);
 static const char *const rrset_heading[] = { "NAME", "TTL", "TYPE", "SOURCE", "REVISION",
 	"LEASE", "RECORD" };
 #define RRSET_COLUMNS (sizeof(rrset_heading) / sizeof(rrset_heading[0]))
@@ -109,9 +111,54 @@ output_difference(FILE *file, struct json_object *difference)
 		fputs(" ->", file);
 		print_data(file, after, type);
 	}
-	if (before && *output_text(before, "source"))
-		fprintf(file, " (taken over from %s)", output_text(before, "source"));
+	print_sources(file, before, after);
 	putc('\n', file);
+}
+
+/* Only what is worth to be said is in the reply of an apply. */
+static void
+print_sources(FILE *file, struct json_object *before, struct json_object *after)
+{
+	const char *from = before ? output_text(before, "source") : "";
+	const char *to = after ? output_text(after, "source") : "";
+
+	if (*from && after && !*to)
+		fprintf(file, " (taken over from %s)", from);
+	else if (*from && *to && strcmp(from, to) != 0)
+		fprintf(file, " (source %s -> %s)", from, to);
+	else if (*from || *to)
+		fprintf(file, " (source %s)", *to ? to : from);
+}
+
+void
+output_change(FILE *file, struct json_object *revision, struct json_object *change)
+{
+	fprintf(file, "%llu ", (unsigned long long)output_number(revision, "revision"));
+	print_cell(file, output_text(revision, "time"), 0);
+	putc(' ', file);
+	print_cell(file, output_text(revision, "caller"), 0);
+	putc(' ', file);
+	output_difference(file, change);
+}
+
+void
+output_applied(struct json_object *reply)
+{
+	struct json_object *difference = output_array(reply, "difference");
+	size_t shown = difference ? json_object_array_length(difference) : 0;
+	uint64_t added = output_number(reply, "added");
+	uint64_t changed = output_number(reply, "changed");
+	uint64_t deleted = output_number(reply, "deleted");
+
+	for (size_t i = 0; i < shown; i++)
+		output_difference(stdout, json_object_array_get_idx(difference, i));
+	if (shown < added + changed + deleted)
+		printf("... and %llu more\n",
+			(unsigned long long)(added + changed + deleted - shown));
+	printf("%llu added, %llu changed, %llu deleted, %llu unchanged\n",
+		(unsigned long long)added, (unsigned long long)changed,
+		(unsigned long long)deleted,
+		(unsigned long long)output_number(reply, "unchanged"));
 }
 
 void

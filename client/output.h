@@ -37,6 +37,12 @@ void output_rrset(struct output_table *table, struct json_object *rrset);
 /* Prints one change of an apply: "+ name ttl type records", "-" or "~". */
 void output_difference(FILE *file, struct json_object *difference);
 
+/* Prints the same with revision, time and caller in front: of the revision that it is of. */
+void output_change(FILE *file, struct json_object *revision, struct json_object *change);
+
+/* Prints the differences of a reply and their counts. */
+void output_applied(struct json_object *reply);
+
 /* Prints a text of a reply; control bytes are replaced. NULL is nothing. */
 void output_safe(FILE *file, const char *text);
 

@@ -31,8 +31,6 @@ static void finish_put(struct api_call *call, const struct change *change,
 static void finish_heartbeat(struct api_call *call, const struct change *change,
 	const struct change_result *result, bool is_done);
 static void set_etag(struct api_call *call, const struct change_result *result);
-static void emit_difference(struct json_writer *emit, const struct change *change,
-	const struct change_result *result);
 static void
 emit_line(struct json_writer *emit, const struct change *change, const struct change_diff *diff);
 static void emit_lease(struct json_writer *emit, uint32_t lease_ms);
@@ -102,7 +100,7 @@ finish_put(struct api_call *call, const struct change *change,
 	api_begin_written(call, result, &emit);
 	json_writer_member_bool(&emit, "dry-run", change->dry_run);
 	api_write_counts(&emit, result);
-	emit_difference(&emit, change, result);
+	api_sources_write_difference(&emit, change, result);
 	json_writer_end(&emit, '}');
 	set_etag(call, result);
 }
@@ -300,8 +298,8 @@ set_etag(struct api_call *call, const struct change_result *result)
 		api_set_etag(call->reply, 0);
 }
 
-static void
-emit_difference(struct json_writer *emit, const struct change *change,
+void
+api_sources_write_difference(struct json_writer *emit, const struct change *change,
 	const struct change_result *result)
 {
 	json_writer_member_begin(emit, "difference", '[');
@@ -327,7 +325,7 @@ emit_line(struct json_writer *emit, const struct change *change, const struct ch
 	if (diff->sign != '+') {
 		json_writer_member_begin(emit, "before", '{');
 		rrset_json_write_data(emit, &diff->before);
-		if (strcmp(diff->before_source, change->source) != 0)
+		if (!change->source || strcmp(diff->before_source, change->source) != 0)
 			json_writer_member(emit, "source", diff->before_source);
 		emit_lease(emit, diff->before_lease_ms);
 		json_writer_end(emit, '}');
@@ -336,6 +334,10 @@ emit_line(struct json_writer *emit, const struct change *change, const struct ch
 		change_read_rrset(after, &rrset);
 		json_writer_member_begin(emit, "after", '{');
 		rrset_json_write_data(emit, &rrset);
+		if (!change->source) {
+			json_writer_key(emit, "source");
+			json_writer_string_n(emit, after->source, after->source_len);
+		}
 		emit_lease(emit, after->lease_ms);
 		json_writer_end(emit, '}');
 	}

@@ -22,26 +22,15 @@
 #include "lib/base/cursor.h"
 #include "lib/base/log.h"
 #include "lib/base/status.h"
+#include "sidecar/journal/journal_batch.h"
 #include "sidecar/journal/journal_reader.h"
 
-#define PART_CUT (256 * 1024)    /* a part that has reached this gets no further item */
 #define GATHER_MS 10             /* changes that come together are written together */
 #define GATHER_BYTES (1u << 20)  /* enough to write at once */
 #define RETRY_MS 1000            /* after a failed write */
 #define CLOSE_MS 5000            /* at most, for a disk that does not answer */
 #define SEGMENT_LEAST (1u << 20) /* else `size` / 16, up to the next line */
 #define SEGMENT_MOST (64u << 20)
-
-/* One change, encoded: parts without their checksums, which the journal's thread adds. */
-struct batch {
-	struct batch *next;
-	uint64_t previous, revision;
-	uint64_t queued_ms; /* monotonic clock */
-	uint8_t *bytes;
-	size_t len, room;
-	size_t part; /* offset of the part in hand */
-	bool has_failed; /* no memory, or above JOURNAL_CHANGE_MAX */
-};
 
 /* Each one worse than the one before; an alarm is raised when it gets worse. */
 enum trouble {
@@ -58,7 +47,7 @@ struct journal {
 	journal_alarm_fn alarm;
 	void *context;
 	/* of the writer thread */
-	struct batch *draft;
+	struct journal_batch *draft;
 	struct journal_head head;
 	/* of the journal's thread */
 	int fd;                   /* of the newest segment; -1: the next change begins one */
@@ -70,10 +59,10 @@ struct journal {
 	pthread_mutex_t lock;
 	pthread_cond_t work, done;
 	struct journal_settings settings;
-	struct batch *first, **end;
+	struct journal_batch *first, *newest;
 	size_t queued;
 	unsigned flushers;
-	bool is_idle, must_rotate, is_stopping;
+	bool is_idle, is_writing, must_rotate, is_stopping;
 	enum trouble trouble;
 	uint64_t dropped_after; /* DROPPING: the revision before the first one that is missing */
 	uint64_t oldest, last_known;
@@ -83,21 +72,17 @@ struct journal {
 
 static int survey(struct journal *journal, uint64_t revision, struct reason *reason);
 static void free_journal(struct journal *journal);
-static void put_value(struct cursor_out *out, const struct state_record *record);
-static bool begin_part(struct batch *batch, const struct journal_head *head);
-static bool want_room(struct batch *batch, size_t len);
-static void end_part(struct batch *batch);
-static void free_batches(struct batch *batch);
+static void enqueue(struct journal *journal, struct journal_batch *batch);
 static void *run(void *context);
 static void wait_for_work(struct journal *journal);
 static bool wait_until(struct journal *journal, uint64_t until_ms);
 static bool write_first(struct journal *journal);
-static int write_batch(struct journal *journal, struct batch *batch, struct reason *reason);
-static void seal(struct batch *batch);
+static void end_segment(struct journal *journal);
+static int write_batch(struct journal *journal, struct journal_batch *batch, struct reason *reason);
 static int begin_segment(struct journal *journal, uint64_t base, struct reason *reason);
 static int write_all(int fd, const uint8_t *bytes, size_t len);
 static void sync_segment(struct journal *journal);
-static void note_written(struct journal *journal, const struct batch *batch);
+static void note_written(struct journal *journal, const struct journal_batch *batch);
 static void note_failure(struct journal *journal, const struct reason *reason);
 static void raise_trouble(struct journal *journal, enum trouble trouble);
 
@@ -121,7 +106,6 @@ journal_open(const char *state_dir, const uint8_t instance[STATE_INSTANCE_SIZE],
 	journal->alarm = alarm;
 	journal->context = context;
 	journal->fd = -1;
-	journal->end = &journal->first;
 	journal->state_dir = strdup(state_dir);
 	if (asprintf(&journal->dir, "%s/journal", state_dir) < 0)
 		journal->dir = NULL;
@@ -194,8 +178,8 @@ free_journal(struct journal *journal)
 {
 	if (journal->fd >= 0)
 		close(journal->fd);
-	free_batches(journal->draft);
-	free_batches(journal->first);
+	journal_batch_free(journal->draft);
+	journal_batch_free(journal->first);
 	free(journal->state_dir);
 	free(journal->dir);
 	pthread_cond_destroy(&journal->done);
@@ -217,128 +201,29 @@ journal_use(struct journal *journal, const struct journal_settings *settings)
 void
 journal_begin(struct journal *journal, const struct journal_head *head)
 {
-	struct batch *batch = calloc(1, sizeof(*batch));
-
-	free_batches(journal->draft);
-	journal->draft = batch;
+	if (!journal->draft)
+		journal->draft = calloc(1, sizeof(*journal->draft));
 	journal->head = *head;
-	if (!batch)
-		return;
-	batch->previous = head->previous;
-	batch->revision = head->revision;
-	batch->has_failed = !begin_part(batch, head);
+	if (journal->draft)
+		journal_batch_begin(journal->draft, head);
 }
 
 void
 journal_add(struct journal *journal, const struct name_key *owner, uint16_t type,
 	const struct state_record *before, const struct state_record *after)
 {
-	struct batch *batch = journal->draft;
-	struct cursor_out out;
-	size_t len = 4 + owner->len;
-
-	if (before)
-		len += JOURNAL_VALUE_HEAD + before->source_len + before->rrset.rdata_len;
-	if (after)
-		len += JOURNAL_VALUE_HEAD + after->source_len + after->rrset.rdata_len;
-	if (!batch || batch->has_failed)
-		return;
-	if (batch->len - batch->part >= PART_CUT && !begin_part(batch, &journal->head)) {
-		batch->has_failed = true;
-		return;
-	}
-	if (!want_room(batch, len)) {
-		batch->has_failed = true;
-		return;
-	}
-	out = cursor_out_init(batch->bytes + batch->len, len);
-	cursor_put_u8(&out, (before ? JOURNAL_HAS_BEFORE : 0) | (after ? JOURNAL_HAS_AFTER : 0));
-	cursor_put_u8(&out, owner->len);
-	cursor_put_u16(&out, type);
-	cursor_put(&out, owner->bytes, owner->len);
-	put_value(&out, before);
-	put_value(&out, after);
-	batch->len += len;
-}
-
-static void
-put_value(struct cursor_out *out, const struct state_record *record)
-{
-	if (!record)
-		return;
-	cursor_put_u32(out, record->rrset.ttl);
-	cursor_put_u32(out, record->lease_ms);
-	cursor_put_u64(out, record->expires_ms);
-	cursor_put_u32(out, record->rrset.rdata_len);
-	cursor_put_u16(out, record->rrset.count);
-	cursor_put_u8(out, record->source_len);
-	cursor_put_u8(out, 0);
-	cursor_put(out, record->source, record->source_len);
-	cursor_put(out, record->rrset.rdata, record->rrset.rdata_len);
-}
-
-/* The head of a part; length is set when it ends, rest and checksum by seal(). */
-static bool
-begin_part(struct batch *batch, const struct journal_head *head)
-{
-	size_t caller_len = strlen(head->caller);
-	struct cursor_out out;
-
-	if (caller_len > JOURNAL_CALLER_MAX)
-		caller_len = JOURNAL_CALLER_MAX;
-	if (!want_room(batch, JOURNAL_PART_HEAD + caller_len))
-		return false;
-	end_part(batch);
-	batch->part = batch->len;
-	out = cursor_out_init(batch->bytes + batch->len, JOURNAL_PART_HEAD + caller_len);
-	cursor_put_u32(&out, 0);
-	cursor_put_u32(&out, 0);
-	cursor_put_u64(&out, head->revision);
-	cursor_put_u64(&out, 0);
-	cursor_put_u64(&out, clock_wall_ms());
-	cursor_put_u8(&out, (uint8_t)head->verb);
-	cursor_put_u8(&out, (uint8_t)caller_len);
-	cursor_put_u16(&out, 0);
-	cursor_put(&out, head->caller, caller_len);
-	batch->len += JOURNAL_PART_HEAD + caller_len;
-	return true;
-}
-
-static void
-end_part(struct batch *batch)
-{
-	const uint32_t len = htole32((uint32_t)(batch->len - batch->part));
-
-	if (len > 0)
-		memcpy(batch->bytes + batch->part + 4, &len, sizeof(len));
-}
-
-static bool
-want_room(struct batch *batch, size_t len)
-{
-	size_t room = batch->room ? batch->room : 512;
-	uint8_t *bytes;
-
-	while (room - batch->len < len)
-		room *= 2;
-	if (room == batch->room)
-		return true;
-	bytes = batch->len + len <= JOURNAL_CHANGE_MAX ? realloc(batch->bytes, room) : NULL;
-	if (!bytes)
-		return false;
-	batch->bytes = bytes;
-	batch->room = room;
-	return true;
+	if (journal->draft)
+		journal_batch_add(journal->draft, &journal->head, owner, type, before, after);
 }
 
 void
 journal_end(struct journal *journal)
 {
-	struct batch *batch = journal->draft;
-	const uint64_t now_ms = clock_read_ms(CLOCK_MONOTONIC);
+	struct journal_batch *batch = journal->draft;
 	enum trouble worse = TROUBLE_NONE;
 
-	journal->draft = NULL;
+	if (batch)
+		journal_batch_end(batch);
 	pthread_mutex_lock(&journal->lock);
 	if (!batch || batch->has_failed
 		|| (journal->queued > 0 && journal->queued + batch->len > JOURNAL_QUEUE_MAX)) {
@@ -346,34 +231,38 @@ journal_end(struct journal *journal)
 		journal->gaps += journal->trouble != TROUBLE_DROPPING;
 		worse = TROUBLE_DROPPING;
 	} else {
-		end_part(batch);
-		batch->queued_ms = now_ms;
-		*journal->end = batch;
-		journal->end = &batch->next;
+		const size_t before = journal->queued;
+
 		journal->queued += batch->len;
-		if (now_ms - journal->first->queued_ms > JOURNAL_LATE_MS)
+		enqueue(journal, batch);
+		if (clock_read_ms(CLOCK_MONOTONIC) - journal->first->queued_ms > JOURNAL_LATE_MS)
 			worse = TROUBLE_LATE;
-		if (journal->is_idle
-			|| (journal->queued >= GATHER_BYTES
-				&& journal->queued - batch->len < GATHER_BYTES))
+		if (journal->is_idle || (before < GATHER_BYTES && journal->queued >= GATHER_BYTES))
 			pthread_cond_signal(&journal->work);
-		batch = NULL;
 	}
 	pthread_mutex_unlock(&journal->lock);
-	free_batches(batch);
 	raise_trouble(journal, worse);
 }
 
+/* Behind the changes that wait for the same write, or as the next batch. With the lock. */
 static void
-free_batches(struct batch *batch)
+enqueue(struct journal *journal, struct journal_batch *batch)
 {
-	while (batch) {
-		struct batch *next = batch->next;
+	struct journal_batch *newest = journal->newest;
+	const bool is_open = newest && !(journal->is_writing && newest == journal->first)
+			     && newest->revision == batch->previous
+			     && newest->len + batch->len <= GATHER_BYTES
+			     && journal_batch_append(newest, batch);
 
-		free(batch->bytes);
-		free(batch);
-		batch = next;
-	}
+	if (is_open)
+		return;
+	batch->queued_ms = clock_read_ms(CLOCK_MONOTONIC);
+	if (newest)
+		newest->next = batch;
+	else
+		journal->first = batch;
+	journal->newest = batch;
+	journal->draft = NULL;
 }
 
 /* --- the journal's thread --- */
@@ -440,57 +329,59 @@ wait_until(struct journal *journal, uint64_t until_ms)
 static bool
 write_first(struct journal *journal)
 {
-	struct batch *batch = journal->first; /* only this thread takes it away */
+	struct journal_batch *batch = journal->first; /* only this thread takes it away */
 	struct reason reason = { "" };
+	uint64_t most = journal->settings.size / 16;
+	bool must_rotate = journal->must_rotate;
 	int status;
 
 	if (!batch)
 		return true;
-	if (journal->must_rotate && journal->fd >= 0) {
-		journal->must_rotate = false;
-		pthread_mutex_unlock(&journal->lock);
-		sync_segment(journal);
-		close(journal->fd);
-		journal->fd = -1;
-		pthread_mutex_lock(&journal->lock);
-	}
+	most = most < SEGMENT_LEAST ? SEGMENT_LEAST : most > SEGMENT_MOST ? SEGMENT_MOST : most;
+	must_rotate = must_rotate || batch->previous != journal->last || journal->written >= most;
+	journal->must_rotate = false;
+	journal->is_writing = true;
 	pthread_mutex_unlock(&journal->lock);
+	if (must_rotate)
+		end_segment(journal);
 	status = write_batch(journal, batch, &reason);
 	if (status == STATUS_OK)
 		note_written(journal, batch);
 	else
 		note_failure(journal, &reason);
 	pthread_mutex_lock(&journal->lock);
+	journal->is_writing = false;
 	if (status != STATUS_OK)
 		return false;
 	journal->last = batch->revision;
 	journal->queued -= batch->len;
 	journal->first = batch->next;
 	if (!journal->first)
-		journal->end = &journal->first;
+		journal->newest = NULL;
 	batch->next = NULL;
-	free_batches(batch);
+	journal_batch_free(batch);
 	return true;
 }
 
-static int
-write_batch(struct journal *journal, struct batch *batch, struct reason *reason)
+static void
+end_segment(struct journal *journal)
 {
-	uint64_t most = journal->settings.size / 16;
-	int code, status;
-
-	most = most < SEGMENT_LEAST ? SEGMENT_LEAST : most > SEGMENT_MOST ? SEGMENT_MOST : most;
-	if (journal->fd >= 0 && (batch->previous != journal->last || journal->written >= most)) {
-		sync_segment(journal);
+	sync_segment(journal);
+	if (journal->fd >= 0)
 		close(journal->fd);
-		journal->fd = -1;
-	}
-	if (journal->fd < 0) {
+	journal->fd = -1;
+}
+
+static int
+write_batch(struct journal *journal, struct journal_batch *batch, struct reason *reason)
+{
+	int code, status = STATUS_OK;
+
+	if (journal->fd < 0)
 		status = begin_segment(journal, batch->previous, reason);
-		if (status != STATUS_OK)
-			return status;
-	}
-	seal(batch);
+	if (status != STATUS_OK)
+		return status;
+	journal_batch_seal(batch);
 	code = write_all(journal->fd, batch->bytes, batch->len);
 	if (code != 0) {
 		/* what stands behind the last whole revision is nobody's; the next try goes
@@ -506,27 +397,6 @@ write_batch(struct journal *journal, struct batch *batch, struct reason *reason)
 	if (journal->dirty_ms == 0)
 		journal->dirty_ms = clock_read_ms(CLOCK_MONOTONIC);
 	return STATUS_OK;
-}
-
-static void
-seal(struct batch *batch)
-{
-	uint8_t *part = batch->bytes;
-	size_t left = batch->len;
-
-	while (left > 0) {
-		uint32_t len, sum;
-		uint64_t rest;
-
-		memcpy(&len, part + 4, sizeof(len));
-		len = le32toh(len);
-		left -= len;
-		rest = htole64(left);
-		memcpy(part + 16, &rest, sizeof(rest));
-		sum = htole32(checksum_crc32c(part + 4, len - 4));
-		memcpy(part, &sum, sizeof(sum));
-		part += len;
-	}
 }
 
 /* A file of that name was left by a start that wrote nothing whole, or belongs to a state that
@@ -609,7 +479,7 @@ sync_segment(struct journal *journal)
 }
 
 static void
-note_written(struct journal *journal, const struct batch *batch)
+note_written(struct journal *journal, const struct journal_batch *batch)
 {
 	char text[REASON_MAX] = "";
 	bool is_over;

@@ -44,8 +44,11 @@ static bool copy_before(struct rollback *rollback, const struct journal_entry *e
 static bool grow(struct rollback *rollback);
 static void note_writer(
 	struct rollback *rollback, const struct journal_entry *entry, struct undone *undone);
+static bool is_own(const struct caller *caller, const struct state_record *record);
 static int prepare(struct change *change, struct state_txn *txn, const struct zones *zones,
 	struct change_result *out);
+static bool is_in_scope(const struct rollback *rollback, const struct undone *undone,
+	const struct zones *zones);
 static int add_item(const struct rollback *rollback, const struct undone *undone,
 	struct change *change, struct state_txn *txn, struct change_result *out);
 static bool is_as_before(const struct undone *undone, const struct state_record *now);
@@ -61,6 +64,7 @@ rollback_new(const struct rollback_settings *settings, struct rollback **out,
 		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
 	rollback->settings = *settings;
 	rollback->seen = settings->revision;
+	journal_flush(settings->journal, ROLLBACK_FLUSH_MS);
 	status = journal_reader_open(
 		settings->state_dir, settings->revision, &rollback->reader, reason);
 	if (status == STATUS_OK)
@@ -223,12 +227,22 @@ note_writer(
 
 	if (settings->force
 		|| (entry->verb == JOURNAL_ROLLBACK
-			&& strcmp(entry->caller, settings->caller) == 0)
-		|| settings->is_own(settings->context, record->source, record->source_len))
+			&& strcmp(entry->caller, settings->caller->name) == 0)
+		|| is_own(settings->caller, record))
 		return;
 	undone->is_foreign = true;
 	memcpy(undone->foreign, record->source, record->source_len);
 	undone->foreign[record->source_len] = '\0';
+}
+
+/* Without a token one may write as any source, but means the one that needs no naming. */
+static bool
+is_own(const struct caller *caller, const struct state_record *record)
+{
+	if (caller->token)
+		return authorize_source(caller, record->source, record->source_len, NULL);
+	return record->source_len == strlen(CALLER_SOURCE_DEFAULT)
+	       && memcmp(record->source, CALLER_SOURCE_DEFAULT, record->source_len) == 0;
 }
 
 /* --- the change, on the writer's thread --- */
@@ -254,7 +268,9 @@ prepare(struct change *change, struct state_txn *txn, const struct zones *zones,
 		&& journal_flush(rollback->settings.journal, ROLLBACK_FLUSH_MS)) {
 		status = read_on(rollback, &out->reason);
 		if (status == STATUS_NOT_FOUND || status == STATUS_TOO_LARGE) {
-			out->outcome = CHANGE_NOT_FOUND;
+			out->outcome = CHANGE_INVALID;
+			out->item = CHANGE_WHOLE;
+			out->field = "revision";
 			return STATUS_INVALID;
 		}
 	}
@@ -270,21 +286,27 @@ prepare(struct change *change, struct state_txn *txn, const struct zones *zones,
 	for (size_t i = 0; i < rollback->buckets; i++)
 		for (const struct undone *undone = rollback->bucket[i]; undone;
 			undone = undone->next) {
-			const struct zone *zone = zones_match(zones, &undone->before.rrset.owner);
-
-			/* what lies in no live zone is not served, and cannot be written */
-			if (!zone
-				|| (rollback->settings.has_zone
-					&& (zone->key.len != rollback->settings.zone.len
-						|| memcmp(zone->key.bytes,
-							   rollback->settings.zone.bytes,
-							   zone->key.len))))
+			if (!is_in_scope(rollback, undone, zones))
 				continue;
 			status = add_item(rollback, undone, change, txn, out);
 			if (status != STATUS_OK)
 				return status;
 		}
 	return change_check(change, zones, out);
+}
+
+/* What lies in no live zone is not served, and cannot be written. */
+static bool
+is_in_scope(const struct rollback *rollback, const struct undone *undone,
+	const struct zones *zones)
+{
+	const struct name_key *wanted = &rollback->settings.zone;
+	const struct zone *zone = zones_match(zones, &undone->before.rrset.owner);
+
+	return zone
+	       && (!rollback->settings.has_zone
+		       || (zone->key.len == wanted->len
+			       && memcmp(zone->key.bytes, wanted->bytes, wanted->len) == 0));
 }
 
 static int
@@ -302,10 +324,10 @@ add_item(const struct rollback *rollback, const struct undone *undone, struct ch
 		return status;
 	if (is_as_before(undone, status == STATUS_OK ? &now : NULL))
 		return STATUS_OK;
-	if (settings->may(settings->context, &before->rrset.owner, before->rrset.type,
-		    &out->reason)
-		!= STATUS_OK) {
-		out->outcome = CHANGE_CONFLICT;
+	/* before anything is said about it */
+	if (!authorize_name(settings->caller, CREDENTIALS_WRITE, &before->rrset.owner,
+		    before->rrset.type, &out->reason)) {
+		out->outcome = CHANGE_FORBIDDEN;
 		return STATUS_INVALID;
 	}
 	if (undone->is_foreign) {

@@ -14,18 +14,13 @@
 
 #include "lib/base/reason.h"
 #include "sidecar/journal/journal.h"
+#include "sidecar/write/authorize.h"
 #include "sidecar/write/change.h"
 
 #define ROLLBACK_FLUSH_MS 2000 /* the writer waits no longer for the journal's disk */
 #define ROLLBACK_MEMORY_MAX (256u << 20) /* of what the RRsets were */
 
 struct rollback;
-
-/* Does this caller write as that source? Others' newer writes are undone with `force` only. */
-typedef bool (*rollback_is_own_fn)(void *context, const char *source, size_t len);
-/* May the caller write this RRset? STATUS_CONFLICT with the reason. */
-typedef int (*rollback_may_fn)(void *context, const struct name_key *owner, uint16_t type,
-	struct reason *reason);
 
 struct rollback_settings {
 	const char *state_dir;
@@ -34,10 +29,7 @@ struct rollback_settings {
 	bool has_zone;
 	struct name_key zone; /* its apex; live zones inside are not part of it */
 	bool force;
-	const char *caller; /* own rollbacks may be undone without `force` */
-	rollback_is_own_fn is_own;
-	rollback_may_fn may;
-	void *context;
+	const struct caller *caller; /* of the change */
 };
 
 /* Reads the journal up to now. The settings are copied, what they point to is borrowed.

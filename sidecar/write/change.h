@@ -126,7 +126,8 @@ struct change_result {
 	char path[CHANGE_PATH_MAX];  /* "changes[3].ttl": made by the API from the two above */
 	struct reason reason;        /* text for `detail` */
 	char owner[STATE_SOURCE_MAX + 1]; /* CONFLICT: who owns it; "" for too many deletes */
-	struct change_diff *diff;    /* SOURCE, ROLLBACK, dry run or not: the first CHANGE_DIFF_MAX, in
+	struct change_diff *diff;    /* SOURCE, ROLLBACK, dry run or not: the first CHANGE_DIFF_MAX
+				      * (dry run of a ROLLBACK: all), in
 				      * key order, in the change's arena */
 	size_t diff_count;
 };

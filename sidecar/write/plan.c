@@ -345,16 +345,16 @@ note_difference(struct planner *planner, char sign, size_t item,
 	struct change_result *out = planner->out;
 	struct arena *arena = &planner->change->arena;
 	struct change_diff *diff;
+	const struct change *change = planner->change;
+	size_t most = change->count + planner->absent_count;
 
-	if ((planner->change->kind != CHANGE_SOURCE && planner->change->kind != CHANGE_ROLLBACK)
-		|| out->diff_count == CHANGE_DIFF_MAX)
+	if (most > CHANGE_DIFF_MAX && !(change->kind == CHANGE_ROLLBACK && change->dry_run))
+		most = CHANGE_DIFF_MAX;
+	if ((change->kind != CHANGE_SOURCE && change->kind != CHANGE_ROLLBACK)
+		|| out->diff_count == most)
 		return STATUS_OK;
-	if (!out->diff) {
-		size_t most = planner->change->count + planner->absent_count;
-
-		most = most < CHANGE_DIFF_MAX ? most : CHANGE_DIFF_MAX;
+	if (!out->diff)
 		out->diff = arena_alloc(arena, most * sizeof(*out->diff));
-	}
 	if (!out->diff)
 		return no_memory(out);
 	diff = &out->diff[out->diff_count++];

@@ -157,10 +157,18 @@ def test_every_operation_answers_as_described(description, livezoned):
     assert ask("putZone", body=rrsets, zone="live.test").json["unchanged"] == content["count"]
     ask("putZone", body="$TTL 5\nwww A 10.0.0.9\n", headers=TEXT_DNS, zone="live.test")
 
+    ask("changes", query={"since": str(batch - 1), "values": "true", "zone": "live.test"})
+    seen = ask("history", query={"zone": "live.test", "limit": "3"}).json
+    ask("history", query={"since": seen["next"], "until": "2100-01-01T00:00:00Z"})
+    ask("rollback", body={"revision": batch, "zone": "live.test"}, query={"dry-run": "true"}, status=409)
+    undo = {"dry-run": "true", "force": "true"}
+    assert ask("rollback", body={"revision": batch}, query=undo).json["difference"]
+    ask("rollback", body={"revision": batch}, query={"force": "true"})
+
     backup = ask("backup").text
     restored = ask("restore", body=backup, headers=NDJSON).json
     assert restored["unchanged"] == backup.count("\n") - 2
-    ask("deleteRRset", name="www.live.test", type="A")
+    ask("deleteRRset", name="b.live.test", type="A")
     ask("status")
     ask("acknowledgeAlarm", status=404, alarm="state-restored")
 
