@@ -383,12 +383,14 @@ answer_refusal(struct api_call *call, const struct change *change,
 		[CHANGE_FULL] = PROBLEM_STORE_FULL,
 		[CHANGE_BUSY] = PROBLEM_UNAVAILABLE,
 		[CHANGE_FAILED] = PROBLEM_INTERNAL,
+		[CHANGE_UNKNOWN] = PROBLEM_UNAVAILABLE,
 	};
 	struct problem problem = {
 		.kind = kinds[result->outcome],
 		.detail = result->reason.text,
 		.path = result->path,
 		.owner = result->owner,
+		.is_outcome_unknown = result->outcome == CHANGE_UNKNOWN,
 	};
 
 	api_write_place(places, result->item, result->field, result->path);

@@ -65,6 +65,8 @@ problem_write(const struct problem *problem, struct http_reply *reply)
 		json_writer_member(&emit, "path", problem->path);
 	if (problem->owner && problem->owner[0])
 		json_writer_member(&emit, "owner", problem->owner);
+	if (problem->is_outcome_unknown)
+		json_writer_member(&emit, "outcome", "unknown");
 	if (problem->has_revision)
 		json_writer_member_number(&emit, "revision", problem->revision);
 	json_writer_end(&emit, '}');

@@ -35,6 +35,7 @@ struct problem {
 	const char *detail;
 	const char *path;  /* NULL or "": none */
 	const char *owner; /* NULL or "": none */
+	bool is_outcome_unknown;
 	bool has_revision;
 	uint64_t revision;
 };

@@ -392,6 +392,7 @@ outcome_name(enum change_outcome outcome)
 		[CHANGE_FULL] = "store full",
 		[CHANGE_BUSY] = "busy",
 		[CHANGE_FAILED] = "failed",
+		[CHANGE_UNKNOWN] = "outcome unknown",
 	};
 
 	return names[outcome];

@@ -111,6 +111,7 @@ enum change_outcome {
 	CHANGE_FULL,         /* 507, nothing written */
 	CHANGE_BUSY,         /* queue full or stopping: 503, nothing written */
 	CHANGE_FAILED,       /* 500, nothing written */
+	CHANGE_UNKNOWN,      /* the commit failed and may be on the disk all the same: 503 */
 };
 
 struct change_result {

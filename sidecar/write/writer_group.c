@@ -226,6 +226,49 @@ tell_committed(struct writer *writer, const struct write_request *group)
 	}
 }
 
+/* How a commit ended. */
+enum commit_end {
+	COMMIT_DONE,
+	COMMIT_FAILED,  /* nothing of it is stored */
+	COMMIT_STORED,  /* it failed, but state has it: whether it outlives a power loss is not
+			 * known, because a sync that failed is not made good by the next one */
+	COMMIT_UNKNOWN, /* state cannot tell */
+};
+
+/* What state says, once it was opened again, of a commit that failed. Changes that have no
+ * revision of their own leave no trace to look for. */
+static enum commit_end
+find_end(struct writer *writer, uint64_t revision)
+{
+	struct state_meta meta;
+	struct state_txn *txn;
+	int status = state_begin_read(writer->state, &txn, NULL);
+
+	if (status != STATUS_OK)
+		return COMMIT_UNKNOWN;
+	status = state_read_meta(txn, &meta, NULL);
+	state_abort(txn);
+	if (status != STATUS_OK || revision == writer->revision)
+		return COMMIT_UNKNOWN;
+	return meta.revision == revision ? COMMIT_STORED : COMMIT_FAILED;
+}
+
+static void
+doubt_all(struct write_request *group, enum commit_end end, const struct reason *reason)
+{
+	for (; group; group = group->next) {
+		if (!group->is_applied)
+			continue;
+		change_refuse(&group->result, CHANGE_UNKNOWN, CHANGE_WHOLE, NULL,
+			"the commit failed and %s: %.400s; read before you try again",
+			end == COMMIT_STORED ? "may not outlive a power loss"
+					     : "whether anything was written is not known",
+			reason->text);
+		group->is_final = true;
+		group->is_applied = end == COMMIT_STORED;
+	}
+}
+
 /* Runs all changes that are still in play in one transaction. *out_spoilt: one of them
  * spoilt it and is out of play now, nothing is written; run again. */
 static int
@@ -235,7 +278,7 @@ run_all(struct writer *writer, struct write_request *group, bool *out_wrote,
 	struct write_request *request;
 	struct state_txn *txn;
 	uint64_t revision = 0, next_expiry_ms;
-	size_t steps = 0;
+	enum commit_end end;
 	int status = begin_group(writer, &txn, &revision, reason);
 
 	*out_wrote = *out_spoilt = false;
@@ -255,7 +298,6 @@ run_all(struct writer *writer, struct write_request *group, bool *out_wrote,
 			return STATUS_OK;
 		}
 		*out_wrote = *out_wrote || request->is_applied;
-		steps += request->plan.count;
 	}
 	if (!*out_wrote) {
 		state_abort(txn);
@@ -267,12 +309,17 @@ run_all(struct writer *writer, struct write_request *group, bool *out_wrote,
 		return status;
 	}
 	status = state_commit(txn, reason);
-	if (status == STATUS_OK) {
+	end = status == STATUS_OK    ? COMMIT_DONE
+	      : status == STATUS_FULL ? COMMIT_FAILED
+				      : find_end(writer, revision);
+	if (end == COMMIT_DONE || end == COMMIT_STORED) {
 		tell_committed(writer, group);
 		writer->revision = revision;
 		writer->next_expiry_ms = next_expiry_ms;
 	}
-	return status;
+	if (end == COMMIT_STORED || end == COMMIT_UNKNOWN)
+		doubt_all(group, end, reason);
+	return end == COMMIT_STORED ? STATUS_OK : status;
 }
 
 /* Those that would have been done; refusals stand. */
@@ -312,7 +359,8 @@ writer_group_run(struct writer *writer, struct write_request *group)
 		is_seen = publisher_is_seen(&writer->publisher, &reason);
 	}
 	for (request = group; request; request = request->next) {
-		if (request->is_applied && !is_seen) {
+		if (request->is_applied && !is_seen
+			&& request->result.outcome == CHANGE_DONE) {
 			request->result.outcome = CHANGE_DONE_UNSERVED;
 			request->result.reason = reason;
 		}

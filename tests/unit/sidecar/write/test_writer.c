@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -1398,6 +1399,69 @@ test_a_look_up_needs_a_served_store(void **state)
 	assert_int_equal(seen.calls, 0);
 }
 
+/* --- commits that fail --- */
+
+/* What the next commit comes to, on the writer's thread; the linker brings it here. */
+static _Atomic enum { COMMIT_WELL, COMMIT_LOST, COMMIT_KEPT, COMMIT_BLIND } next_commit;
+static atomic_bool is_blind;
+
+int __real_state_commit(struct state_txn *txn, struct reason *why);
+int __wrap_state_commit(struct state_txn *txn, struct reason *why);
+int __real_state_begin_read(struct state *state, struct state_txn **out, struct reason *why);
+int __wrap_state_begin_read(struct state *state, struct state_txn **out, struct reason *why);
+
+int
+__wrap_state_commit(struct state_txn *txn, struct reason *why)
+{
+	int how = atomic_exchange(&next_commit, COMMIT_WELL);
+
+	is_blind = how == COMMIT_BLIND;
+	if (how == COMMIT_WELL || how == COMMIT_KEPT) {
+		int status = __real_state_commit(txn, why);
+
+		return how == COMMIT_WELL ? status
+					  : reason_set(why, STATUS_IO, "sync failed");
+	}
+	state_abort(txn);
+	return reason_set(why, STATUS_IO, "write failed");
+}
+
+int
+__wrap_state_begin_read(struct state *state, struct state_txn **out, struct reason *why)
+{
+	if (atomic_exchange(&is_blind, false))
+		return reason_set(why, STATUS_IO, "cannot be opened");
+	return __real_state_begin_read(state, out, why);
+}
+
+static void
+test_a_commit_that_failed_says_what_is_known_of_it(void **state)
+{
+	struct change_result result;
+
+	(void)state;
+	put("a.live", 1, one);
+	next_commit = COMMIT_LOST;
+	result = put("a.live", 1, two);
+	assert_outcome(&result, CHANGE_BUSY, "write failed");
+	assert_int_equal(result.revision, 1);
+	assert_served("a.live", one);
+	next_commit = COMMIT_BLIND;
+	result = put("a.live", 1, two);
+	assert_outcome(&result, CHANGE_UNKNOWN, "whether anything was written is not known");
+	assert_served("a.live", one);
+	/* DNS says what state says, at once */
+	next_commit = COMMIT_KEPT;
+	result = put("a.live", 1, two);
+	assert_outcome(&result, CHANGE_UNKNOWN, "may not outlive a power loss: sync failed");
+	assert_int_equal(result.revision, 2);
+	assert_served("a.live", two);
+	result = put("a.live", 1, one);
+	assert_outcome(&result, CHANGE_DONE, "");
+	assert_int_equal(result.revision, 3);
+	assert_served("a.live", one);
+}
+
 /* --- submitting --- */
 
 /* What the writer's thread tells the test's. */
@@ -1760,6 +1824,7 @@ main(void)
 		TEST(test_a_large_change_is_served_whole),
 		TEST(test_a_look_up_sees_both_stores_at_one_revision),
 		TEST(test_a_look_up_needs_a_served_store),
+		TEST(test_a_commit_that_failed_says_what_is_known_of_it),
 		TEST(test_a_request_is_answered_once_on_the_writers_thread),
 		TEST(test_bulk_changes_that_wait_leave_room_for_small_ones_and_go_behind_them),
 		TEST(test_small_changes_beyond_the_queue_are_refused_and_bulk_ones_are_not),
