@@ -24,6 +24,8 @@
 
 #define TICK_MS 250
 #define REST_MS 20 /* when no descriptor is to be had at all */
+#define WAKE_MAX 64 /* long polls that are resumed at a time, so that others come between ... */
+#define WAKE_REST_MS 1 /* ... them */
 #define STACK_SIZE (1024 * 1024) /* frames hold an rdata block and some names */
 
 static const char busy_reply[] =
@@ -43,7 +45,7 @@ static void close_all(struct http_server *server);
 static void *work(void *context);
 static void *run(void *context);
 static void tick(struct http_server *server);
-static void wake_waits(struct http_server *server);
+static bool wake_waits(struct http_server *server);
 static void drain(int eventfd);
 static bool accept_all(struct http_server *server, int listener, bool is_local);
 static bool accept_in_reserve(struct http_server *server, int listener);
@@ -347,6 +349,7 @@ run(void *context)
 {
 	struct http_server *server = context;
 	uint64_t ticked_ms = 0;
+	bool has_more = false;
 
 	pthread_setname_np(pthread_self(), "http-accept");
 	while (!atomic_load(&server->is_done)) {
@@ -358,7 +361,7 @@ run(void *context)
 			{ .fd = is_stopping ? -1 : server->tcp_fd, .events = POLLIN },
 		};
 
-		poll(ready, 3, is_stopping ? 10 : TICK_MS);
+		poll(ready, 3, has_more ? WAKE_REST_MS : is_stopping ? 10 : TICK_MS);
 		if (ready[0].revents)
 			drain(server->wake_fd);
 		if (ready[1].revents)
@@ -368,7 +371,7 @@ run(void *context)
 		/* what waits in the queue would wake poll at once */
 		if (!can_accept)
 			poll(NULL, 0, REST_MS);
-		wake_waits(server);
+		has_more = wake_waits(server);
 		if (is_stopping || clock_read_ms(CLOCK_MONOTONIC) - ticked_ms >= TICK_MS) {
 			tick(server);
 			ticked_ms = clock_read_ms(CLOCK_MONOTONIC);
@@ -403,16 +406,19 @@ tick(struct http_server *server)
 		http_peers_reap(&server->peers, now_ms, HTTP_PHASE_FREE, HTTP_PHASE_FREE);
 }
 
-/* Resumes the long polls that have waited for long enough, or for what has come. */
-static void
+/* Resumes the long polls that have waited for long enough, or for what has come. True: there
+ * are more of them. */
+static bool
 wake_waits(struct http_server *server)
 {
 	const uint64_t now_ms = clock_read_ms(CLOCK_MONOTONIC);
 	struct http_exchanges due = TAILQ_HEAD_INITIALIZER(due);
 	struct http_exchange *exchange, *next;
+	size_t count = 0;
 
 	pthread_mutex_lock(&server->lock);
-	for (exchange = TAILQ_FIRST(&server->waits); exchange; exchange = next) {
+	for (exchange = TAILQ_FIRST(&server->waits); exchange && count < WAKE_MAX;
+		exchange = next) {
 		next = TAILQ_NEXT(exchange, link);
 		if (server->announced <= exchange->wait_above
 			&& now_ms < exchange->wait_until_ms
@@ -420,12 +426,14 @@ wake_waits(struct http_server *server)
 			continue;
 		TAILQ_REMOVE(&server->waits, exchange, link);
 		TAILQ_INSERT_TAIL(&due, exchange, link);
+		count++;
 	}
 	pthread_mutex_unlock(&server->lock);
 	while ((exchange = TAILQ_FIRST(&due))) {
 		TAILQ_REMOVE(&due, exchange, link);
 		http_resume(&exchange->request);
 	}
+	return count == WAKE_MAX;
 }
 
 /* False when it failed for want of something that will not be there at once. */

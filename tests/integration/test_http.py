@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from support import build
 from support.wait import wait_until
 
 MIB = 1024 * 1024
@@ -292,7 +293,8 @@ def test_clients_that_wait_or_are_slow_cost_nothing(daemon, many_descriptors, cl
     measured(f"1000 long polls, 64 slow clients: /healthz {health[12] * 1000:.1f} ms, "
              f"a write {writes[4] * 1000:.1f} ms, {threads} threads")
     assert threads < 20
-    assert health[12] < 0.010 and writes[4] < 0.050
+    factor = 20 if build.is_instrumented() else 1
+    assert health[12] < 0.010 * factor and writes[4] < 0.050 * factor
 
 
 def test_a_poll_whose_client_has_gone_is_forgotten(daemon):
