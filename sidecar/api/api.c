@@ -149,7 +149,7 @@ api_check_source(struct api_call *call, const char *text, const char *path)
 	if (rrset_json_is_source(text))
 		return true;
 	problem_set(call->reply, PROBLEM_INVALID, path,
-		"\"%.80s\" is no source name: letters, digits, '.', '_' and '-', at most "
+		"\"%.80s\" is not a source name: letters, digits, '.', '_' and '-', at most "
 		"%d, a "
 		"letter or digit first",
 		text, STATE_SOURCE_MAX);
@@ -220,7 +220,7 @@ api_read_conditions(struct api_call *call, struct api_conditions *out)
 	out->absent = none && strcmp(none, "*") == 0;
 	if (none && !out->absent) {
 		problem_set(call->reply, PROBLEM_BAD_REQUEST, "If-None-Match",
-			"only * is known here");
+			"only * is supported");
 		return false;
 	}
 	return true;

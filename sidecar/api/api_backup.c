@@ -3,7 +3,7 @@
 /*
  * The whole state as lines of JSON (backup_lines.h), out and in.
  */
-#include "sidecar/api/handlers.h"
+#include "sidecar/api/routes.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 /*
  * What changed after a revision.
  */
-#include "sidecar/api/handlers.h"
+#include "sidecar/api/routes.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -79,7 +79,7 @@ answer(struct api_call *call)
 	writer_read_status(call->api->writer, &writer);
 	if (writer.state_revision <= since
 		&& clock_read_ms(CLOCK_MONOTONIC) < call->wait_until_ms
-		&& !http_is_over(call->request)) {
+		&& !http_must_end(call->request)) {
 		api_wait(call, since, call->wait_until_ms, answer);
 		return;
 	}

@@ -4,7 +4,7 @@
  * The module's own look-up, run on the writer thread inside a transaction on serve,
  * with its trace as sentences. Who wrote what comes from state at the same revision.
  */
-#include "sidecar/api/handlers.h"
+#include "sidecar/api/routes.h"
 
 #include <stdio.h>
 #include <stdlib.h>

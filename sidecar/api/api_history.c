@@ -4,7 +4,7 @@
  * What changed, from what to what, when, by whom: read from the journal, a bounded piece of it
  * for each request. And the way back.
  */
-#include "sidecar/api/handlers.h"
+#include "sidecar/api/routes.h"
 
 #include <inttypes.h>
 #include <stdio.h>

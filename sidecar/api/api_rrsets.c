@@ -3,7 +3,7 @@
 /*
  * One RRset by name and type, all at a name, and a list of puts and deletes as one change.
  */
-#include "sidecar/api/handlers.h"
+#include "sidecar/api/routes.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 /*
  * Sources: each RRset belongs to one.
  */
-#include "sidecar/api/handlers.h"
+#include "sidecar/api/routes.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,21 +3,23 @@
 /*
  * How it goes: livezoned, its two environments, and each Unbound that reports.
  */
-#include "sidecar/api/handlers.h"
+#include "sidecar/api/routes.h"
 
 #include <string.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/duration.h"
+#include "lib/base/status.h"
 #include "lib/report/report.h"
 #include "livezone-config.h"
-#include "sidecar/api/alarm.h"
 #include "sidecar/api/api.h"
 #include "sidecar/journal/backup_thread.h"
 #include "sidecar/journal/history.h"
 #include "sidecar/json/json_writer.h"
 #include "lib/base/log.h"
 
+static bool is_alarm_name(const char *text);
+static int emit_alarms(struct json_writer *emit, struct state_txn *txn, struct reason *reason);
 static void finish_acknowledge(struct api_call *call, const struct change *change,
 	const struct change_result *result, bool is_done);
 static void emit_state(struct json_writer *emit, const struct state_meta *meta,
@@ -61,7 +63,7 @@ api_status_get(struct api_call *call)
 	json_writer_member_bool(&emit, "ready", writer.is_serve_current);
 	if (!writer.is_serve_current)
 		json_writer_member(&emit, "reason", writer.serve_reason);
-	status = alarm_emit_all(&emit, call->txn, &reason);
+	status = emit_alarms(&emit, call->txn, &reason);
 	if (status) {
 		api_fail(call, status, &reason, NULL);
 		return;
@@ -116,7 +118,7 @@ api_status_acknowledge(struct api_call *call)
 	const char *name = call->variable[0];
 	struct change *change;
 
-	if (!alarm_is_name(name)) {
+	if (!is_alarm_name(name)) {
 		problem_set(call->reply, PROBLEM_NOT_FOUND, NULL, "there is no such alarm");
 		return;
 	}
@@ -127,6 +129,16 @@ api_status_acknowledge(struct api_call *call)
 	}
 	change->alarm = name;
 	api_submit(call, change, &places, finish_acknowledge);
+}
+
+/* Letters, digits and '-', STATE_ALARM_NAME_MAX of them at most. */
+static bool
+is_alarm_name(const char *text)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+	size_t len = strlen(text);
+
+	return len >= 1 && len <= STATE_ALARM_NAME_MAX && strspn(text, allowed) == len;
 }
 
 static void
@@ -344,4 +356,38 @@ emit_seconds(struct json_writer *emit, const char *key, uint64_t ms)
 
 	duration_write_seconds(ms, text);
 	json_writer_member(emit, key, text);
+}
+
+static int
+emit_alarm(void *context, const char *name, size_t name_len, const char *text,
+	size_t text_len, uint64_t raised_ms, struct reason *reason)
+{
+	char copy[STATE_ALARM_TEXT_MAX + 1], raised[DURATION_TEXT_MAX];
+	struct json_writer *emit = context;
+
+	if (name_len > STATE_ALARM_NAME_MAX || text_len > STATE_ALARM_TEXT_MAX)
+		return reason_set(reason, STATUS_CORRUPT, "state: damaged value in table A");
+	json_writer_begin(emit, '{');
+	memcpy(copy, name, name_len);
+	copy[name_len] = '\0';
+	json_writer_member(emit, "name", copy);
+	memcpy(copy, text, text_len);
+	copy[text_len] = '\0';
+	json_writer_member(emit, "text", copy);
+	duration_write_time(raised_ms, raised);
+	json_writer_member(emit, "raised", raised);
+	json_writer_end(emit, '}');
+	return STATUS_OK;
+}
+
+/* Adds "alarms": [...] to an object. */
+static int
+emit_alarms(struct json_writer *emit, struct state_txn *txn, struct reason *reason)
+{
+	int status;
+
+	json_writer_member_begin(emit, "alarms", '[');
+	status = state_walk_alarms(txn, emit_alarm, emit, reason);
+	json_writer_end(emit, ']');
+	return status;
 }

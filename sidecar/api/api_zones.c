@@ -3,7 +3,7 @@
 /*
  * Zones come from the configuration; their content is read and replaced here.
  */
-#include "sidecar/api/handlers.h"
+#include "sidecar/api/routes.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -217,7 +217,7 @@ find_zone(struct api_call *call)
 	zone = zones_find(call->zones, &key);
 	if (!zone)
 		problem_set(call->reply, PROBLEM_NOT_FOUND, NULL,
-			"%s is no zone of the configuration", call->variable[0]);
+			"%s is not a configured zone", call->variable[0]);
 	return zone;
 }
 

@@ -11,7 +11,6 @@
 #include <strings.h>
 
 #include "lib/base/status.h"
-#include "sidecar/api/handlers.h"
 #include "lib/base/log.h"
 
 #define SMALL (1024 * 1024)

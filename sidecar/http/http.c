@@ -397,7 +397,7 @@ tick(struct http_server *server)
 
 	pthread_mutex_lock(&server->lock);
 	TAILQ_FOREACH(exchange, &server->waits, link)
-		if (http_is_over(&exchange->request))
+		if (http_must_end(&exchange->request))
 			exchange->wait_until_ms = now_ms;
 	pthread_mutex_unlock(&server->lock);
 	if (atomic_load(&server->is_stopping))

@@ -164,4 +164,4 @@ bool http_wait(struct http_request *request, uint64_t above, uint64_t until_ms);
 void http_announce(struct http_server *server, uint64_t number);
 
 /* Has the client gone away, or is the server about to end? For long polls. */
-bool http_is_over(const struct http_request *request);
+bool http_must_end(const struct http_request *request);

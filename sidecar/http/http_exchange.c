@@ -57,7 +57,7 @@ http_header(const struct http_request *request, const char *name)
 }
 
 bool
-http_is_over(const struct http_request *request)
+http_must_end(const struct http_request *request)
 {
 	const struct http_exchange *exchange = request->connection;
 	const int fd = http_peers_fd(&exchange->server->peers, exchange->connection);

@@ -54,7 +54,7 @@ void http_peers_init(struct http_peers *peers);
 void http_peers_done(struct http_peers *peers);
 
 /* Registers an accepted socket, at the cost of one that waits for a request if need be. NULL
- * when there is no such one, or no memory. */
+ * when no connection can be closed for it, or for want of memory. */
 struct http_connection *
 http_peers_add(struct http_peers *peers, int fd, const struct http_peer *peer);
 

@@ -81,7 +81,7 @@ test_a_writer_without_a_beat_is_still_at_once_and_stuck_at_the_limit(void **stat
 }
 
 static void
-test_one_beat_begins_the_time_anew(void **state)
+test_one_turn_begins_the_time_again(void **state)
 {
 	static const struct look looks[] = {
 		{ 30000, false, 0, WATCHDOG_STILL },
@@ -167,7 +167,7 @@ heard(int fd)
 }
 
 static void
-test_systemd_is_patted_after_a_beat_and_not_without_one(void **state)
+test_systemd_is_pinged_after_a_turn_and_not_without_one(void **state)
 {
 	struct watchdog watchdog;
 	struct writer_beat beat = { 0 };
@@ -243,12 +243,12 @@ main(void)
 		cmocka_unit_test(test_a_writer_that_beats_moves),
 		cmocka_unit_test(
 			test_a_writer_without_a_beat_is_still_at_once_and_stuck_at_the_limit),
-		cmocka_unit_test(test_one_beat_begins_the_time_anew),
+		cmocka_unit_test(test_one_turn_begins_the_time_again),
 		cmocka_unit_test(
 			test_a_big_commit_moves_for_as_long_as_it_may_take_and_no_longer),
 		cmocka_unit_test(
 			test_time_in_which_this_thread_was_stopped_as_well_does_not_count),
-		cmocka_unit_test(test_systemd_is_patted_after_a_beat_and_not_without_one),
+		cmocka_unit_test(test_systemd_is_pinged_after_a_turn_and_not_without_one),
 		cmocka_unit_test(test_a_long_start_asks_for_time_and_not_at_every_step),
 		cmocka_unit_test(
 			test_without_systemd_a_stuck_writer_ends_the_process_unless_that_is_off),
