@@ -33,6 +33,8 @@
 
 static int read_tcp(
 	const char *text, const struct yaml_key *key, void *out, struct reason *reason);
+static int read_user(
+	const char *text, const struct yaml_key *key, void *out, struct reason *reason);
 static int read_users(const struct yaml_value *list, const struct yaml_key *key, void *out,
 	struct reason *reason);
 
@@ -51,7 +53,7 @@ static const struct yaml_key store_keys[] = {
 static const struct yaml_key api_keys[] = {
 	{ "unix", offsetof(struct config, api.unix_path), .text = config_value_path,
 		.max = sizeof(((struct sockaddr_un *)0)->sun_path) },
-	{ "allow-users", 0, .value = read_users },
+	{ "allow-users", 0, .value = read_users, .item = read_user, .max = USERS_MAX },
 	{ "tokens", offsetof(struct config, api.tokens), .text = config_value_path },
 	{ "insecure-no-auth", offsetof(struct config, api.insecure_no_auth),
 		.text = config_value_bool },
@@ -267,32 +269,26 @@ read_tcp(const char *text, const struct yaml_key *key, void *out, struct reason 
 	return 0;
 }
 
+/* An empty list is one, too: nobody may. */
 static int
 read_users(const struct yaml_value *list, const struct yaml_key *key, void *out,
 	struct reason *reason)
 {
 	struct config *config = out;
-	struct yaml_value user = { 0 };
-	size_t count;
-	int status = yaml_read_list(list, 0, USERS_MAX, &count, reason);
 
-	(void)key;
-	if (status)
-		return status;
-	config->api.allow_users = calloc(count + 1, sizeof(*config->api.allow_users));
+	config->api.allow_users = calloc(USERS_MAX, sizeof(*config->api.allow_users));
 	if (!config->api.allow_users)
 		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
-	while (!status && yaml_next(list, &user)) {
-		const char *name;
+	return yaml_read_texts(list, key, out, reason);
+}
 
-		status = yaml_read_text(&user, &name, reason);
-		if (!status && !*name)
-			status = reason_set(
-				reason, STATUS_INVALID, "needs a user name or uid");
-		if (!status)
-			status = add_user(config, name, reason);
-	}
-	return status;
+static int
+read_user(const char *text, const struct yaml_key *key, void *out, struct reason *reason)
+{
+	(void)key;
+	if (!*text)
+		return reason_set(reason, STATUS_INVALID, "needs a user name or uid");
+	return add_user(out, text, reason);
 }
 
 static int

@@ -25,8 +25,8 @@ static int read_name(
 	const char *text, const struct yaml_key *key, void *out, struct reason *reason);
 static int read_contact(
 	const char *text, const struct yaml_key *key, void *out, struct reason *reason);
-static int read_servers(const struct yaml_value *list, const struct yaml_key *key, void *out,
-	struct reason *reason);
+static int read_server(
+	const char *text, const struct yaml_key *key, void *out, struct reason *reason);
 static int read_fallback(const struct yaml_value *list, const struct yaml_key *key, void *out,
 	struct reason *reason);
 static int read_rules(const struct yaml_value *list, const struct yaml_key *key, void *out,
@@ -83,7 +83,7 @@ static const struct yaml_key zone_keys[] = {
 	{ "ttl", offsetof(struct zone, ttl), .text = config_value_ttl },
 	{ "negative-ttl", offsetof(struct zone, negative_ttl), .text = config_value_ttl },
 	{ "stale", offsetof(struct zone, stale_ms), .text = config_value_stale },
-	{ "ns", 0, .value = read_servers },
+	{ "ns", 0, .value = yaml_read_texts, .item = read_server, .max = ZONE_NS_MAX },
 	{ "contact", offsetof(struct zone, contact), .text = read_contact },
 	{ "fallback", 0, .value = read_fallback },
 	{ "rules", 0, .value = read_rules },
@@ -188,30 +188,21 @@ read_contact(const char *text, const struct yaml_key *key, void *out, struct rea
 }
 
 static int
-read_servers(const struct yaml_value *list, const struct yaml_key *key, void *out,
-	struct reason *reason)
+read_server(const char *text, const struct yaml_key *key, void *out, struct reason *reason)
 {
 	struct zone *zone = out;
-	struct yaml_value item = { 0 };
-	size_t count;
-	int status = yaml_read_list(list, 0, ZONE_NS_MAX, &count, reason);
+	struct name *name = &zone->ns[zone->ns_count];
+	int status = presentation_read_name(text, name, reason);
 
 	(void)key;
-	while (!status && yaml_next(list, &item)) {
-		struct name *name = &zone->ns[item.index];
-		const char *text;
-
-		status = yaml_read_text(&item, &text, reason);
-		if (!status)
-			status = presentation_read_name(text, name, reason);
-		for (size_t i = 0; !status && i < zone->ns_count; i++)
-			if (name_equal(zone->ns[i].wire, name->wire))
-				status = reason_set(reason, STATUS_INVALID,
-					"\"%.60s\" is there twice", text);
-		if (!status)
-			zone->ns_count++;
-	}
-	return status;
+	if (status)
+		return status;
+	for (size_t i = 0; i < zone->ns_count; i++)
+		if (name_equal(zone->ns[i].wire, name->wire))
+			return reason_set(
+				reason, STATUS_INVALID, "\"%.60s\" is there twice", text);
+	zone->ns_count++;
+	return 0;
 }
 
 static int

@@ -195,6 +195,24 @@ yaml_next(const struct yaml_value *list, struct yaml_value *item)
 }
 
 int
+yaml_read_texts(const struct yaml_value *list, const struct yaml_key *key, void *out,
+	struct reason *reason)
+{
+	struct yaml_value item = { 0 };
+	size_t count;
+	int status = yaml_read_list(list, key->min, key->max, &count, reason);
+
+	while (!status && yaml_next(list, &item)) {
+		const char *text;
+
+		status = yaml_read_text(&item, &text, reason);
+		if (!status)
+			status = key->item(text, key, out, reason);
+	}
+	return status;
+}
+
+int
 yaml_read_text(const struct yaml_value *value, const char **out, struct reason *reason)
 {
 	const struct yaml_node *node = value->node;

@@ -57,6 +57,7 @@ struct yaml_key {
 	size_t offset;       /* in the struct that the mapping fills */
 	yaml_text_fn text;   /* reads a scalar; or: */
 	yaml_value_fn value; /* reads a mapping or list */
+	yaml_text_fn item;   /* with yaml_read_texts: reads one of a list */
 	bool is_required;
 	/* what the reader needs to know, if anything: */
 	uint64_t min, max;
@@ -100,6 +101,10 @@ int yaml_read_list(const struct yaml_value *value, size_t min, size_t max, size_
 /* The first item of a list into an empty *item, then the one behind *item, which is then the
  * one to blame. False: there are no more. */
 bool yaml_next(const struct yaml_value *list, struct yaml_value *item);
+
+/* A row's `value` for a list of `min` to `max` scalars: each is read by key->item into *out. */
+int yaml_read_texts(const struct yaml_value *list, const struct yaml_key *key, void *out,
+	struct reason *reason);
 
 /* The text of a scalar, "" for none; lives until yaml_close. */
 int yaml_read_text(const struct yaml_value *value, const char **out, struct reason *reason);

@@ -38,13 +38,12 @@ static int read_hash(
 	const char *text, const struct yaml_key *key, void *out, struct reason *reason);
 static int read_expires(
 	const char *text, const struct yaml_key *key, void *out, struct reason *reason);
-static int read_verbs(const struct yaml_value *list, const struct yaml_key *key, void *out,
-	struct reason *reason);
-static int read_zones(const struct yaml_value *list, const struct yaml_key *key, void *out,
-	struct reason *reason);
-
-static int read_sources(const struct yaml_value *list, const struct yaml_key *key, void *out,
-	struct reason *reason);
+static int read_verb(
+	const char *text, const struct yaml_key *key, void *out, struct reason *reason);
+static int read_zone(
+	const char *text, const struct yaml_key *key, void *out, struct reason *reason);
+static int read_source(
+	const char *text, const struct yaml_key *key, void *out, struct reason *reason);
 
 static const struct yaml_key root_keys[] = {
 	{ "tokens", 0, .value = read_tokens, .is_required = true },
@@ -54,16 +53,17 @@ static const struct yaml_key root_keys[] = {
 static const struct yaml_key token_keys[] = {
 	{ "id", offsetof(struct credential, id), .text = read_id, .is_required = true },
 	{ "sha256", offsetof(struct credential, hash), .text = read_hash, .is_required = true },
-	{ "verbs", offsetof(struct credential, verbs), .value = read_verbs,
+	{ "verbs", offsetof(struct credential, verbs), .value = yaml_read_texts,
+		.item = read_verb, .min = 1, .max = VERBS, .is_required = true },
+	{ "zones", 0, .value = yaml_read_texts, .item = read_zone, .min = 1, .max = ZONES_MAX,
 		.is_required = true },
-	{ "zones", 0, .value = read_zones, .is_required = true },
-	{ "sources", 0, .value = read_sources },
+	{ "sources", 0, .value = yaml_read_texts, .item = read_source, .min = 1,
+		.max = SOURCES_MAX },
 	{ "expires", offsetof(struct credential, expires_ms), .text = read_expires },
 	{ 0 },
 };
 
 static int check_file(const struct stat *info, struct reason *reason);
-static int read_verb(const char *text, unsigned *out, struct reason *reason);
 static int add_source(struct credential *credential, const char *text, struct reason *reason);
 static int check_sources(
 	const struct yaml_value *item, struct credential *credential, struct reason *reason);
@@ -213,31 +213,13 @@ read_expires(const char *text, const struct yaml_key *key, void *out, struct rea
 }
 
 static int
-read_verbs(const struct yaml_value *list, const struct yaml_key *key, void *out,
-	struct reason *reason)
+read_verb(const char *text, const struct yaml_key *key, void *out, struct reason *reason)
 {
-	struct yaml_value item = { 0 };
-	size_t count;
-	int status = yaml_read_list(list, 1, VERBS, &count, reason);
-
 	(void)key;
-	while (!status && yaml_next(list, &item)) {
-		const char *text;
-
-		status = yaml_read_text(&item, &text, reason);
-		if (!status)
-			status = read_verb(text, out, reason);
-	}
-	return status;
-}
-
-static int
-read_verb(const char *text, unsigned *out, struct reason *reason)
-{
 	for (size_t i = 0; i < VERBS; i++) {
 		if (strcmp(text, verbs[i].name) != 0)
 			continue;
-		*out |= verbs[i].verb;
+		*(unsigned *)out |= verbs[i].verb;
 		return 0;
 	}
 	return reason_set(reason, STATUS_INVALID,
@@ -245,56 +227,22 @@ read_verb(const char *text, unsigned *out, struct reason *reason)
 }
 
 static int
-read_zones(const struct yaml_value *list, const struct yaml_key *key, void *out,
-	struct reason *reason)
+read_zone(const char *text, const struct yaml_key *key, void *out, struct reason *reason)
 {
 	struct credential *credential = out;
-	struct yaml_value item = { 0 };
-	size_t count;
-	int status = yaml_read_list(list, 1, ZONES_MAX, &count, reason);
+	struct name_key *zone;
+	struct name name;
+	int status = presentation_read_name(text, &name, reason);
 
 	(void)key;
 	if (status)
 		return status;
-	credential->zone = calloc(count, sizeof(*credential->zone));
-	if (!credential->zone)
+	zone = realloc(credential->zone, (credential->zone_count + 1) * sizeof(*zone));
+	if (!zone)
 		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
-	while (!status && yaml_next(list, &item)) {
-		struct name name;
-		const char *text;
-
-		status = yaml_read_text(&item, &text, reason);
-		if (!status)
-			status = presentation_read_name(text, &name, reason);
-		if (!status)
-			name_to_key(name.wire, &credential->zone[credential->zone_count++]);
-	}
-	return status;
-}
-
-static int
-read_sources(const struct yaml_value *list, const struct yaml_key *key, void *out,
-	struct reason *reason)
-{
-	struct credential *credential = out;
-	struct yaml_value item = { 0 };
-	size_t count;
-	int status = yaml_read_list(list, 1, SOURCES_MAX, &count, reason);
-
-	(void)key;
-	if (status)
-		return status;
-	credential->source = calloc(count, sizeof(*credential->source));
-	if (!credential->source)
-		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
-	while (!status && yaml_next(list, &item)) {
-		const char *text;
-
-		status = yaml_read_text(&item, &text, reason);
-		if (!status)
-			status = add_source(credential, text, reason);
-	}
-	return status;
+	credential->zone = zone;
+	name_to_key(name.wire, &zone[credential->zone_count++]);
+	return 0;
 }
 
 /* As the API has them, but for the "*". */
@@ -311,19 +259,31 @@ is_source(const char *text)
 }
 
 static int
-add_source(struct credential *credential, const char *text, struct reason *reason)
+read_source(const char *text, const struct yaml_key *key, void *out, struct reason *reason)
 {
-	char *copy;
-
+	(void)key;
 	if (!is_source(text))
 		return reason_set(reason, STATUS_INVALID,
 			"\"%.80s\" is not a source name: letters, digits, '.', '_' and '-', at "
 			"most %d, a letter or digit first; \"*\" is all sources",
 			text, CREDENTIALS_SOURCE_MAX);
-	copy = strdup(text);
-	if (!copy)
+	return add_source(out, text, reason);
+}
+
+static int
+add_source(struct credential *credential, const char *text, struct reason *reason)
+{
+	char *copy = strdup(text);
+	char **source = realloc(
+		credential->source, (credential->source_count + 1) * sizeof(*source));
+
+	if (source)
+		credential->source = source;
+	if (!copy || !source) {
+		free(copy);
 		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
-	credential->source[credential->source_count++] = copy;
+	}
+	source[credential->source_count++] = copy;
 	return 0;
 }
 
@@ -343,10 +303,7 @@ check_sources(
 			"\"sources\"",
 			credential->id);
 	}
-	credential->source = calloc(1, sizeof(*credential->source));
-	return credential->source
-		       ? add_source(credential, credential->id, reason)
-		       : reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+	return add_source(credential, credential->id, reason);
 }
 
 static int
