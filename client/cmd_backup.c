@@ -17,7 +17,7 @@
 #include "client/call.h"
 #include "client/command.h"
 #include "client/output.h"
-#include "lib/base/backup_line.h"
+#include "lib/base/checksum.h"
 
 static FILE *open_partial(const char *path, char **out_partial);
 static enum command_exit fetch(const struct command_line *line, FILE *file);
@@ -84,32 +84,33 @@ fetch(const struct command_line *line, FILE *file)
 	return result == COMMAND_OK ? check(file) : result;
 }
 
-/* Each line has its seal; the last says how many RRsets came before it. */
+/* The last line has the checksum of all before it, and the number of RRsets. */
 static enum command_exit
 check(FILE *file)
 {
 	struct json_object *trailer;
-	uint32_t chain = BACKUP_LINE_FIRST;
+	uint32_t checksum = 0xffffffffu, before = checksum;
 	uint64_t lines = 0;
-	char *line = NULL;
+	char *line = NULL, crc[9];
 	size_t room = 0;
 	ssize_t len;
-	bool whole = true;
+	bool is_whole;
 
 	rewind(file);
-	while (whole && (len = getline(&line, &room, file)) > 0) {
-		lines++;
-		whole = line[len - 1] == '\n'
-			&& backup_line_check(&chain, line, (size_t)len - 1);
+	for (; (len = getline(&line, &room, file)) > 0; lines++) {
+		before = checksum;
+		checksum = checksum_crc32c_more(checksum, line, (size_t)len);
 	}
+	snprintf(crc, sizeof(crc), "%08x", ~before);
 	trailer = lines > 0 ? json_tokener_parse(line) : NULL;
-	whole = whole && lines >= 2 && strcmp(output_text(trailer, "livezone"), "end") == 0
+	is_whole = lines >= 2 && strcmp(output_text(trailer, "livezone"), "end") == 0
+		&& strcmp(output_text(trailer, "crc"), crc) == 0
 		&& output_number(trailer, "count") == lines - 2;
 	json_object_put(trailer);
 	free(line);
-	if (whole)
+	if (is_whole)
 		return COMMAND_OK;
-	command_complain("the backup came cut short or damaged, in or after line %llu",
+	command_complain("the backup came cut short or damaged (%llu lines)",
 		(unsigned long long)lines);
 	return COMMAND_REFUSED;
 }

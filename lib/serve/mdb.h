@@ -40,7 +40,7 @@ bool mdb_files_share_data(const struct mdb_files *one, const struct mdb_files *o
 bool mdb_files_share_lock(const struct mdb_files *one, const struct mdb_files *other);
 
 /*
- * Reads both meta pages of data.mdb (lib/serve/mdb_meta.h) and refuses what LMDB would answer with a
+ * Reads both meta pages of data.mdb and refuses what LMDB would answer with a
  * crash or by starting afresh: an empty file or one that ends before the roots of its trees
  * (STATUS_CORRUPT), another format or page size (STATUS_FOREIGN). What is missing behind them
  * is not found here. Only for an environment that this process has not open.

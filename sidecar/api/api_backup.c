@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * The whole state as lines of JSON (backup_lines.h), out and in.
+ * The whole state as lines of JSON (backup.h), out and in.
  */
 #include "sidecar/api/routes.h"
 
@@ -11,7 +11,7 @@
 
 #include "lib/base/status.h"
 #include "sidecar/api/api_body.h"
-#include "sidecar/journal/backup_lines.h"
+#include "sidecar/journal/backup.h"
 #include "sidecar/json/buffer.h"
 #include "sidecar/json/json_writer.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * Backups on the disk, for those who read them.
+ * Reading backups, and the text of both directions: for GET /v1/backup and the files of
+ * backup_thread.c, for PUT /v1/restore and for a state that has to be restored.
  */
 #include "sidecar/journal/backup.h"
 
@@ -15,11 +16,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/base/backup_line.h"
+#include "lib/base/checksum.h"
+#include "lib/base/clock.h"
+#include "lib/base/duration.h"
 #include "lib/base/status.h"
-#include "sidecar/journal/backup_lines.h"
 #include "lib/dns/zones.h"
+#include "sidecar/json/buffer.h"
+#include "sidecar/json/json_writer.h"
 #include "sidecar/json/rrset_json.h"
+
+#define CHECKSUM_FIRST 0xffffffffu
+#define CRC_TEXT 9 /* eight digits, and the end */
 
 /* A file on its way in: data from `at` to `used` is read and not taken. */
 struct reading {
@@ -38,6 +45,16 @@ struct records {
 	int status; /* a failure that is not the file's */
 };
 
+/* A backup on its way out. */
+struct writing {
+	backup_lines_sink_fn sink;
+	void *context;
+	struct buffer line;
+	struct json_writer emit;
+	uint32_t checksum;
+	uint64_t count;
+};
+
 static bool read_name(const char *name, struct backup_file *out);
 static int compare_files(const void *a, const void *b);
 static int read_file(const char *path, struct records *records, struct backup_verdict *out,
@@ -45,6 +62,22 @@ static int read_file(const char *path, struct records *records, struct backup_ve
 static int read_lines(struct reading *reading, struct reason *reason);
 static int fill(struct reading *reading, struct reason *reason);
 static int give_record(void *context, struct json_value object, struct reason *reason);
+static int
+write_record(void *context, const struct state_record *record, struct reason *reason);
+static void begin_line(struct writing *writing);
+static int end_line(struct writing *writing, struct reason *reason);
+static int
+write_header(struct writing *writing, const struct state_meta *meta, struct reason *reason);
+static int
+write_trailer(struct writing *writing, const struct state_meta *meta, struct reason *reason);
+static int
+take_header(struct backup_lines *lines, const struct json_members *object, struct reason *reason);
+static int
+take_trailer(struct backup_lines *lines, const struct json_members *object, struct reason *reason);
+static bool has_start(const char *line, size_t len, const char *start);
+static int read_line(struct backup_lines *lines, const char *line, size_t len,
+	int (*take)(struct backup_lines *, const struct json_members *, struct reason *),
+	struct reason *reason);
 
 int
 backup_list(const char *dir, struct backup_list *out, struct reason *reason)
@@ -114,13 +147,13 @@ backup_choose(const char *dir, backup_skipped_fn skipped, void *context,
 	struct reason *reason)
 {
 	struct backup_list list;
+	bool is_found = false;
 	size_t i;
-	uint64_t best = 0;
 	int status = backup_list(dir, &list, reason);
 
 	if (status)
 		return status;
-	for (i = 0; i < list.count; i++) {
+	for (i = 0; status == 0 && !is_found && i < list.count; i++) {
 		char *path = backup_path(dir, list.file[i].name);
 		struct backup_verdict verdict = { .is_complete = false };
 
@@ -132,18 +165,16 @@ backup_choose(const char *dir, backup_skipped_fn skipped, void *context,
 		if (status)
 			verdict.damage = *reason;
 		status = 0;
-		if (verdict.is_complete || verdict.records > best) {
-			best = verdict.records;
+		is_found = verdict.is_complete;
+		if (is_found) {
 			*out_file = list.file[i];
 			*out_verdict = verdict;
-		}
-		if (verdict.is_complete)
-			break;
-		if (skipped)
+		} else if (skipped) {
 			skipped(context, &list.file[i], &verdict);
+		}
 	}
-	if (!status && best == 0 && i == list.count)
-		status = reason_set(reason, STATUS_NOT_FOUND, "%s: no good backup", dir);
+	if (!status && !is_found)
+		status = reason_set(reason, STATUS_NOT_FOUND, "%s: no complete backup", dir);
 	backup_list_done(&list);
 	return status;
 }
@@ -277,7 +308,6 @@ fill(struct reading *reading, struct reason *reason)
 	return 0;
 }
 
-/* The line was sealed as it is: nothing of what follows is damage of the file. */
 static int
 give_record(void *context, struct json_value object, struct reason *reason)
 {
@@ -301,4 +331,200 @@ give_record(void *context, struct json_value object, struct reason *reason)
 	};
 	records->status = records->fn(records->context, &record, reason);
 	return records->status;
+}
+
+/* --- the text --- */
+
+int
+backup_lines_write(struct state_txn *txn, backup_lines_sink_fn sink, void *context,
+	struct reason *reason)
+{
+	static const struct name_key root = { 0 };
+	struct writing writing = {
+		.sink = sink,
+		.context = context,
+		.checksum = CHECKSUM_FIRST,
+	};
+	struct state_meta meta;
+	int status = state_read_meta(txn, &meta, reason);
+
+	buffer_init(&writing.line, BACKUP_LINE_MAX, NULL);
+	if (!status)
+		status = write_header(&writing, &meta, reason);
+	if (!status)
+		status = state_walk_below(txn, &root, write_record, &writing, reason);
+	if (!status)
+		status = write_trailer(&writing, &meta, reason);
+	buffer_done(&writing.line);
+	return status;
+}
+
+static int
+write_record(void *context, const struct state_record *record, struct reason *reason)
+{
+	struct writing *writing = context;
+
+	struct rrset_json json;
+
+	begin_line(writing);
+	state_record_to_json(record, 0, &json);
+	rrset_json_write(&writing->emit, &json);
+	writing->count++;
+	return end_line(writing, reason);
+}
+
+static void
+begin_line(struct writing *writing)
+{
+	buffer_clear(&writing->line);
+	writing->emit = (struct json_writer){ .out = &writing->line };
+}
+
+static int
+end_line(struct writing *writing, struct reason *reason)
+{
+	struct buffer *line = &writing->line;
+
+	buffer_add(line, "\n", 1);
+	if (line->status)
+		return reason_set(reason, line->status, "an RRset for the backup: %s",
+			line->status == STATUS_NO_MEMORY ? "out of memory" : "too long");
+	writing->checksum = checksum_crc32c_more(writing->checksum, line->data, line->used);
+	return writing->sink(writing->context, line->data, line->used, reason);
+}
+
+static int
+write_header(struct writing *writing, const struct state_meta *meta, struct reason *reason)
+{
+	char instance[STATE_INSTANCE_TEXT], now[DURATION_TEXT_MAX];
+	struct json_writer *emit = &writing->emit;
+
+	state_write_instance(meta, instance);
+	duration_write_time(clock_wall_ms(), now);
+	begin_line(writing);
+	json_writer_begin(emit, '{');
+	json_writer_member(emit, "livezone", "backup");
+	json_writer_member_number(emit, "version", BACKUP_LINES_VERSION);
+	json_writer_member_number(emit, "revision", meta->revision);
+	json_writer_member(emit, "instance", instance);
+	json_writer_member(emit, "created", now);
+	json_writer_end(emit, '}');
+	return end_line(writing, reason);
+}
+
+static int
+write_trailer(struct writing *writing, const struct state_meta *meta, struct reason *reason)
+{
+	struct json_writer *emit = &writing->emit;
+	char crc[CRC_TEXT];
+
+	snprintf(crc, sizeof(crc), "%08x", ~writing->checksum);
+	begin_line(writing);
+	json_writer_begin(emit, '{');
+	json_writer_member(emit, "livezone", "end");
+	json_writer_member_number(emit, "count", writing->count);
+	json_writer_member_number(emit, "revision", meta->revision);
+	json_writer_member(emit, "crc", crc);
+	json_writer_end(emit, '}');
+	return end_line(writing, reason);
+}
+
+int
+backup_lines_take(
+	struct backup_lines *lines, const char *line, size_t len, struct reason *reason)
+{
+	int status = 0;
+
+	if (lines->line++ == 0) {
+		lines->checksum = CHECKSUM_FIRST;
+		if (!has_start(line, len, "{\"livezone\":\"backup\","))
+			return reason_set(reason, STATUS_FOREIGN,
+				"this is no backup of livezone");
+		if (!has_start(line, len, "{\"livezone\":\"backup\",\"version\":3,"))
+			return reason_set(reason, STATUS_FOREIGN,
+				"a backup of another version: this livezoned knows version "
+				"%d",
+				BACKUP_LINES_VERSION);
+	}
+	if (lines->is_complete)
+		return reason_set(reason, STATUS_CORRUPT, "a line behind the trailer");
+	if (lines->line > 1 && has_start(line, len, "{\"livezone\":\"end\","))
+		return read_line(lines, line, len, take_trailer, reason);
+	lines->checksum = checksum_crc32c_more(
+		checksum_crc32c_more(lines->checksum, line, len), "\n", 1);
+	if (lines->line == 1)
+		return read_line(lines, line, len, take_header, reason);
+	if (lines->record)
+		status = read_line(lines, line, len, NULL, reason);
+	lines->records += status == 0;
+	return status;
+}
+
+int
+backup_lines_end(const struct backup_lines *lines, struct reason *reason)
+{
+	if (lines->is_complete)
+		return 0;
+	return reason_set(reason, STATUS_CORRUPT,
+		"the backup is cut short: its trailer is missing");
+}
+
+/* `take` NULL: an RRset, for lines->record. */
+static int
+read_line(struct backup_lines *lines, const char *line, size_t len,
+	int (*take)(struct backup_lines *, const struct json_members *, struct reason *),
+	struct reason *reason)
+{
+	struct json_members members;
+	struct json_value object;
+	int status;
+
+	if (take) {
+		status = json_read(line, len, &members, reason);
+		return status ? status : take(lines, &members, reason);
+	}
+	status = json_check(line, len, &object, reason);
+	return status ? status : lines->record(lines->context, object, reason);
+}
+
+static int
+take_header(struct backup_lines *lines, const struct json_members *object, struct reason *reason)
+{
+	char instance[2 * STATE_INSTANCE_TEXT], created[DURATION_TEXT_MAX];
+
+	if (!json_get_number(object, "revision", &lines->revision)
+		|| !json_get_text(object, "instance", instance, sizeof(instance))
+		|| strlen(instance) != sizeof(lines->instance) - 1
+		|| !json_get_text(object, "created", created, sizeof(created))
+		|| duration_read_time(created, &lines->created_ms, reason) != 0)
+		return reason_set(reason, STATUS_CORRUPT,
+			"the header lacks revision, instance or time");
+	memcpy(lines->instance, instance, sizeof(lines->instance));
+	lines->has_header = true;
+	return 0;
+}
+
+static int
+take_trailer(struct backup_lines *lines, const struct json_members *object, struct reason *reason)
+{
+	char crc[CRC_TEXT + 1], expected[CRC_TEXT];
+	uint64_t count, revision;
+
+	snprintf(expected, sizeof(expected), "%08x", ~lines->checksum);
+	if (!json_get_text(object, "crc", crc, sizeof(crc)) || strcmp(crc, expected) != 0)
+		return reason_set(reason, STATUS_CORRUPT,
+			"the backup is damaged: it has another checksum than its trailer says");
+	if (!json_get_number(object, "count", &count) || count != lines->records
+		|| !json_get_number(object, "revision", &revision)
+		|| revision != lines->revision)
+		return reason_set(reason, STATUS_CORRUPT,
+			"the backup is damaged: it has another count or revision than its trailer says");
+	lines->is_complete = true;
+	return 0;
+}
+
+static bool
+has_start(const char *line, size_t len, const char *start)
+{
+	return len >= strlen(start) && memcmp(line, start, strlen(start)) == 0;
 }

@@ -1,16 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * The files of the automatic backups: which there are, whether one is good, what is in it.
- * A backup is read to its first damage, never behind it: what stands before is as it was
- * written, in key order (backup_lines.h).
- *
- * A name is
+ * Backups: what they look like, and those who read them. The files are made by
+ * backup_thread.c, and their names are
  *
  *	livezone-00000042-r1234.jsonl
  *
- * the number of the backup, which counts on whatever the clock does, and the revision.
- * Files of other names are nobody's business. Any thread, no shared state.
+ * the number of the backup, which counts on whatever the clock does, and the revision. Files
+ * of other names are left alone. The text, version 3, is JSON lines:
+ *
+ *	{"livezone":"backup","version":3,"revision":N,"instance":"3f...","created":"..."}
+ *	{"name":...,"type":...,...,"source":"...","lease":"30s","revision":N}
+ *	...
+ *	{"livezone":"end","count":1,"revision":N,"crc":"..."}
+ *
+ * Lines between header and trailer are RRsets in key order, as rrset_json_write has them,
+ * without what is left of a lease: leases begin again when they are restored, but for those
+ * with "lease-left":"0s" (STATE_LEASE_OVER), which stay ended. crc is the CRC32C of all bytes
+ * before the trailer's line, in hexadecimal. A backup is complete when it has its trailer and
+ * that is right; nothing is restored from one that is not. Any thread, no shared state; one
+ * reading or writing is one thread's.
  */
 #pragma once
 
@@ -19,6 +28,7 @@
 #include <stdint.h>
 
 #include "lib/base/reason.h"
+#include "lib/base/json.h"
 #include "sidecar/state/state.h"
 
 #define BACKUP_NAME_MAX 64
@@ -36,8 +46,8 @@ struct backup_list {
 
 /* What a file is good for. */
 struct backup_verdict {
-	bool is_complete;    /* to its trailer */
-	uint64_t records;    /* good RRsets, all of them or those before the first damage */
+	bool is_complete;    /* to its trailer, which is right */
+	uint64_t records;    /* RRsets, all of them or those before the first damage */
 	bool has_header;     /* what follows is known */
 	uint64_t revision;
 	uint64_t created_ms; /* wall clock */
@@ -57,16 +67,16 @@ void backup_list_done(struct backup_list *list); /* zeroed is allowed */
 int backup_verify(const char *path, struct backup_verdict *out, struct reason *reason);
 
 /* The same, and calls `fn` for each good RRset: with its source, revision and lease_ms, and
- * without expires_ms (a lease begins anew) unless it is STATE_LEASE_OVER. The record is borrowed for the call. A status of
+ * without expires_ms (a lease begins again)
+ * unless it is STATE_LEASE_OVER. The record is borrowed for the call. A status of
  * `fn` other than 0 ends the reading and is returned, and so is STATUS_INVALID for a line that
- * is as it was sealed, but no RRset that this livezoned takes. */
+ * is no RRset that this livezoned takes. */
 int backup_read(const char *path, state_record_fn fn, void *context,
 	struct backup_verdict *out, struct reason *reason);
 
-/* The one to restore from: the newest complete one, or, when none is, the one with the most
- * good RRsets. `skipped` (may be NULL) is told of each that is not complete, down to the
- * chosen one. STATUS_NOT_FOUND: there is nothing to restore from. Any other failure: it is not
- * known which one that is. */
+/* The newest complete one. `skipped` (may be NULL) is called for each newer one that is not
+ * complete. STATUS_NOT_FOUND: there is none. Any other failure: it is not known which one that
+ * is. */
 typedef void (*backup_skipped_fn)(void *context, const struct backup_file *file,
 	const struct backup_verdict *verdict);
 int backup_choose(const char *dir, backup_skipped_fn skipped, void *context,
@@ -77,3 +87,43 @@ void backup_write_name(uint64_t number, uint64_t revision, char out[BACKUP_NAME_
 
 /* "<dir>/<name>", the caller's to free; NULL when out of memory. */
 char *backup_path(const char *dir, const char *name);
+
+/* --- the text --- */
+
+#define BACKUP_LINES_VERSION 3
+#define BACKUP_LINE_MAX (1024 * 1024) /* 64 KiB of rdata, five bytes for each octet at most */
+
+/* Takes the next bytes; a status other than 0 ends the writing and is returned. */
+typedef int (*backup_lines_sink_fn)(
+	void *context, const char *text, size_t len, struct reason *reason);
+
+/* Writes all that the transaction sees, header and trailer included. */
+int backup_lines_write(struct state_txn *txn, backup_lines_sink_fn sink, void *context,
+	struct reason *reason);
+
+/* Called for the object of each RRset; a status other than 0 ends the reading. */
+typedef int (*backup_lines_record_fn)(
+	void *context, struct json_value object, struct reason *reason);
+
+/* A backup on its way in. All but `record` and `context` starts zeroed. */
+struct backup_lines {
+	backup_lines_record_fn record; /* NULL: RRsets are not read */
+	void *context;
+	uint64_t line;    /* read last; the first is 1 */
+	uint64_t records; /* RRsets so far */
+	bool has_header;  /* it is good: what follows is set */
+	uint64_t revision;
+	uint64_t created_ms; /* wall clock */
+	char instance[STATE_INSTANCE_TEXT];
+	bool is_complete; /* the trailer was read */
+	uint32_t checksum; /* of the lines so far */
+};
+
+/* The next line, without its line end. STATUS_CORRUPT: it is none of the three lines, or the
+ * trailer is wrong. STATUS_FOREIGN: no backup, or one of another version. Else the status of
+ * `record`. */
+int backup_lines_take(
+	struct backup_lines *lines, const char *line, size_t len, struct reason *reason);
+
+/* After the last line. STATUS_CORRUPT: the trailer is missing. */
+int backup_lines_end(const struct backup_lines *lines, struct reason *reason);

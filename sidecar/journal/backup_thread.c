@@ -5,21 +5,29 @@
  */
 #include "sidecar/journal/backup_thread.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/status.h"
-#include "sidecar/journal/backup_make.h"
 #include "lib/base/log.h"
 
-#define FIRST_MS 10000    /* after the start: a crash loop must not make one each time */
+#define FIRST_MS 60000    /* after the start, and until the first: a crash loop must not make one
+			   * each time */
 #define RETRY_MS 60000    /* after a failure */
+#define TRIM_MS 3600000   /* of a journal beside which no backups are made */
 #define GIVEN_UP_MS 5000  /* after state wanted its readers gone */
+#define PARTIAL "livezone.partial"
+#define CHUNK (1024 * 1024) /* written, and started on its way to the disk, at once */
 #define SLEEP_MAX_MS 60000 /* the boot clock goes on while the machine sleeps */
 
 /* What a backup is made for. */
@@ -39,9 +47,12 @@ struct newest {
 struct backup_thread {
 	pthread_t thread;
 	struct state *state;
+	struct journal *journal; /* NULL: none */
 	atomic_bool is_over; /* stopping, or other settings: what is at work is given up */
 	/* of the thread */
 	struct newest newest; /* name "": none */
+	uint64_t trim_ms;     /* boot clock: when the journal is trimmed without a backup */
+	uint64_t gaps;        /* of the journal, at the last backup */
 	uint64_t gave_way_ms; /* boot clock, the first time since it was said; 0 = not */
 	/* under the lock */
 	pthread_mutex_t lock;
@@ -53,8 +64,20 @@ struct backup_thread {
 	uint64_t made_ms; /* of status, boot clock */
 };
 
+/* The file while it is written. */
+struct making {
+	const struct backup_order *order;
+	int dir;
+	int file;
+	uint64_t written;
+	size_t used;
+	char data[CHUNK];
+};
+
 static void take_settings(struct settings_of_backup *out, const struct config *config);
 static void *run(void *context);
+static void trim_without_backup(struct backup_thread *thread);
+static bool has_new_gap(const struct backup_thread *thread);
 static void sleep_until(struct backup_thread *thread, uint64_t due_ms);
 static uint64_t
 work(struct backup_thread *thread, const struct settings_of_backup *settings);
@@ -68,15 +91,31 @@ make(struct backup_thread *thread, const struct settings_of_backup *settings,
 static void publish(struct backup_thread *thread, int status, bool is_made,
 	const struct reason *reason);
 
+static int open_dir(const char *dir, int *out, struct reason *reason);
+static int make_file(struct making *making, struct backup_file *file,
+	struct backup_verdict *verdict, struct reason *reason);
+static int write_lines(struct making *making, struct reason *reason);
+static int
+take_text(void *context, const char *text, size_t len, struct reason *reason);
+static int write_chunk(struct making *making, struct reason *reason);
+static int check_room(int file, struct reason *reason);
+static int read_back(struct making *making, struct backup_verdict *verdict,
+	struct reason *reason);
+static int give_name(struct making *making, const struct backup_file *file,
+	struct reason *reason);
+static void prune(const struct making *making, const struct backup_list *list);
+static int fail(const char *what, struct reason *reason);
+
 int
-backup_thread_start(struct state *state, const struct config *config,
-	struct backup_thread **out, struct reason *reason)
+backup_thread_start(struct state *state, struct journal *journal,
+	const struct config *config, struct backup_thread **out, struct reason *reason)
 {
 	struct backup_thread *thread = calloc(1, sizeof(*thread));
 
 	if (!thread)
 		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
 	thread->state = state;
+	thread->journal = journal;
 	take_settings(&thread->settings, config);
 	pthread_mutex_init(&thread->lock, NULL);
 	clock_init_condition(&thread->wake);
@@ -164,7 +203,10 @@ run(void *context)
 				+ (settings.interval_ms < FIRST_MS ? settings.interval_ms
 								   : FIRST_MS);
 		is_fresh = false;
-		if (settings.interval_ms == 0 || clock_boot_ms() < due_ms) {
+		if (settings.interval_ms == 0)
+			trim_without_backup(thread);
+		if (settings.interval_ms == 0
+			|| (clock_boot_ms() < due_ms && !has_new_gap(thread))) {
 			sleep_until(thread, settings.interval_ms ? due_ms : UINT64_MAX);
 			continue;
 		}
@@ -174,6 +216,32 @@ run(void *context)
 	}
 	pthread_mutex_unlock(&thread->lock);
 	return NULL;
+}
+
+static void
+trim_without_backup(struct backup_thread *thread)
+{
+	if (!thread->journal || clock_boot_ms() < thread->trim_ms)
+		return;
+	thread->trim_ms = clock_boot_ms() + TRIM_MS;
+	journal_trim(thread->journal, UINT64_MAX);
+}
+
+static uint64_t
+count_gaps(const struct backup_thread *thread)
+{
+	struct journal_status status = { 0 };
+
+	if (thread->journal)
+		journal_read_status(thread->journal, &status);
+	return status.gaps;
+}
+
+/* What the journal lacks is in the next backup only. Looked at when the thread wakes. */
+static bool
+has_new_gap(const struct backup_thread *thread)
+{
+	return count_gaps(thread) > thread->gaps;
 }
 
 /* Wakes early, too. With the lock held. */
@@ -203,6 +271,7 @@ work(struct backup_thread *thread, const struct settings_of_backup *settings)
 	bool is_made = false;
 	int status;
 
+	thread->gaps = count_gaps(thread);
 	look_at_newest(&thread->newest, settings->directory);
 	status = read_meta(thread->state, &meta, &reason);
 	if (!status && meta.revision > 0 && !is_of(&thread->newest, &meta)) {
@@ -212,7 +281,13 @@ work(struct backup_thread *thread, const struct settings_of_backup *settings)
 	if (gives_way(thread, status, retry_ms))
 		return retry_ms < GIVEN_UP_MS ? retry_ms : GIVEN_UP_MS;
 	publish(thread, status, is_made, &reason);
-	return status ? retry_ms : settings->interval_ms;
+	if (is_made && thread->journal)
+		journal_trim(thread->journal, thread->newest.verdict.revision);
+	if (status)
+		return retry_ms;
+	return thread->newest.file.name[0] || settings->interval_ms < FIRST_MS
+		? settings->interval_ms
+		: FIRST_MS;
 }
 
 /* That somebody else was to go first is no failure, unless it stays so. */
@@ -335,4 +410,198 @@ publish(struct backup_thread *thread, int status, bool is_made, const struct rea
 	if (is_made)
 		log_line(LOG_LEVEL_INFO, "backup: %s, %llu RRsets", newest->file.name,
 			(unsigned long long)newest->verdict.records);
+}
+
+/* --- one backup: state, in one read transaction, streamed into a file --- */
+
+int
+backup_make(const struct backup_order *order, struct backup_file *out_file,
+	struct backup_verdict *out_verdict, struct reason *reason)
+{
+	struct making *making = calloc(1, sizeof(*making));
+	struct backup_list list = { NULL, 0 };
+	struct backup_file file = { .number = 1 };
+	int status;
+
+	if (!making)
+		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+	making->order = order;
+	making->dir = making->file = -1;
+	status = open_dir(order->dir, &making->dir, reason);
+	if (!status)
+		status = backup_list(order->dir, &list, reason);
+	if (!status) {
+		if (list.count > 0)
+			file.number = list.file[0].number + 1;
+		status = make_file(making, &file, out_verdict, reason);
+	}
+	if (!status) {
+		*out_file = file;
+		prune(making, &list);
+	}
+	backup_list_done(&list);
+	if (making->dir >= 0)
+		close(making->dir);
+	free(making);
+	return status ? reason_prefix(reason, status, "%s", order->dir) : 0;
+}
+
+static int
+open_dir(const char *dir, int *out, struct reason *reason)
+{
+	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+		return fail("cannot be made", reason);
+	*out = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return *out < 0 ? fail("cannot be opened", reason) : 0;
+}
+
+static int
+make_file(struct making *making, struct backup_file *file, struct backup_verdict *verdict,
+	struct reason *reason)
+{
+	int status;
+
+	unlinkat(making->dir, PARTIAL, 0); /* of a making that was killed */
+	making->file = openat(making->dir, PARTIAL,
+		O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (making->file < 0)
+		return fail(PARTIAL, reason);
+	status = write_lines(making, reason);
+	if (!status && fsync(making->file) != 0)
+		status = fail(PARTIAL, reason);
+	close(making->file);
+	if (!status)
+		status = read_back(making, verdict, reason);
+	if (!status) {
+		file->revision = verdict->revision;
+		backup_write_name(file->number, file->revision, file->name);
+		status = give_name(making, file, reason);
+	}
+	if (status)
+		unlinkat(making->dir, PARTIAL, 0);
+	return status;
+}
+
+/* The transaction ends before anything is synced. */
+static int
+write_lines(struct making *making, struct reason *reason)
+{
+	struct state_txn *txn;
+	int status = check_room(making->file, reason);
+
+	if (!status)
+		status = state_begin_read(making->order->state, &txn, reason);
+	if (status)
+		return status;
+	status = backup_lines_write(txn, take_text, making, reason);
+	state_abort(txn);
+	return status ? status : write_chunk(making, reason);
+}
+
+static int
+take_text(void *context, const char *text, size_t len, struct reason *reason)
+{
+	struct making *making = context;
+	int status = 0;
+
+	while (!status && len > 0) {
+		const size_t room = sizeof(making->data) - making->used;
+		const size_t now = len < room ? len : room;
+
+		memcpy(making->data + making->used, text, now);
+		making->used += now;
+		text += now;
+		len -= now;
+		if (making->used == sizeof(making->data))
+			status = write_chunk(making, reason);
+	}
+	return status;
+}
+
+static int
+write_chunk(struct making *making, struct reason *reason)
+{
+	const char *at = making->data;
+	int status;
+
+	if (atomic_load(making->order->is_over))
+		return reason_set(reason, STATUS_UNAVAILABLE, "given up");
+	if (state_is_waiting(making->order->state))
+		return reason_set(reason, STATUS_UNAVAILABLE,
+			"given up, state is to be opened anew");
+	status = check_room(making->file, reason);
+	while (!status && making->used > 0) {
+		const ssize_t put = write(making->file, at, making->used);
+
+		if (put < 0 && errno != EINTR)
+			status = fail(PARTIAL, reason);
+		if (put <= 0)
+			continue;
+		at += put;
+		making->used -= (size_t)put;
+		making->written += (uint64_t)put;
+	}
+	/* at the end there is little left to sync: a long sync would hold up those of state
+	 * on the same disk */
+	sync_file_range(making->file, 0, 0, SYNC_FILE_RANGE_WRITE);
+	return status;
+}
+
+static int
+check_room(int file, struct reason *reason)
+{
+	struct statvfs fs;
+	uint64_t reserve;
+
+	if (fstatvfs(file, &fs) != 0)
+		return fail(PARTIAL, reason);
+	reserve = (uint64_t)fs.f_blocks * fs.f_frsize * BACKUP_MAKE_FREE_PERCENT / 100;
+	if (reserve > BACKUP_MAKE_FREE_MAX)
+		reserve = BACKUP_MAKE_FREE_MAX;
+	if ((uint64_t)fs.f_bavail * fs.f_frsize >= reserve)
+		return 0;
+	return reason_set(reason, STATUS_FULL, "the file system is nearly full");
+}
+
+/* What cannot be read now cannot be restored later. */
+static int
+read_back(struct making *making, struct backup_verdict *verdict, struct reason *reason)
+{
+	char *path = backup_path(making->order->dir, PARTIAL);
+	int status = path ? backup_verify(path, verdict, reason)
+			  : reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+
+	free(path);
+	if (status || verdict->is_complete)
+		return status;
+	return reason_set(reason, STATUS_IO, "what was written reads otherwise: %.200s",
+		verdict->damage.text);
+}
+
+static int
+give_name(struct making *making, const struct backup_file *file, struct reason *reason)
+{
+	if (renameat(making->dir, PARTIAL, making->dir, file->name) != 0)
+		return fail(file->name, reason);
+	if (fsync(making->dir) == 0)
+		return 0;
+	fail(file->name, reason);
+	unlinkat(making->dir, file->name, 0);
+	return STATUS_IO;
+}
+
+/* `list` is from before the new one. What cannot be removed now is tried again next time. */
+static void
+prune(const struct making *making, const struct backup_list *list)
+{
+	for (size_t i = making->order->count - 1; i < list->count; i++)
+		unlinkat(making->dir, list->file[i].name, 0);
+}
+
+static int
+fail(const char *what, struct reason *reason)
+{
+	const int status = errno == ENOSPC || errno == EDQUOT ? STATUS_FULL : STATUS_IO;
+
+	return reason_set(reason, status, "%s: %s", what, strerror(errno));
 }

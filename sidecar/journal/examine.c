@@ -7,10 +7,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,12 +22,13 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
-#include "sidecar/state/state_check.h"
 #include "lib/base/status.h"
+#include "sidecar/state/state.h"
 
-/* A million RRsets take half a second of CPU; a disk that reads 10 MB/s is a bad one. */
+/* A million RRsets take a second of CPU; a disk that reads 10 MB/s is a bad one. */
 #define TIME_LEAST_S 30
 #define BYTES_PER_S (10 * 1024 * 1024)
+#define OUTPUT_MAX (2 * REASON_MAX)
 
 extern char **environ;
 
@@ -34,13 +37,11 @@ enum {
 	EXIT_DAMAGED = 1, /* 2 is for a wrong command line */
 	EXIT_FOREIGN = 3,
 	EXIT_UNKNOWN = 4,
-	EXIT_COUNTS_WRONG = 5,
 };
 
-/* --- the child --- */
-
-unsigned
-examine_limit_s(const char *dir)
+/* How long the file of the directory, as big as it is, may take to check. */
+static unsigned
+limit_s(const char *dir)
 {
 	char path[PATH_MAX];
 	struct stat file = { 0 };
@@ -51,12 +52,14 @@ examine_limit_s(const char *dir)
 	return TIME_LEAST_S + (unsigned)(file.st_size / BYTES_PER_S);
 }
 
+/* --- the child --- */
+
 static int
-exit_status(int status, const struct state_check *check)
+exit_status(int status)
 {
 	switch (status) {
 	case STATUS_OK:
-		return check->must_recount ? EXIT_COUNTS_WRONG : EXIT_WHOLE;
+		return EXIT_WHOLE;
 	case STATUS_CORRUPT:
 		return EXIT_DAMAGED;
 	case STATUS_FOREIGN:
@@ -71,26 +74,32 @@ int
 examine_child(const char *dir)
 {
 	const struct rlimit no_core = { 0, 0 };
-	const struct rlimit cpu = { examine_limit_s(dir), examine_limit_s(dir) + 1 };
+	const struct rlimit cpu = { limit_s(dir), limit_s(dir) + 1 };
 	uint64_t begin_ms = clock_read_ms(CLOCK_MONOTONIC), took_ms;
-	struct state_check check = { 0 };
+	char instance[STATE_INSTANCE_TEXT];
+	struct state_check check;
 	struct reason reason = { "" };
 	int status;
 
 	/* what runs for ever ends by SIGXCPU, which is an answer as well */
 	setrlimit(RLIMIT_CORE, &no_core);
 	setrlimit(RLIMIT_CPU, &cpu);
-	status = state_check_directory(dir, &check, &reason);
+	status = state_check_begin(dir, &check, &reason);
+	if (status == STATUS_OK) {
+		/* at once: what follows may crash */
+		state_write_instance(&check.meta, instance);
+		printf("revision %" PRIu64 " of %s\n", check.meta.revision, instance);
+		fflush(stdout);
+		status = state_check_run(&check, &reason);
+	}
 	took_ms = clock_read_ms(CLOCK_MONOTONIC) - begin_ms;
 	if (status == STATUS_OK)
-		printf("revision %llu, %llu RRsets, checked in %llu.%03llu s%s\n",
-			(unsigned long long)check.revision, (unsigned long long)check.rrsets,
-			(unsigned long long)(took_ms / 1000),
-			(unsigned long long)(took_ms % 1000),
-			check.must_recount ? "; zones are to be counted anew" : "");
+		printf("revision %" PRIu64 ", %" PRIu64 " RRsets, checked in %" PRIu64
+		       ".%03" PRIu64 " s\n",
+			check.meta.revision, check.rrsets, took_ms / 1000, took_ms % 1000);
 	else
 		printf("%s\n", reason.text);
-	return exit_status(status, &check);
+	return exit_status(status);
 }
 
 /* --- livezoned --- */
@@ -118,8 +127,6 @@ examine_verdict_of(int wait_status)
 		return EXAMINE_DAMAGED;
 	case EXIT_FOREIGN:
 		return EXAMINE_FOREIGN;
-	case EXIT_COUNTS_WRONG:
-		return EXAMINE_COUNTS_WRONG;
 	default:
 		return EXAMINE_UNKNOWN;
 	}
@@ -152,7 +159,7 @@ spawn(const char *dir, int output, pid_t *out_pid)
 
 /* Until the child has closed its end; false: the deadline came first. */
 static bool
-read_line(int fd, uint64_t deadline_ms, struct reason *reason)
+read_output(int fd, uint64_t deadline_ms, char out[OUTPUT_MAX])
 {
 	size_t used = 0;
 
@@ -161,29 +168,41 @@ read_line(int fd, uint64_t deadline_ms, struct reason *reason)
 		uint64_t now_ms = clock_read_ms(CLOCK_MONOTONIC);
 		ssize_t len;
 
+		out[used] = '\0';
 		if (now_ms >= deadline_ms)
 			return false;
 		if (poll(&poll_fd, 1, (int)(deadline_ms - now_ms)) <= 0)
 			continue;
-		len = read(fd, reason->text + used, sizeof(reason->text) - 1 - used);
+		len = read(fd, out + used, OUTPUT_MAX - 1 - used);
 		if (len < 0 && errno == EINTR)
 			continue;
 		if (len <= 0)
-			break;
+			return true;
 		used += (size_t)len;
-		if (used == sizeof(reason->text) - 1)
-			break;
 	}
-	reason->text[used] = '\0';
-	reason->text[strcspn(reason->text, "\n")] = '\0';
-	return true;
+}
+
+/* "revision N of INSTANCE", then a line for people. */
+static void
+take_output(char *text, struct state_meta *out_meta, struct reason *reason)
+{
+	char *line = strchr(text, '\n'), instance[STATE_INSTANCE_TEXT];
+	struct state_meta meta;
+
+	if (sscanf(text, "revision %" SCNu64 " of %32s", &meta.revision, instance) == 2
+		&& state_read_instance(instance, meta.instance))
+		*out_meta = meta;
+	line = line && line[1] ? line + 1 : text;
+	line[strcspn(line, "\n")] = '\0';
+	reason_set(reason, 0, "%s", line);
 }
 
 static enum examine_verdict
-wait_for(pid_t pid, int fd, unsigned limit_s, struct reason *reason)
+wait_for(pid_t pid, int fd, unsigned wait_s, struct state_meta *out_meta, struct reason *reason)
 {
-	uint64_t deadline_ms = clock_read_ms(CLOCK_MONOTONIC) + (uint64_t)limit_s * 1000;
-	bool has_ended = read_line(fd, deadline_ms, reason);
+	uint64_t deadline_ms = clock_read_ms(CLOCK_MONOTONIC) + (uint64_t)wait_s * 1000;
+	char text[OUTPUT_MAX];
+	bool has_ended = read_output(fd, deadline_ms, text);
 	int wait_status;
 
 	if (!has_ended)
@@ -193,8 +212,9 @@ wait_for(pid_t pid, int fd, unsigned limit_s, struct reason *reason)
 			reason_set(reason, 0, "the check was lost: %s", strerror(errno));
 			return EXAMINE_UNKNOWN;
 		}
+	take_output(text, out_meta, reason);
 	if (!has_ended)
-		reason_set(reason, 0, "no answer of the check in %u s", limit_s);
+		reason_set(reason, 0, "no answer of the check in %u s", wait_s);
 	else if (WIFSIGNALED(wait_status))
 		reason_set(reason, 0, "the check ended by signal %d (%s)",
 			WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)));
@@ -202,12 +222,13 @@ wait_for(pid_t pid, int fd, unsigned limit_s, struct reason *reason)
 }
 
 enum examine_verdict
-examine_run(const char *dir, struct reason *reason)
+examine_run(const char *dir, struct state_meta *out_meta, struct reason *reason)
 {
 	enum examine_verdict verdict;
 	int ends[2], error;
 	pid_t pid;
 
+	*out_meta = (struct state_meta){ .revision = 0 };
 	reason_set(reason, 0, "the check cannot be started");
 	if (pipe2(ends, O_CLOEXEC) != 0)
 		return EXAMINE_UNKNOWN;
@@ -218,7 +239,7 @@ examine_run(const char *dir, struct reason *reason)
 		reason_set(reason, 0, "the check cannot be started: %s", strerror(error));
 		return EXAMINE_UNKNOWN;
 	}
-	verdict = wait_for(pid, ends[0], examine_limit_s(dir), reason);
+	verdict = wait_for(pid, ends[0], limit_s(dir), out_meta, reason);
 	close(ends[0]);
 	return verdict;
 }

@@ -28,7 +28,6 @@ enum key {
 	KEY_LEASE_LEFT,
 	KEY_IF_REVISION,
 	KEY_IF_ABSENT,
-	KEY_CRC,
 	KEY_COUNT,
 };
 
@@ -52,7 +51,6 @@ static const struct {
 	[KEY_LEASE_LEFT] = { "lease-left", JSON_STRING },
 	[KEY_IF_REVISION] = { "if-revision", JSON_NUMBER },
 	[KEY_IF_ABSENT] = { "if-absent", JSON_BOOLEAN },
-	[KEY_CRC] = { "crc", JSON_STRING }, /* a backup's seal: checked already */
 };
 
 static const struct {
@@ -65,8 +63,8 @@ static const struct {
 	[RRSET_JSON_PUT] = { PLACE | DATA | BIT(KEY_IF_REVISION) | BIT(KEY_IF_ABSENT),
 		PLACE | BIT(KEY_RECORDS), SHOWN },
 	[RRSET_JSON_DELETE] = { PLACE | BIT(KEY_IF_REVISION), PLACE, 0 },
-	[RRSET_JSON_BACKUP] = { PLACE | DATA | BIT(KEY_CRC),
-		PLACE | BIT(KEY_TTL) | BIT(KEY_RECORDS) | BIT(KEY_SOURCE), BIT(KEY_CRC) },
+	[RRSET_JSON_BACKUP] = { PLACE | DATA,
+		PLACE | BIT(KEY_TTL) | BIT(KEY_RECORDS) | BIT(KEY_SOURCE), 0 },
 };
 
 /* The values of an object by their keys; `at` is NULL for what is absent or ignored. */

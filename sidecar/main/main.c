@@ -265,7 +265,8 @@ start(struct daemon *daemon, struct reason *reason)
 	}
 	if (status)
 		return status;
-	status = backup_thread_start(daemon->api.state, config, &daemon->api.backups, reason);
+	status = backup_thread_start(daemon->api.state,
+		history_journal(daemon->api.history), config, &daemon->api.backups, reason);
 	if (status)
 		return status;
 	daemon->api.started_ms = clock_wall_ms();
@@ -321,21 +322,18 @@ make_state_dir(const char *path, struct reason *reason)
 static int
 open_state(struct daemon *daemon, const struct config *config, struct reason *reason)
 {
-	struct recover_result recovered;
+	bool is_restored;
 	int lock_fd, status = state_lock(config->store.state, &lock_fd, reason);
 
 	if (status)
 		return status;
-	status = recover_state(config, &recovered, reason);
+	status = recover_state(config, &is_restored, reason);
 	if (status) {
 		state_unlock(lock_fd);
 		return status;
 	}
-	status = state_open_locked(config->store.state, config->store.size_limit, lock_fd,
+	return state_open_locked(config->store.state, config->store.size_limit, lock_fd,
 		&daemon->api.state, reason);
-	if (!status && recovered.must_recount)
-		state_want_recount(daemon->api.state);
-	return status;
 }
 
 /* The loop, until a signal ends it or the start has failed. */

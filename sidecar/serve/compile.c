@@ -12,7 +12,6 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/status.h"
-#include "sidecar/state/reverse.h"
 
 /* The end of a lease on the boot clock. A lease never has more left than its own length,
  * whatever the wall clock did while livezoned was down. */
@@ -166,7 +165,7 @@ add_pointer(void *context, const struct state_record *record, struct reason *rea
 
 	(void)reason;
 	if (record->expires_ms == STATE_LEASE_OVER
-		|| !reverse_is_wanted(zones_match(compile->zones, owner), owner, record->rrset.type)
+		|| !state_reverse_is_wanted(zones_match(compile->zones, owner), owner, record->rrset.type)
 		|| name_from_key(owner->bytes, owner->len, &name) != STATUS_OK
 		|| ptr->count == RRSET_RECORDS_MAX
 		|| ptr->rdata_len + 2 + name.len > sizeof(compile->ptr))
@@ -195,7 +194,7 @@ complete_ptr(struct compile *compile, struct state_txn *txn, struct reason *reas
 	size_t at = find_type(compile, RRSET_PTR);
 	int status;
 
-	if (!compile->zones->has_auto_ptr || !reverse_is_below(&compile->owner)
+	if (!compile->zones->has_auto_ptr || !state_reverse_is_below(&compile->owner)
 		|| has_type(compile, at, RRSET_PTR)
 		|| has_type(compile, find_type(compile, RRSET_CNAME), RRSET_CNAME)
 		|| !zones_match(compile->zones, &compile->owner))
@@ -223,9 +222,9 @@ compile_finish(struct compile *compile, struct state_txn *txn, struct reason *re
 		return status;
 	complete_soa(compile, zone, (uint32_t)record.revision);
 	complete_ns(compile, zone);
-	if (record.wildcards > 0)
+	if (record.wildcards > 0 || !state_has_counts(txn))
 		compile->flags |= NODE_HAS_WILDCARDS;
-	if (record.cuts > 0)
+	if (record.cuts > 0 || !state_has_counts(txn))
 		compile->flags |= NODE_HAS_CUTS;
 	if (record.revision > compile->revision)
 		compile->revision = record.revision;
@@ -523,7 +522,7 @@ change_lease(void *context, const struct state_record *record, struct reason *re
 		struct name_key reverse;
 
 		len = (size_t)rrset->rdata[at] << 8 | rrset->rdata[at + 1];
-		if (reverse_key(rrset->type, rrset->rdata + at + 2, len, &reverse)
+		if (state_reverse_key(rrset->type, rrset->rdata + at + 2, len, &reverse)
 			== STATUS_OK)
 			status = change_name(context, &reverse);
 	}
@@ -548,5 +547,5 @@ has_pointers(const struct compile_changes *changes, const struct name_key *owner
 	const struct zones *zones = changes->zones;
 
 	return zones->has_auto_ptr
-	       && reverse_is_wanted(zones_match(zones, owner), owner, type);
+	       && state_reverse_is_wanted(zones_match(zones, owner), owner, type);
 }

@@ -34,7 +34,7 @@
  *	alarm   crc32c u32 | 0 u32 | raised u64 | text, not terminated
  *
  * zones is a checksum over the zones (apex, auto-ptr) for which zone records were counted and
- * P entries made; P has the addresses of zones with auto-ptr whose reverse names lie in a
+ * P entries made, or 0 when they are to be made; P has the addresses of zones with auto-ptr whose reverse names lie in a
  * live zone. log first is the oldest revision in the log, log bytes the size of its values.
  * Flag 1 of a change is "reset"; verb 0 is a put, 1 a delete.
  *
@@ -45,6 +45,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -53,6 +54,7 @@
 #include "lib/dns/rrset.h"
 
 struct rrset_json;
+struct zone;
 struct zones;
 
 #define STATE_INSTANCE_SIZE 16
@@ -106,7 +108,7 @@ struct state_zone {
 /* Opens or creates the environment in `dir` (which must exist); size_limit is LMDB's map
  * size. STATUS_FOREIGN for a newer schema or another LMDB format, STATUS_CORRUPT for a
  * damaged file: nothing is deleted or changed then. STATUS_CONFLICT when another
- * livezoned holds "<dir>/livezoned.lock"; the reason has its pid. */
+ * process holds "<dir>/livezoned.lock"; the reason has its pid. Once in a process. */
 int state_open(const char *dir, uint64_t size_limit, struct state **out,
 	struct reason *reason);
 
@@ -118,6 +120,7 @@ int state_open_locked(const char *dir, uint64_t size_limit, int lock_fd, struct 
 	struct reason *reason);
 
 void state_write_instance(const struct state_meta *meta, char out[STATE_INSTANCE_TEXT]);
+bool state_read_instance(const char *text, uint8_t out[STATE_INSTANCE_SIZE]);
 
 /* Makes an empty environment in "<dir>/new", of this instance (NULL: a new one), for
  * state_file_adopt after it was closed. */
@@ -127,7 +130,7 @@ void state_close(struct state *state); /* all transactions have ended; NULL is a
 
 /* Transactions. Any number of readers on any threads, each used by one thread; one writer at a
  * time. A failed commit (STATUS_FULL, STATUS_IO) leaves the last committed state and needs no
- * abort; the environment is opened anew by the next begin when LMDB asks for it (doc/lmdb.md,
+ * abort; the environment is reopened by the next begin when LMDB asks for it (doc/lmdb.md,
  * "failed writes"). After a function failed with another status than those it names, a writer
  * can only abort. */
 int state_begin_read(struct state *state, struct state_txn **out, struct reason *reason);
@@ -206,11 +209,27 @@ int state_get_zone(struct state_txn *txn, const struct name_key *apex,
 int state_touch_zone(struct state_txn *txn, const struct name_key *apex, uint64_t revision,
 	struct reason *reason);
 
+/* The reverse names of addresses (RFC 1035 section 3.5, RFC 3596 section 2.5), and which
+ * addresses get PTR records by themselves: `auto-ptr: true` in livezone.yaml. */
+#define STATE_REVERSE_BLOCK_MAX (RRSET_RECORDS_MAX * (2 + 16)) /* of an RRset of addresses */
+
+/* Do the records of this owner and type point back? Those of A and AAAA in a zone with
+ * auto-ptr, but for wildcards, which are no host's name. */
+bool state_reverse_is_wanted(const struct zone *zone, const struct name_key *owner, uint16_t type);
+
+/* The name below in-addr.arpa or ip6.arpa of an address of type A or AAAA. Returns 0, or
+ * STATUS_INVALID when `len` is not the length of one. */
+int state_reverse_key(uint16_t type, const uint8_t *address, size_t len, struct name_key *out);
+
+/* Can the name be one that state_reverse_key makes? */
+bool state_reverse_is_below(const struct name_key *key);
+
 typedef int (*state_name_fn)(void *context, const struct name_key *name,
 	struct reason *reason);
 
 /* Brings the index of addresses, and the counts of the zone, from what an RRset of type A
- * or AAAA was to what it is; NULL for none. Only for what reverse.h wants. `fn` (may be
+ * or AAAA was to what it is; NULL for none. Only for what
+ * state_reverse_is_wanted says. `fn` (may be
  * NULL) is called for the reverse names in live zones of all addresses, also of those that
  * stay. Both RRsets are the caller's memory. */
 int state_point(struct state_txn *txn, const struct zones *zones, const struct rrset *before,
@@ -224,12 +243,16 @@ int state_walk_pointers(struct state_txn *txn, const struct name_key *reverse,
 int state_walk_reverse_names(struct state_txn *txn, state_name_fn fn, void *context,
 	struct reason *reason);
 
-/* Counts the RRsets of each zone anew, and makes the index of addresses, when the live
+/* Counts the RRsets of each zone again, and makes the index of addresses, when the live
  * zones or their auto-ptr are not those that they were counted for, or after
- * state_want_recount; *out_changed says so. */
-void state_want_recount(struct state *state); /* before other threads use it */
+ * state_doubt_counts; *out_changed says so. */
 int state_recount_zones(struct state_txn *txn, const struct zones *zones,
 	bool *out_changed, struct reason *reason);
+
+/* A recount could not be made or committed: what zone records count means nothing until one is.
+ * The writer's thread; state_has_counts: its transactions. */
+void state_doubt_counts(struct state *state);
+bool state_has_counts(const struct state_txn *txn);
 
 /* Alarms: what somebody must know of, until they say that they do. Durable, without a
  * revision, and in no backup. Raising one that stands puts the new text in its place. */
@@ -271,7 +294,7 @@ int state_walk_log(struct state_txn *txn, uint64_t since, size_t limit, state_lo
 /* Bytes in use and bytes of the map, for status and quota; 0, 0 when it cannot be read. */
 void state_usage(const struct state_txn *txn, uint64_t *out_used, uint64_t *out_size);
 
-/* Does somebody wait for the readers to end, to open LMDB anew? A reader that
+/* Does somebody wait for the readers to end, to reopen LMDB? A reader that
  * takes long asks now and then, and gives up. */
 bool state_is_waiting(struct state *state);
 
@@ -283,5 +306,52 @@ unsigned state_sweep(struct state *state);
  * and opening state, when no transaction is open at this moment; else false. */
 bool state_release_memory(struct state *state);
 
-/* How often LMDB had to be opened again after a failed write. */
+/* How often LMDB had to be reopened after a failed write. */
 uint64_t state_reopens(struct state *state);
+
+/*
+ * data.mdb as a file that is made, put in place and put aside:
+ *
+ *	<dir>/data.mdb                     the environment
+ *	<dir>/new/data.mdb                 one that is being made; removed when found at a start
+ *	<dir>/quarantine/<time>/data.mdb   one that was damaged; never removed by livezoned
+ *
+ * Each step is one rename or link: killed at any point, data.mdb is the old one or the new
+ * one, whole. Only with "<dir>/livezoned.lock" held and the environment closed.
+ */
+
+/* Makes an empty "<dir>/new" and writes its path. */
+int state_file_make_new(const char *dir, char out_path[PATH_MAX], struct reason *reason);
+void state_file_remove_new(const char *dir);
+
+/* Puts "<dir>/new/data.mdb" in the place of "<dir>/data.mdb", durably. */
+int state_file_adopt(const char *dir, struct reason *reason);
+
+/* Gives data.mdb a second name in quarantine, durably, and writes the path of that; the
+ * first name goes when another environment is adopted. One that has such a name already
+ * (livezoned was killed in between) keeps it. */
+int state_file_quarantine(const char *dir, char out_path[PATH_MAX], struct reason *reason);
+
+/* Is the environment in `dir` whole? livezoned may have it open and write to it: one commit is
+ * checked. For a process of its own: a damaged file may crash it. */
+struct state_check {
+	struct state_meta meta;
+	uint64_t txn_id;
+	uint64_t rrsets; /* after state_check_run */
+	/* its own */
+	struct MDB_env *env;
+	struct MDB_txn *txn;
+	unsigned dbi;
+};
+
+/* Opens it, begins to read (a reader's slot) and reads the meta record. STATUS_CORRUPT,
+ * STATUS_FOREIGN (not ours, or of another schema), STATUS_NOT_FOUND, STATUS_IO. */
+int state_check_begin(const char *dir, struct state_check *out, struct reason *reason);
+
+/* Every value against its checksum, every index against the RRsets, the way to every page.
+ * STATUS_CORRUPT: the reason says what; STATUS_NO_MEMORY. */
+int state_check_run(struct state_check *check, struct reason *reason);
+
+/* Closes it, also after a failed begin. Not where livezoned has it open: closing may end locks
+ * of others (doc/lmdb.md, "closing"). */
+void state_check_end(struct state_check *check);

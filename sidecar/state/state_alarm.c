@@ -84,10 +84,10 @@ struct alarm_walk {
 	void *context;
 };
 
-int
-state_give_alarm(const MDB_val *key, const MDB_val *value, state_alarm_fn fn, void *context,
-	struct reason *reason)
+static int
+visit_alarm(void *context, const MDB_val *key, const MDB_val *value, struct reason *reason)
 {
+	const struct alarm_walk *walk = context;
 	struct cursor cursor = cursor_init(value->mv_data, value->mv_size);
 	uint64_t raised_ms;
 
@@ -96,16 +96,8 @@ state_give_alarm(const MDB_val *key, const MDB_val *value, state_alarm_fn fn, vo
 	cursor_u32(&cursor);
 	cursor_u32(&cursor);
 	raised_ms = cursor_u64(&cursor);
-	return fn(context, (const char *)key->mv_data + 1, key->mv_size - 1,
+	return walk->fn(walk->context, (const char *)key->mv_data + 1, key->mv_size - 1,
 		(const char *)cursor.at, cursor.left, raised_ms, reason);
-}
-
-static int
-visit_alarm(void *context, const MDB_val *key, const MDB_val *value, struct reason *reason)
-{
-	const struct alarm_walk *walk = context;
-
-	return state_give_alarm(key, value, walk->fn, walk->context, reason);
 }
 
 int

@@ -1,34 +1,41 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * One pass in key order. Index entries have no value that could carry a checksum: each index
- * is compared with the RRsets as a set, by the sum of hashes over its entries, which a
- * changed, missing or extra entry changes.
+ * Is a state environment whole? Read through LMDB, which trusts its pages: a damaged one may
+ * lead it anywhere, so this runs in a process of its own (livezoned --check-state), whose
+ * crash is an answer.
+ *
+ * One pass in key order reads every value against its checksum and every index against the
+ * RRsets. Index entries have no value that could carry a checksum: each index is compared as
+ * a set, by the sum of hashes over its entries, which a changed, missing or extra entry
+ * changes. That the same entries are found from the root of the tree as well is tried for the
+ * first and the last one of each page; those between them lie on the same way down. The list
+ * of free pages must name none that is in use: LMDB would write to it. A page of an older
+ * commit, whole in itself, is found by the change log, which says at which revision an RRset
+ * was written last.
  */
-#include "sidecar/state/state_check.h"
-
 #include <endian.h>
+#include <limits.h>
 #include <lmdb.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/base/checksum.h"
-#include "lib/base/cursor.h"
-#include "sidecar/state/reverse.h"
+#include "lib/base/status.h"
+#include "lib/serve/mdb.h"
 #include "sidecar/state/state.h"
 #include "sidecar/state/state_txn.h"
-#include "lib/base/status.h"
+
+#define READERS_MAX 512     /* as state_env.c has it */
+#define FREE_DBI 0          /* mdb.c: the list of free pages */
+#define PAGE_HEAD 16        /* mdb.c PAGEHDRSZ; the page's own number comes first */
+#define FIRST_PAGE 2        /* behind the two meta pages */
+#define LOG_ITEMS_MAX (1u << 20) /* compared with the RRsets, the newest first: bounds memory */
 
 /* A set of index entries, so that two can be compared. */
 struct tally {
 	uint64_t count, sum;
-};
-
-struct source_tally {
-	uint8_t len;
-	char name[STATE_SOURCE_MAX];
-	uint64_t rrsets;
-	bool has_record;
 };
 
 struct zone_tally {
@@ -36,26 +43,40 @@ struct zone_tally {
 	struct state_zone record, counted;
 };
 
-struct pointer {
-	uint64_t hash; /* 0: free */
-	uint32_t count; /* of entries with this hash that no RRset was found for */
+/* Which pages are in use, and by what. */
+struct pages {
+	uint8_t *used; /* a bit for each page up to `last` */
+	uint64_t last, marked, branches;
+	size_t size;
+	const uint8_t *map; /* where page 0 is; NULL: not known yet */
+	bool is_off;        /* pages are larger than those of this machine, and cannot be told */
+};
+
+/* A tree on its way through a cursor, in key order. */
+struct walk {
+	MDB_txn *txn;
+	MDB_dbi dbi;
+	struct pages *pages;
+	MDB_val last;            /* the key before this one */
+	const void *last_value;
+	uint64_t entries, leaves, overflows;
 };
 
 struct check {
 	struct state_check *out;
+	struct state_txn txn; /* for reading functions of state */
 	struct state_log_entry log; /* items only */
 	struct state_meta_record meta;
-	bool has_meta;
 	uint64_t log_first, log_last, log_bytes; /* as found */
 	uint64_t revision;                       /* the highest of all records */
 	struct tally owners, leases;             /* the index minus the RRsets */
-	uint64_t pointers_found;
-	struct source_tally *source; /* in the order of table O: by length, then by name */
-	size_t source_count, source_room;
+	uint64_t pointers;
+	/* the source whose entries of table O are read, and how many sources there were */
+	uint8_t source_len;
+	char source[STATE_SOURCE_MAX];
+	uint64_t source_rrsets, source_runs, source_records;
 	struct zone_tally *zone;
 	size_t zone_count, zone_room;
-	struct pointer *pointer;
-	size_t pointer_count, pointer_room; /* a power of two */
 };
 
 typedef int (*table_fn)(struct check *check, const MDB_val *key, const MDB_val *value,
@@ -65,24 +86,6 @@ static int
 corrupt(struct reason *reason, const char *what)
 {
 	return reason_set(reason, STATUS_CORRUPT, "state: %s", what);
-}
-
-static int
-no_memory(struct reason *reason)
-{
-	return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
-}
-
-/* Room for one more element; doubles. */
-static void *
-grow(void *array, size_t count, size_t *room, size_t size)
-{
-	size_t wanted = *room ? *room * 2 : 16;
-	void *grown = count < *room ? array : reallocarray(array, wanted, size);
-
-	if (count == *room && grown)
-		*room = wanted;
-	return grown;
 }
 
 /* splitmix64's last step: a difference in any bit changes all. */
@@ -110,86 +113,184 @@ take(struct tally *tally, uint64_t hash)
 	tally->sum -= hash;
 }
 
-/* --- the index of addresses --- */
-
-static struct pointer *
-find_pointer(struct check *check, uint64_t hash)
-{
-	size_t at = hash & (check->pointer_room - 1);
-
-	while (check->pointer[at].hash != 0 && check->pointer[at].hash != hash)
-		at = (at + 1) & (check->pointer_room - 1);
-	return &check->pointer[at];
-}
+/* --- pages --- */
 
 static int
-grow_pointers(struct check *check, struct reason *reason)
+mark(struct pages *pages, uint64_t number, uint64_t count, struct reason *reason)
 {
-	struct check bigger = { .pointer_room = check->pointer_room ? check->pointer_room * 2
-								     : 1024 };
-	size_t i;
-
-	bigger.pointer = calloc(bigger.pointer_room, sizeof(*bigger.pointer));
-	if (!bigger.pointer)
-		return no_memory(reason);
-	for (i = 0; i < check->pointer_room; i++)
-		if (check->pointer[i].hash != 0)
-			*find_pointer(&bigger, check->pointer[i].hash) = check->pointer[i];
-	free(check->pointer);
-	check->pointer = bigger.pointer;
-	check->pointer_room = bigger.pointer_room;
-	return STATUS_OK;
-}
-
-static int
-check_pointer(struct check *check, const MDB_val *key, const MDB_val *value,
-	struct reason *reason)
-{
-	uint64_t hash = spread(checksum_crc32c((const uint8_t *)key->mv_data + 1,
-				key->mv_size - 1))
-		| 1;
-	struct pointer *pointer;
-
-	if (value->mv_size != 0)
-		return corrupt(reason, "damaged value in table P");
-	if (2 * check->pointer_count >= check->pointer_room
-		&& grow_pointers(check, reason) != STATUS_OK)
-		return STATUS_NO_MEMORY;
-	pointer = find_pointer(check, hash);
-	pointer->hash = hash;
-	pointer->count++;
-	check->pointer_count++;
-	return STATUS_OK;
-}
-
-/* Ticks off the entries of an RRset's addresses; not every address has one. */
-static void
-find_addresses(struct check *check, const struct state_record *record, const MDB_val *key)
-{
-	const struct rrset *rrset = &record->rrset;
-	size_t at, len;
-
-	if (check->pointer_count == 0
-		|| (rrset->type != RRSET_A && rrset->type != RRSET_AAAA))
-		return;
-	for (at = 0; at + 2 <= rrset->rdata_len; at += 2 + len) {
-		struct name_key reverse;
-		struct pointer *pointer;
-
-		len = (size_t)rrset->rdata[at] << 8 | rrset->rdata[at + 1];
-		if (reverse_key(rrset->type, rrset->rdata + at + 2, len, &reverse)
-			!= STATUS_OK)
-			continue;
-		reverse.bytes[reverse.len] = 0;
-		pointer = find_pointer(check,
-			spread(checksum_crc32c_two(reverse.bytes, reverse.len + 1u,
-				(const uint8_t *)key->mv_data + 1, key->mv_size - 1))
-				| 1);
-		if (pointer->count > 0) {
-			pointer->count--;
-			check->pointers_found++;
-		}
+	for (; count > 0; count--, number++) {
+		if (number < FIRST_PAGE || number > pages->last)
+			return corrupt(reason, "a page beyond the last one");
+		if (pages->used[number / 8] & 1u << number % 8)
+			return corrupt(reason, "a page is used twice, or used and free");
+		pages->used[number / 8] |= (uint8_t)(1u << number % 8);
+		pages->marked++;
 	}
+	return STATUS_OK;
+}
+
+/* A page's number, by what it says of itself, and by where it is. */
+static int
+mark_leaf(struct pages *pages, const uint8_t *page, struct reason *reason)
+{
+	uint64_t number;
+
+	memcpy(&number, page, sizeof(number));
+	if (number > pages->last)
+		return corrupt(reason, "a page with a wrong number");
+	if (!pages->map)
+		pages->map = page - number * pages->size;
+	if (page != pages->map + number * pages->size)
+		return corrupt(reason, "a page with the number of another one");
+	return mark(pages, number, 1, reason);
+}
+
+static const uint8_t *
+page_of(const struct pages *pages, const MDB_val *key)
+{
+	return (const uint8_t *)((uintptr_t)key->mv_data & ~(uintptr_t)(pages->size - 1));
+}
+
+/* Does the way down from the root lead to this very entry? */
+static int
+find_again(struct walk *walk, const MDB_val *wanted, const void *value, struct reason *reason)
+{
+	MDB_val key = *wanted, found = { 0, NULL };
+	int code;
+
+	/* a free list has integers for keys, and no mdb_get */
+	if (walk->dbi == FREE_DBI || !value)
+		return STATUS_OK;
+	code = mdb_get(walk->txn, walk->dbi, &key, &found);
+	if (code == MDB_NOTFOUND || (code == 0 && found.mv_data != value))
+		return corrupt(reason, "an entry that is not found by its key");
+	return status_from_mdb_reason(code, "state", reason);
+}
+
+/* A key and its value as the cursor comes to them. */
+static int
+visit_page(struct walk *walk, const MDB_val *key, const MDB_val *value, struct reason *reason)
+{
+	struct pages *pages = walk->pages;
+	const uint8_t *leaf, *data = value->mv_data;
+	int status = STATUS_OK;
+
+	walk->entries++;
+	if (pages->is_off)
+		return STATUS_OK;
+	leaf = page_of(pages, key);
+	if (!walk->last.mv_data || page_of(pages, &walk->last) != leaf) {
+		walk->leaves++;
+		status = mark_leaf(pages, leaf, reason);
+		if (status == STATUS_OK && walk->last.mv_data)
+			status = find_again(walk, &walk->last, walk->last_value, reason);
+		if (status == STATUS_OK)
+			status = find_again(walk, key, data, reason);
+	}
+	if (status == STATUS_OK && (data < leaf || data > leaf + pages->size)) {
+		uint64_t count = (PAGE_HEAD + value->mv_size + pages->size - 1) / pages->size;
+
+		walk->overflows += count;
+		if ((data - pages->map - PAGE_HEAD) % (ptrdiff_t)pages->size != 0)
+			return corrupt(reason, "a value in the middle of a page");
+		status = mark(pages, (uint64_t)(data - pages->map) / pages->size, count, reason);
+	}
+	walk->last = *key;
+	walk->last_value = data;
+	return status;
+}
+
+/* Was all of the tree seen? No cursor shows its branches. */
+static int
+finish_walk(struct walk *walk, struct reason *reason)
+{
+	MDB_stat stat;
+	int code = mdb_stat(walk->txn, walk->dbi, &stat);
+
+	if (code != 0)
+		return status_from_mdb_reason(code, "state", reason);
+	if (walk->entries != stat.ms_entries)
+		return corrupt(reason, "other entries than the tree counts");
+	if (walk->pages->is_off)
+		return STATUS_OK;
+	walk->pages->branches += stat.ms_branch_pages;
+	return walk->leaves == stat.ms_leaf_pages && walk->overflows == stat.ms_overflow_pages
+		? find_again(walk, &walk->last, walk->last_value, reason)
+		: corrupt(reason, "other pages than the tree counts");
+}
+
+/* Records: the commit that freed them -> their count, then their numbers (mdb.c
+ * "mt_free_pgs"). */
+static int
+mark_free(struct pages *pages, const MDB_val *key, const MDB_val *value, struct reason *reason)
+{
+	uint64_t count, number;
+	const uint8_t *at = value->mv_data;
+
+	if (key->mv_size != sizeof(uint64_t) || value->mv_size < sizeof(count))
+		return corrupt(reason, "damaged list of free pages");
+	memcpy(&count, at, sizeof(count));
+	if (count > value->mv_size / sizeof(count) - 1)
+		return corrupt(reason, "damaged list of free pages");
+	for (; count > 0; count--) {
+		int status;
+
+		at += sizeof(number);
+		memcpy(&number, at, sizeof(number));
+		status = mark(pages, number, 1, reason);
+		if (status != STATUS_OK)
+			return status;
+	}
+	return STATUS_OK;
+}
+
+/* What is neither a leaf nor data nor free is a branch, unless pages were lost, which LMDB may
+ * do. A branch with a wrong number reads well, and would have another page freed. */
+static int
+check_branches(const struct pages *pages, struct reason *reason)
+{
+	uint64_t all = pages->last + 1 - FIRST_PAGE, number, own;
+
+	if (pages->marked + pages->branches > all)
+		return corrupt(reason, "a page is used and free");
+	if (pages->marked + pages->branches < all || !pages->map)
+		return STATUS_OK;
+	for (number = FIRST_PAGE; number <= pages->last; number++) {
+		if (pages->used[number / 8] & 1u << number % 8)
+			continue;
+		memcpy(&own, pages->map + number * pages->size, sizeof(own));
+		if (own != number)
+			return corrupt(reason, "a page with a wrong number");
+	}
+	return STATUS_OK;
+}
+
+static int
+check_free_list(struct check *check, struct pages *pages, struct reason *reason)
+{
+	struct walk walk = { .txn = check->txn.txn, .dbi = FREE_DBI, .pages = pages };
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	int code, status;
+
+	if (pages->is_off)
+		return STATUS_OK;
+	code = mdb_cursor_open(check->txn.txn, FREE_DBI, &cursor);
+	if (code != 0)
+		return status_from_mdb_reason(code, "state", reason);
+	status = STATUS_OK;
+	while (status == STATUS_OK
+		&& (code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+		status = visit_page(&walk, &key, &value, reason);
+		if (status == STATUS_OK)
+			status = mark_free(pages, &key, &value, reason);
+	}
+	mdb_cursor_close(cursor);
+	if (status == STATUS_OK && code != MDB_NOTFOUND)
+		status = status_from_mdb_reason(code, "state", reason);
+	if (status == STATUS_OK)
+		status = finish_walk(&walk, reason);
+	return status == STATUS_OK ? check_branches(pages, reason) : status;
 }
 
 /* --- zones --- */
@@ -239,39 +340,56 @@ find_zone(struct check *check, const struct name_key *owner)
 
 /* Before all else, as their table comes last. */
 static int
-read_zone(void *context, const struct mdb_image_text *key_text,
-	const struct mdb_image_text *value_text, struct reason *reason)
+read_zone(void *context, const MDB_val *key, const MDB_val *value, struct reason *reason)
 {
 	struct check *check = context;
-	MDB_val key = { key_text->len, (void *)(uintptr_t)key_text->at };
-	MDB_val value = { value_text->len, (void *)(uintptr_t)value_text->at };
-	struct zone_tally zone = { .apex.len = 0 }, *grown;
-	int status = state_decode_zone(&key, &value, &zone.record, reason);
+	struct zone_tally zone = { .apex.len = 0 };
+	int status = state_decode_zone(key, value, &zone.record, reason);
 
 	if (status != STATUS_OK)
 		return status;
-	if (key.mv_size > 1 + NAME_KEY_MAX)
+	if (key->mv_size > 1 + NAME_KEY_MAX)
 		return corrupt(reason, "damaged key in table Z");
 	if (zone.record.revision > check->revision)
 		check->revision = zone.record.revision;
 	if (zone.record.rrsets == 0)
 		return STATUS_OK;
-	zone.apex.len = (uint8_t)(key.mv_size - 1);
-	memcpy(zone.apex.bytes, key_text->at + 1, zone.apex.len);
-	grown = grow(check->zone, check->zone_count, &check->zone_room, sizeof(zone));
-	if (!grown)
-		return no_memory(reason);
-	check->zone = grown;
+	zone.apex.len = (uint8_t)(key->mv_size - 1);
+	memcpy(zone.apex.bytes, (const uint8_t *)key->mv_data + 1, zone.apex.len);
+	if (check->zone_count == check->zone_room) {
+		size_t room = check->zone_room ? check->zone_room * 2 : 16;
+		struct zone_tally *grown = reallocarray(check->zone, room, sizeof(zone));
+
+		if (!grown)
+			return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+		check->zone = grown;
+		check->zone_room = room;
+	}
 	check->zone[check->zone_count++] = zone;
 	return STATUS_OK;
 }
 
-static bool
-has_same_counts(const struct zone_tally *zone)
+/* Zones that are to be counted have counts of nothing. */
+static int
+compare_zones(const struct check *check, struct reason *reason)
 {
-	return zone->record.rrsets == zone->counted.rrsets
-		&& zone->record.wildcards == zone->counted.wildcards
-		&& zone->record.cuts == zone->counted.cuts;
+	uint64_t pointers = 0;
+	size_t i;
+
+	if (check->meta.zones_checksum == STATE_ZONES_UNCOUNTED)
+		return STATUS_OK;
+	for (i = 0; i < check->zone_count; i++) {
+		const struct state_zone *record = &check->zone[i].record;
+		const struct state_zone *counted = &check->zone[i].counted;
+
+		pointers += record->pointers;
+		if (record->rrsets != counted->rrsets || record->wildcards != counted->wildcards
+			|| record->cuts != counted->cuts)
+			return corrupt(reason, "a zone record's counts are wrong");
+	}
+	return pointers == check->pointers
+		? STATUS_OK
+		: corrupt(reason, "the reverse names are not those that zones count");
 }
 
 /* --- tables --- */
@@ -315,9 +433,30 @@ static int
 check_meta(struct check *check, const MDB_val *key, const MDB_val *value,
 	struct reason *reason)
 {
-	check->has_meta = true;
-	return key->mv_size == 1 ? state_decode_meta(key, value, &check->meta, reason)
+	(void)check;
+	(void)value;
+	return key->mv_size == 1 ? STATUS_OK /* state_check_begin read it */
 				 : corrupt(reason, "damaged key in table M");
+}
+
+/* The entries of one source stand side by side. */
+static int
+end_source(struct check *check, struct reason *reason)
+{
+	struct state_source record;
+	int status;
+
+	if (check->source_rrsets == 0)
+		return STATUS_OK;
+	status = state_get_source(
+		&check->txn, check->source, check->source_len, &record, reason);
+	if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+		return status;
+	if (status == STATUS_NOT_FOUND || record.rrsets != check->source_rrsets)
+		return corrupt(reason, "source record's RRset count is wrong");
+	check->source_runs++;
+	check->source_rrsets = 0;
+	return STATUS_OK;
 }
 
 static int
@@ -325,27 +464,31 @@ check_owner(struct check *check, const MDB_val *key, const MDB_val *value,
 	struct reason *reason)
 {
 	const uint8_t *bytes = key->mv_data;
-	struct source_tally *last = check->source_count > 0
-		? &check->source[check->source_count - 1]
-		: NULL;
 	size_t len = key->mv_size > 1 ? bytes[1] : 0;
 
 	if (value->mv_size != 0 || len > STATE_SOURCE_MAX || key->mv_size < 2 + len + 3)
 		return corrupt(reason, "damaged entry in table O");
-	if (!last || last->len != len || memcmp(last->name, bytes + 2, len) != 0) {
-		struct source_tally *grown = grow(check->source, check->source_count,
-			&check->source_room, sizeof(*grown));
+	if (check->source_len != len || memcmp(check->source, bytes + 2, len) != 0) {
+		int status = end_source(check, reason);
 
-		if (!grown)
-			return no_memory(reason);
-		check->source = grown;
-		last = &check->source[check->source_count++];
-		*last = (struct source_tally){ .len = (uint8_t)len };
-		memcpy(last->name, bytes + 2, len);
+		if (status != STATUS_OK)
+			return status;
+		check->source_len = (uint8_t)len;
+		memcpy(check->source, bytes + 2, len);
 	}
-	last->rrsets++;
+	check->source_rrsets++;
 	add(&check->owners, spread(checksum_crc32c(bytes + 1, key->mv_size - 1)));
 	return STATUS_OK;
+}
+
+static int
+check_pointer(struct check *check, const MDB_val *key, const MDB_val *value,
+	struct reason *reason)
+{
+	check->pointers++;
+	if (value->mv_size != 0)
+		return corrupt(reason, "damaged value in table P");
+	return state_check_pointer(&check->txn, key, reason);
 }
 
 static int
@@ -360,8 +503,6 @@ check_rrset(struct check *check, const MDB_val *key, const MDB_val *value,
 
 	if (status != STATUS_OK)
 		return status;
-	if (record.source_len > STATE_SOURCE_MAX)
-		return corrupt(reason, "damaged value in table R");
 	source[0] = record.source_len;
 	memcpy(source + 1, record.source, record.source_len);
 	take(&check->owners,
@@ -374,7 +515,6 @@ check_rrset(struct check *check, const MDB_val *key, const MDB_val *value,
 			spread(checksum_crc32c_two(
 				(uint8_t *)&big, sizeof(big), name, key->mv_size - 1)));
 	}
-	find_addresses(check, &record, key);
 	zone = find_zone(check, &record.rrset.owner);
 	if (zone)
 		state_count_rrset(&zone->counted, &zone->apex,
@@ -389,33 +529,13 @@ static int
 check_source(struct check *check, const MDB_val *key, const MDB_val *value,
 	struct reason *reason)
 {
-	size_t low = 0, high = check->source_count, len = key->mv_size - 1;
 	struct state_source record;
 	int status = state_decode_source(key, value, &record, reason);
 
-	if (status != STATUS_OK)
-		return status;
-	if (record.revision > check->revision)
+	if (status == STATUS_OK && record.revision > check->revision)
 		check->revision = record.revision;
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-		struct source_tally *source = &check->source[middle];
-		int order = source->len != len
-			? (source->len > len) - (source->len < len)
-			: memcmp(source->name, (const char *)key->mv_data + 1, len);
-
-		if (order == 0) {
-			source->has_record = true;
-			return source->rrsets == record.rrsets
-				? STATUS_OK
-				: corrupt(reason, "a source has other RRsets than it counts");
-		}
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return corrupt(reason, "a source without RRsets");
+	check->source_records++;
+	return status;
 }
 
 static int
@@ -430,8 +550,8 @@ check_zone(struct check *check, const MDB_val *key, const MDB_val *value,
 }
 
 static int
-check_entry(void *context, const struct mdb_image_text *key_text,
-	const struct mdb_image_text *value_text, struct reason *reason)
+check_entry(struct check *check, const MDB_val *key, const MDB_val *value,
+	struct reason *reason)
 {
 	static const table_fn tables[UINT8_MAX + 1] = {
 		[STATE_TABLE_ALARM] = check_alarm,
@@ -444,67 +564,265 @@ check_entry(void *context, const struct mdb_image_text *key_text,
 		[STATE_TABLE_SOURCE] = check_source,
 		[STATE_TABLE_ZONE] = check_zone,
 	};
-	MDB_val key = { key_text->len, (void *)(uintptr_t)key_text->at };
-	MDB_val value = { value_text->len, (void *)(uintptr_t)value_text->at };
-	table_fn fn = tables[key_text->at[0]];
+	table_fn fn = key->mv_size > 0 ? tables[*(const uint8_t *)key->mv_data] : NULL;
 
-	return fn ? fn(context, &key, &value, reason)
-		  : corrupt(reason, "an entry of no table");
+	return fn ? fn(check, key, value, reason) : corrupt(reason, "an entry of no table");
+}
+
+static int
+compare_order(const MDB_val *a, const MDB_val *b)
+{
+	int order = memcmp(a->mv_data, b->mv_data, a->mv_size < b->mv_size ? a->mv_size : b->mv_size);
+
+	return order != 0 ? order : (a->mv_size > b->mv_size) - (a->mv_size < b->mv_size);
+}
+
+static int
+check_entries(struct check *check, struct pages *pages, struct reason *reason)
+{
+	struct walk walk = { .txn = check->txn.txn, .dbi = check->txn.dbi, .pages = pages };
+	MDB_cursor *cursor = NULL;
+	MDB_val key, value;
+	int code = 0, status = state_cursor(&check->txn, &cursor, reason);
+
+	while (status == STATUS_OK
+		&& (code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+		if (walk.entries > 0 && compare_order(&walk.last, &key) >= 0)
+			status = corrupt(reason, "keys are out of order");
+		if (status == STATUS_OK)
+			status = visit_page(&walk, &key, &value, reason);
+		walk.last = key;
+		if (status == STATUS_OK)
+			status = check_entry(check, &key, &value, reason);
+	}
+	if (cursor)
+		mdb_cursor_close(cursor);
+	if (status == STATUS_OK && code != MDB_NOTFOUND)
+		status = status_from_mdb_reason(code, "state", reason);
+	if (status == STATUS_OK)
+		status = end_source(check, reason);
+	return status == STATUS_OK ? finish_walk(&walk, reason) : status;
+}
+
+/* --- the log against the RRsets --- */
+
+/* RRsets that a newer entry of the log had, by hash. */
+struct seen {
+	uint64_t *hash; /* 0: free */
+	size_t room, count;
+};
+
+/* False: it was there. */
+static bool
+note(struct seen *seen, uint64_t hash)
+{
+	size_t at = hash & (seen->room - 1);
+
+	while (seen->hash[at] != 0 && seen->hash[at] != hash)
+		at = (at + 1) & (seen->room - 1);
+	if (seen->hash[at] == hash)
+		return false;
+	seen->hash[at] = hash;
+	seen->count++;
+	return true;
+}
+
+static int
+compare_item(struct check *check, const struct state_log_item *item, uint64_t revision,
+	struct reason *reason)
+{
+	struct state_record record;
+	int status = state_get(&check->txn, &item->owner, item->type, &record, reason);
+
+	if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+		return status;
+	/* the end of a lease is logged as a delete, and may leave the RRset */
+	if (item->deleted
+			? status == STATUS_NOT_FOUND || record.expires_ms == STATE_LEASE_OVER
+				|| record.revision > revision
+			: status == STATUS_OK && record.revision >= revision)
+		return STATUS_OK;
+	return reason_set(reason, STATUS_CORRUPT,
+		"state: an RRset is not as revision %llu left it", (unsigned long long)revision);
+}
+
+/* One revision, its items from the last to the first. */
+static int
+compare_revision(struct check *check, struct seen *seen, struct reason *reason)
+{
+	size_t i = check->log.count;
+	int status = STATUS_OK;
+
+	while (status == STATUS_OK && i-- > 0) {
+		const struct state_log_item *item = &check->log.items[i];
+		const uint8_t type[2] = { (uint8_t)(item->type >> 8), (uint8_t)item->type };
+		uint64_t hash = spread(checksum_crc32c_two(
+					item->owner.bytes, item->owner.len, type, sizeof(type)))
+			| 1;
+
+		if (note(seen, hash))
+			status = compare_item(check, item, check->log.revision, reason);
+	}
+	return status;
+}
+
+/* From the newest revision on down, to the first whose items are not known. */
+static int
+walk_log(struct check *check, MDB_cursor *cursor, struct seen *seen, struct reason *reason)
+{
+	uint8_t behind = STATE_TABLE_LOG + 1;
+	MDB_val key = { 1, &behind }, value;
+	int code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE), status = STATUS_OK;
+
+	code = mdb_cursor_get(cursor, &key, &value, code == 0 ? MDB_PREV : MDB_LAST);
+	while (status == STATUS_OK && code == 0
+		&& *(const uint8_t *)key.mv_data == STATE_TABLE_LOG) {
+		status = state_decode_log(&key, &value, &check->log, reason);
+		if (status != STATUS_OK || check->log.is_reset
+			|| seen->count + check->log.count > seen->room / 2)
+			break;
+		status = compare_revision(check, seen, reason);
+		code = mdb_cursor_get(cursor, &key, &value, MDB_PREV);
+	}
+	return code == 0 || code == MDB_NOTFOUND ? status
+						 : status_from_mdb_reason(code, "state", reason);
+}
+
+static int
+compare_log(struct check *check, struct reason *reason)
+{
+	struct seen seen = { .room = 1024 };
+	MDB_cursor *cursor = NULL;
+	int status;
+
+	/* an item has 10 bytes at least */
+	while (seen.room < 2 * LOG_ITEMS_MAX && seen.room < check->log_bytes / 5)
+		seen.room *= 2;
+	seen.hash = calloc(seen.room, sizeof(*seen.hash));
+	status = seen.hash ? state_cursor(&check->txn, &cursor, reason)
+			   : reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+	if (status == STATUS_OK)
+		status = walk_log(check, cursor, &seen, reason);
+	if (cursor)
+		mdb_cursor_close(cursor);
+	free(seen.hash);
+	return status;
 }
 
 /* --- the whole --- */
 
 static int
-check_sums(struct check *check, struct reason *reason)
+compare_sums(struct check *check, struct reason *reason)
 {
 	const struct state_meta_record *meta = &check->meta;
-	size_t i;
 
-	if (!check->has_meta)
-		return reason_set(reason, STATUS_FOREIGN,
-			"data.mdb has no record of livezone: it belongs to another program");
 	if (check->owners.count != 0 || check->owners.sum != 0)
 		return corrupt(reason, "the RRsets are not those that sources own");
 	if (check->leases.count != 0 || check->leases.sum != 0)
 		return corrupt(reason, "the leases are not those of the RRsets");
-	if (check->pointers_found != check->pointer_count)
-		return corrupt(reason, "a reverse name of an address that is not there");
-	if (check->revision > meta->meta.revision)
-		return corrupt(reason, "a revision above that of the whole");
-	if (check->log_bytes != meta->log_bytes || check->log_last > meta->meta.revision
+	if (check->source_runs != check->source_records)
+		return corrupt(reason, "a source without RRsets");
+	if (check->revision > meta->meta.revision || check->log_last > meta->meta.revision
+		|| check->log_bytes != meta->log_bytes
 		|| (check->log_first != 0 && check->log_first < meta->log_first))
-		return corrupt(reason, "the change log is not the one that was written");
-	for (i = 0; i < check->source_count; i++)
-		if (!check->source[i].has_record)
-			return corrupt(reason, "a source without its record");
-	for (i = 0; i < check->zone_count; i++)
-		if (!has_same_counts(&check->zone[i]))
-			check->out->must_recount = true;
-	check->out->revision = meta->meta.revision;
-	return STATUS_OK;
+		return corrupt(reason, "the meta record is not that of the tables");
+	return compare_zones(check, reason);
+}
+
+static int
+begin_pages(struct check *check, struct pages *pages, struct reason *reason)
+{
+	MDB_stat stat;
+	MDB_envinfo info;
+	int code = mdb_stat(check->txn.txn, check->txn.dbi, &stat);
+
+	if (code == 0)
+		code = mdb_env_info(mdb_txn_env(check->txn.txn), &info);
+	if (code != 0)
+		return status_from_mdb_reason(code, "state", reason);
+	pages->size = stat.ms_psize;
+	pages->is_off = stat.ms_psize > (size_t)sysconf(_SC_PAGESIZE);
+	pages->last = info.me_last_pgno;
+	pages->used = calloc(info.me_last_pgno / 8 + 1, 1);
+	return pages->used ? STATUS_OK : reason_set(reason, STATUS_NO_MEMORY, "out of memory");
 }
 
 int
-state_check_image(const struct mdb_image *image, struct state_check *out,
-	struct reason *reason)
+state_check_run(struct state_check *out, struct reason *reason)
 {
+	const uint8_t zones = STATE_TABLE_ZONE;
 	struct check check = {
 		.out = out,
+		.txn = { .txn = out->txn, .dbi = out->dbi },
 		.log.items = malloc(STATE_LOG_ITEMS_MAX * sizeof(struct state_log_item)),
 	};
-	int status;
+	struct pages pages = { .used = NULL };
+	int status = check.log.items ? state_load_meta(&check.txn, reason)
+				     : reason_set(reason, STATUS_NO_MEMORY, "out of memory");
 
-	*out = (struct state_check){ 0 };
-	status = check.log.items ? mdb_image_walk(image, STATE_TABLE_ZONE, STATE_TABLE_ZONE,
-					   read_zone, &check, NULL, reason)
-				 : no_memory(reason);
+	check.meta = check.txn.meta;
+	out->rrsets = 0;
 	if (status == STATUS_OK)
-		status = mdb_image_verify(image, check_entry, &check, reason);
+		status = begin_pages(&check, &pages, reason);
 	if (status == STATUS_OK)
-		status = check_sums(&check, reason);
+		status = state_walk_prefix(&check.txn, &zones, 1, read_zone, &check, reason);
+	if (status == STATUS_OK)
+		status = check_entries(&check, &pages, reason);
+	if (status == STATUS_OK)
+		status = check_free_list(&check, &pages, reason);
+	if (status == STATUS_OK)
+		status = compare_sums(&check, reason);
+	if (status == STATUS_OK)
+		status = compare_log(&check, reason);
+	if (check.txn.rrsets)
+		mdb_cursor_close(check.txn.rrsets);
+	free(pages.used);
 	free(check.log.items);
-	free(check.source);
 	free(check.zone);
-	free(check.pointer);
 	return status;
+}
+
+/* --- the environment --- */
+
+int
+state_check_begin(const char *dir, struct state_check *out, struct reason *reason)
+{
+	struct state_txn txn = { .txn = NULL };
+	int code, status = mdb_files_check(dir, reason);
+
+	*out = (struct state_check){ .env = NULL };
+	if (status != STATUS_OK)
+		return status;
+	code = mdb_env_create(&out->env);
+	if (code == 0)
+		code = mdb_env_set_maxreaders(out->env, READERS_MAX);
+	if (code == 0)
+		code = mdb_env_open(out->env, dir, MDB_RDONLY | MDB_NOTLS, 0600);
+	if (code == 0)
+		code = mdb_txn_begin(out->env, NULL, MDB_RDONLY, &out->txn);
+	if (code == 0)
+		code = mdb_dbi_open(out->txn, NULL, 0, &out->dbi);
+	/* mdb_files_check has found one of ours: it is the other one */
+	if (code == MDB_INVALID)
+		return corrupt(reason, "a meta page is damaged");
+	if (code != 0)
+		return status_from_mdb_reason(code, dir, reason);
+	txn.txn = out->txn;
+	txn.dbi = out->dbi;
+	status = state_load_meta(&txn, reason);
+	if (status == STATUS_NOT_FOUND)
+		return reason_set(reason, STATUS_FOREIGN,
+			"data.mdb has no record of livezone: it belongs to another program");
+	out->txn_id = mdb_txn_id(out->txn);
+	out->meta = txn.meta.meta;
+	return status;
+}
+
+void
+state_check_end(struct state_check *check)
+{
+	if (check->txn)
+		mdb_txn_abort(check->txn);
+	if (check->env)
+		mdb_env_close(check->env);
 }

@@ -2,16 +2,73 @@
  * Copyright (c) 2026, the livezone authors */
 /*
  * The index from a reverse name to the RRsets whose addresses it belongs to. It holds what
- * the zones of the configuration want (reverse.h), and is made anew when they change.
+ * the zones of the configuration want, and is made anew when they change.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/serve/mdb.h"
-#include "sidecar/state/reverse.h"
 #include "sidecar/state/state.h"
 #include "sidecar/state/state_txn.h"
 #include "lib/base/status.h"
 #include "lib/dns/zones.h"
+
+/* --- reverse names: keys have the root's side first, so the octets of an address come in
+ * their own order --- */
+
+static const struct name_key below4 = { 13, "\4arpa\7in-addr" };
+static const struct name_key below6 = { 9, "\4arpa\3ip6" };
+
+static bool
+is_wildcard(const struct name_key *owner)
+{
+	size_t at = 0, last = 0;
+
+	for (; at < owner->len; at += 1u + owner->bytes[at])
+		last = at;
+	return owner->len - last == 2 && owner->bytes[last + 1] == '*';
+}
+
+bool
+state_reverse_is_wanted(const struct zone *zone, const struct name_key *owner, uint16_t type)
+{
+	return zone && zone->auto_ptr && (type == RRSET_A || type == RRSET_AAAA)
+		&& !is_wildcard(owner);
+}
+
+int
+state_reverse_key(uint16_t type, const uint8_t *address, size_t len, struct name_key *out)
+{
+	static const char digits[] = "0123456789abcdef";
+	char label[4];
+
+	if (len != (type == RRSET_A ? 4 : 16))
+		return STATUS_INVALID;
+	*out = type == RRSET_A ? below4 : below6;
+	for (size_t i = 0; i < len; i++) {
+		if (type == RRSET_A) {
+			out->bytes[out->len] = (uint8_t)snprintf(
+				label, sizeof(label), "%u", address[i]);
+			memcpy(out->bytes + out->len + 1, label, out->bytes[out->len]);
+			out->len = (uint8_t)(out->len + 1 + out->bytes[out->len]);
+			continue;
+		}
+		out->bytes[out->len++] = 1;
+		out->bytes[out->len++] = (uint8_t)digits[address[i] >> 4];
+		out->bytes[out->len++] = 1;
+		out->bytes[out->len++] = (uint8_t)digits[address[i] & 15];
+	}
+	return STATUS_OK;
+}
+
+bool
+state_reverse_is_below(const struct name_key *key)
+{
+	return name_key_is_within(key->bytes, key->len, &below4)
+		|| name_key_is_within(key->bytes, key->len, &below6);
+}
+
+/* --- entries --- */
 
 static MDB_val
 pointer_key(const struct name_key *reverse, const struct rrset *rrset, uint8_t *out)
@@ -89,7 +146,7 @@ follow_address(struct follower *follower, const struct rrset *rrset, const uint8
 	bool is_live;
 	int status = STATUS_OK;
 
-	if (reverse_key(rrset->type, address, len, &reverse) != STATUS_OK)
+	if (state_reverse_key(rrset->type, address, len, &reverse) != STATUS_OK)
 		return STATUS_OK;
 	is_live = zones_match(follower->zones, &reverse) != NULL;
 	if (delta != 0)
@@ -180,6 +237,30 @@ parse_reverse(const MDB_val *key, struct name_key *out)
 	out->len = (uint8_t)(at - 1);
 	memcpy(out->bytes, bytes + 1, out->len);
 	return STATUS_OK;
+}
+
+int
+state_check_pointer(struct state_txn *txn, const MDB_val *key, struct reason *reason)
+{
+	struct name_key reverse, owner, found;
+	struct state_record record;
+	const uint8_t *address;
+	size_t at = 0, len;
+	uint16_t type;
+	int status = parse_reverse(key, &reverse);
+
+	if (status == STATUS_OK)
+		status = state_parse_rrset_key((const uint8_t *)key->mv_data + 2 + reverse.len,
+			key->mv_size - 2 - reverse.len, &owner, &type);
+	if (status == STATUS_OK)
+		status = state_get(txn, &owner, type, &record, reason);
+	while (status == STATUS_OK && (address = next_address(&record.rrset, &at, &len)))
+		if (state_reverse_key(type, address, len, &found) == STATUS_OK
+			&& found.len == reverse.len
+			&& memcmp(found.bytes, reverse.bytes, found.len) == 0)
+			return STATUS_OK;
+	return reason_set(reason, STATUS_CORRUPT,
+		"state: a reverse name of an address that is not there");
 }
 
 struct reverse_walk {

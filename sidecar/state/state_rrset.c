@@ -382,10 +382,8 @@ state_delete(struct state_txn *txn, const struct name_key *apex,
 /* --- walks --- */
 
 struct record_walk {
-	struct state_txn *txn;
 	state_record_fn fn;
 	void *context;
-	size_t skip; /* bytes of the key before N */
 };
 
 /* An entry of table R. */
@@ -399,35 +397,13 @@ visit_rrset(void *context, const MDB_val *key, const MDB_val *value, struct reas
 	return status == STATUS_OK ? walk->fn(walk->context, &record, reason) : status;
 }
 
-/* An entry of an index, whose key ends with that of the RRset. */
-static int
-visit_index(void *context, const MDB_val *key, const MDB_val *value, struct reason *reason)
-{
-	struct record_walk *walk = context;
-	struct state_record record;
-	struct name_key owner;
-	uint16_t type;
-	int status;
-
-	(void)value;
-	if (key->mv_size < walk->skip
-		|| state_parse_rrset_key((const uint8_t *)key->mv_data + walk->skip,
-			   key->mv_size - walk->skip, &owner, &type)
-			!= STATUS_OK)
-		return corrupt(reason, "O or L");
-	status = state_get(walk->txn, &owner, type, &record, reason);
-	if (status == STATUS_NOT_FOUND)
-		return corrupt(reason, "O or L");
-	return status == STATUS_OK ? walk->fn(walk->context, &record, reason) : status;
-}
-
 int
 state_walk_name(struct state_txn *txn, const struct name_key *owner, state_record_fn fn,
 	void *context, struct reason *reason)
 {
 	uint8_t bytes[STATE_KEY_MAX];
 	MDB_val key = rrset_key(owner, 0, bytes), value;
-	struct record_walk walk = { .txn = txn, .fn = fn, .context = context };
+	struct record_walk walk = { fn, context };
 	int code, status = state_cursor(txn, &txn->rrsets, reason);
 
 	if (status != STATUS_OK)
@@ -450,81 +426,8 @@ state_walk_below(struct state_txn *txn, const struct name_key *apex, state_recor
 	void *context, struct reason *reason)
 {
 	uint8_t prefix[1 + NAME_KEY_MAX] = { STATE_TABLE_RRSET };
-	struct record_walk walk = { .txn = txn, .fn = fn, .context = context };
+	struct record_walk walk = { fn, context };
 
 	memcpy(prefix + 1, apex->bytes, apex->len);
 	return state_walk_prefix(txn, prefix, 1u + apex->len, visit_rrset, &walk, reason);
-}
-
-int
-state_walk_source(struct state_txn *txn, const char *source, size_t source_len,
-	state_record_fn fn, void *context, struct reason *reason)
-{
-	uint8_t prefix[2 + STATE_SOURCE_MAX] = { STATE_TABLE_OWNER, (uint8_t)source_len };
-	struct record_walk walk = { txn, fn, context, 2 + source_len };
-
-	if (source_len > STATE_SOURCE_MAX)
-		return STATUS_OK;
-	memcpy(prefix + 2, source, source_len);
-	return state_walk_prefix(txn, prefix, 2 + source_len, visit_index, &walk, reason);
-}
-
-struct expired_walk {
-	struct record_walk records;
-	uint64_t wall_ms;
-	bool is_over;
-};
-
-static uint64_t
-lease_of_key(const MDB_val *key)
-{
-	uint64_t big = 0;
-
-	if (key->mv_size >= 9)
-		memcpy(&big, (const uint8_t *)key->mv_data + 1, sizeof(big));
-	return be64toh(big);
-}
-
-static int
-visit_expired(void *context, const MDB_val *key, const MDB_val *value, struct reason *reason)
-{
-	struct expired_walk *walk = context;
-
-	if (lease_of_key(key) == STATE_LEASE_OVER)
-		return STATUS_OK;
-	walk->is_over = lease_of_key(key) > walk->wall_ms;
-	return walk->is_over ? STATUS_NOT_FOUND
-			     : visit_index(&walk->records, key, value, reason);
-}
-
-int
-state_walk_expired(struct state_txn *txn, uint64_t wall_ms, state_record_fn fn, void *context,
-	struct reason *reason)
-{
-	static const uint8_t prefix[] = { STATE_TABLE_LEASE };
-	struct expired_walk walk = { { txn, fn, context, 9 }, wall_ms, false };
-	int status = state_walk_prefix(txn, prefix, 1, visit_expired, &walk, reason);
-
-	return walk.is_over ? STATUS_OK : status;
-}
-
-int
-state_next_expiry(struct state_txn *txn, uint64_t *out_ms, struct reason *reason)
-{
-	const uint64_t big = htobe64(STATE_LEASE_OVER + 1);
-	uint8_t prefix[1 + sizeof(big)] = { STATE_TABLE_LEASE };
-	MDB_val key = { sizeof(prefix), prefix }, value;
-	int code, status;
-
-	memcpy(prefix + 1, &big, sizeof(big));
-	status = state_cursor(txn, &txn->leases, reason);
-	if (status != STATUS_OK)
-		return status;
-	code = mdb_cursor_get(txn->leases, &key, &value, MDB_SET_RANGE);
-	if (code != 0 && code != MDB_NOTFOUND)
-		return status_from_mdb_reason(code, "state", reason);
-	*out_ms = code == 0 && *(const uint8_t *)key.mv_data == STATE_TABLE_LEASE
-		? lease_of_key(&key)
-		: 0;
-	return STATUS_OK;
 }

@@ -2,9 +2,9 @@
  * Copyright (c) 2026, the livezone authors */
 /*
  * What the files of the state environment share: state_env.c (files), state.c (transactions,
- * meta), state_rrset.c (RRsets and their indexes), state_pointer.c (index of addresses),
- * state_count.c (sources and zones), state_recount.c (zones counted anew), state_log.c (change
- * log), state_alarm.c. For lib/state*.c only.
+ * meta, room), state_rrset.c (RRsets and their indexes), state_zone.c (zones), state_pointer.c
+ * (index of addresses), state_source.c (sources, walks by lease), state_log.c (change log),
+ * state_alarm.c, state_check.c (is all of it whole). For these only.
  */
 #pragma once
 
@@ -37,6 +37,8 @@
  * touches each once. */
 #define STATE_COUNTERS_MAX 256 /* then all are written early */
 
+#define STATE_ZONES_UNCOUNTED 0 /* instead of the checksum of the zones */
+
 /* The whole of a meta record. */
 struct state_meta_record {
 	struct state_meta meta;
@@ -68,8 +70,8 @@ struct state {
 	bool is_read_only;    /* the file system is */
 	uint64_t opened_ms;   /* monotonic clock */
 	bool is_reopening;
-	bool must_recount;    /* by the next state_recount_zones, whatever the zones */
 	uint64_t reopens;
+	bool has_wrong_counts; /* the writer's: state_doubt_counts, until a recount is committed */
 };
 
 /* In pages of LMDB. */
@@ -88,6 +90,7 @@ struct state_txn {
 	uint64_t now_ms; /* wall clock at begin */
 	/* writers only */
 	bool has_meta, is_meta_dirty;
+	bool has_counted; /* zone records are those of the zones in the meta record */
 	struct state_meta_record meta;
 	struct state_source_counter *source;
 	struct state_zone_counter *zone;
@@ -146,10 +149,6 @@ struct state_log_entry {
 int state_decode_log(const MDB_val *key, const MDB_val *value, struct state_log_entry *entry,
 	struct reason *reason);
 
-/* Calls fn for an alarm as stored, which is checked. */
-int state_give_alarm(const MDB_val *key, const MDB_val *value, state_alarm_fn fn, void *context,
-	struct reason *reason);
-
 /* Of a new writing transaction. */
 int state_begin_quota(struct state_txn *txn, struct reason *reason);
 
@@ -189,4 +188,9 @@ int state_count_pointer(struct state_txn *txn, const struct name_key *apex, bool
 int state_clear_pointers(struct state_txn *txn, struct reason *reason);
 
 /* Writes the changed source and zone records and forgets them. */
+int state_flush_sources(struct state_txn *txn, struct reason *reason);
+int state_flush_zones(struct state_txn *txn, struct reason *reason);
 int state_flush_counters(struct state_txn *txn, struct reason *reason);
+
+/* Has the RRset of an entry of table P that address? STATUS_CORRUPT. */
+int state_check_pointer(struct state_txn *txn, const MDB_val *key, struct reason *reason);

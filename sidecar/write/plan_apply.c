@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sidecar/state/reverse.h"
+#include "sidecar/state/state.h"
 #include "lib/base/status.h"
 
 /* PTR records of zones with auto-ptr follow a change of addresses: around each step whose RRset
- * reverse_is_wanted. */
+ * state_reverse_is_wanted. */
 struct auto_ptr {
 	struct plan *plan;   /* whose arena the touched names live in */
 	struct state_txn *txn;
@@ -21,7 +21,7 @@ struct auto_ptr {
 	uint64_t revision;   /* of the step; 0: a renewal, which makes none */
 	const struct zone *last; /* reverse zone that was touched last */
 	struct rrset before; /* count 0: none */
-	uint8_t block[REVERSE_BLOCK_MAX];
+	uint8_t block[STATE_REVERSE_BLOCK_MAX];
 };
 
 static int note_pointers(struct auto_ptr *pointing, const struct plan_step *step,
@@ -56,7 +56,7 @@ plan_apply(struct plan *plan, const struct change *change, struct state_txn *txn
 		bool has_pointers;
 
 		zone = zones_match(zones, step->owner);
-		has_pointers = reverse_is_wanted(zone, step->owner, step->type);
+		has_pointers = state_reverse_is_wanted(zone, step->owner, step->type);
 		if (has_pointers)
 			status = note_pointers(&pointing, step, reason);
 		if (status != STATUS_OK)

@@ -19,7 +19,8 @@
 #include "sidecar/write/writer_group.h"
 
 #define RELEASE_ITEMS 20000 /* after a change of so many, memory is given back */
-#define SWEEP_MS 5000 /* between two sweeps of state for dead readers */
+#define SWEEP_MS 5000   /* between two sweeps of state for dead readers */
+#define RECOUNT_MS 1000 /* until a recount of the zones that failed is tried again */
 
 uint64_t
 writer_lease_clock(struct writer *writer)
@@ -184,7 +185,7 @@ add_apexes(struct touched *touched, const struct zones *zones)
 }
 
 static int
-recount(struct writer *writer, bool *out_changed, struct reason *reason)
+recount_once(struct writer *writer, bool *out_changed, struct reason *reason)
 {
 	struct state_txn *txn;
 	int status = state_begin_write(writer->state, &txn, reason);
@@ -197,6 +198,19 @@ recount(struct writer *writer, bool *out_changed, struct reason *reason)
 		return status;
 	}
 	return state_commit(txn, reason);
+}
+
+/* A full disk must not keep new zones from being served: what they have is not known then, and
+ * look-ups look for all of it, until a later try succeeds. */
+static int
+recount(struct writer *writer, bool *out_changed, struct reason *reason)
+{
+	int status = recount_once(writer, out_changed, reason);
+
+	if (status != STATUS_OK)
+		state_doubt_counts(writer->state);
+	writer->recount_ms = status == STATUS_OK ? 0 : clock_boot_ms() + RECOUNT_MS;
+	return status;
 }
 
 /* Zones may have come or gone, or have another SOA or NS RRset: all apexes, old and new.
@@ -217,13 +231,26 @@ use_config(struct writer *writer, const struct config *config)
 		status = add_apexes(touched, &config->zones);
 	if (status != STATUS_OK)
 		writer->publisher.is_current = false; /* out of memory: all, later */
-	/* counts are for people: a full disk must not keep the new zones from being served */
 	recount(writer, &changed, &writer->publisher.reason);
 	/* PTR records come and go with the zones of both sides */
 	if (changed && has_pointers)
 		writer->publisher.is_current = false;
 	publisher_update(&writer->publisher, touched, writer->revision);
 	touched_clear(touched);
+}
+
+static void
+retry_recount(struct writer *writer)
+{
+	struct reason reason;
+	bool changed;
+
+	if (writer->recount_ms == 0 || clock_boot_ms() < writer->recount_ms
+		|| recount(writer, &changed, &reason) != STATUS_OK)
+		return;
+	if (writer->config->zones.has_auto_ptr)
+		writer->publisher.is_current = false;
+	use_config(writer, writer->config);
 }
 
 /* --- the thread --- */
@@ -414,6 +441,7 @@ turn(struct writer *writer)
 	}
 	if (small || bulk || reload || !writer->publisher.is_current)
 		allow_walk(writer);
+	retry_recount(writer);
 	publisher_tick(&writer->publisher);
 	sweep_state(writer);
 	if (looks)

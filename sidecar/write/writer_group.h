@@ -40,6 +40,7 @@ struct writer {
 	uint64_t revision;       /* committed */
 	bool must_release; /* a bulk change has left memory behind */
 	uint64_t swept_ms; /* boot clock: when state was searched for dead readers */
+	uint64_t recount_ms; /* boot clock: when the zones are counted again; 0 = they are counted */
 	struct write_request *expire;
 	uint64_t published; /* the revision of the last call of on_publish */
 	/* written by the writer thread, read by any */

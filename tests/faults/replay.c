@@ -12,9 +12,9 @@
  * zeros there. Up to ENUMERATED_MAX such pages: every subset; above: none, all, each one alone
  * and each one missing (SINGLES_MAX of them), and RANDOM subsets; and RANDOM torn ones.
  *
- * Each image has to be whole (state_check.h), of a commit that is not older than the newest
- * acknowledged one, with exactly what that commit held. Of each point some images are opened by
- * LMDB as well; IMAGES of all are left in DIRECTORY as "<number>-<revision>.mdb".
+ * Each image has to be whole (state_check_run), of a commit that is not older than the newest
+ * acknowledged one, with exactly what that commit held. Some images are opened as livezoned
+ * does, too; IMAGES of all are left in DIRECTORY as "<number>-<revision>.mdb".
  *
  * The meta page is 120 bytes inside one sector, so it is never torn by these rules. What a disk
  * without atomic sectors would do is tried as well: torn in the order of the bytes has to be
@@ -22,17 +22,18 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <lmdb.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#include "lib/serve/mdb_image.h"
 #include "sidecar/state/state.h"
-#include "sidecar/state/state_check.h"
 #include "lib/base/status.h"
 #include "tests/faults/record.h"
 
@@ -116,19 +117,39 @@ copy(struct image *to, const struct image *from)
 	to->size = from->size;
 }
 
-static int
-digest_entry(void *context, const struct mdb_image_text *key,
-	const struct mdb_image_text *value, struct reason *reason)
+static void
+write_image(const struct image *image)
 {
-	uint64_t *digest = context;
+	char path[4096];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/opened/data.mdb", directory);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	if (fd < 0 || write(fd, image->bytes, image->size) != (ssize_t)image->size
+		|| close(fd) != 0)
+		die("%s: %s", path, strerror(errno));
+}
+
+/* FNV-1a of all that LMDB shows. */
+static int
+digest_all(const struct state_check *check, uint64_t *out)
+{
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	int code = mdb_cursor_open(check->txn, check->dbi, &cursor);
 	size_t i;
 
-	(void)reason;
-	for (i = 0; i < key->len; i++)
-		*digest = (*digest ^ key->at[i]) * 0x100000001b3u; /* FNV-1a */
-	for (i = 0; i < value->len; i++)
-		*digest = (*digest ^ value->at[i]) * 0x100000001b3u;
-	return STATUS_OK;
+	*out = 0xcbf29ce484222325u;
+	if (code != 0)
+		return STATUS_CORRUPT;
+	while ((code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+		for (i = 0; i < key.mv_size; i++)
+			*out = (*out ^ ((uint8_t *)key.mv_data)[i]) * 0x100000001b3u;
+		for (i = 0; i < value.mv_size; i++)
+			*out = (*out ^ ((uint8_t *)value.mv_data)[i]) * 0x100000001b3u;
+	}
+	mdb_cursor_close(cursor);
+	return code == MDB_NOTFOUND ? STATUS_OK : STATUS_CORRUPT;
 }
 
 /* The commit that a reader of this image finds, checked whole. */
@@ -137,17 +158,49 @@ examine(const struct image *image, uint64_t *out_txn, struct commit *out,
 	struct reason *reason)
 {
 	struct state_check check;
-	struct mdb_image found;
-	int status = mdb_image_open(image->bytes, image->size, 0, &found, reason);
+	char path[4096];
+	int status;
 
+	snprintf(path, sizeof(path), "%s/opened", directory);
+	write_image(image);
+	*out = (struct commit){ .is_known = true };
+	status = state_check_begin(path, &check, reason);
 	if (status == STATUS_OK)
-		status = state_check_image(&found, &check, reason);
-	if (status != STATUS_OK)
-		return status;
-	*out_txn = found.txn_id;
-	*out = (struct commit){ true, 0xcbf29ce484222325u, check.revision };
-	return mdb_image_walk(
-		&found, 0, UINT8_MAX, digest_entry, &out->digest, NULL, reason);
+		status = state_check_run(&check, reason);
+	if (status == STATUS_OK)
+		status = digest_all(&check, &out->digest);
+	*out_txn = check.txn_id;
+	out->revision = check.meta.revision;
+	state_check_end(&check);
+	return status;
+}
+
+/* The same in a child, for what may crash it: that is a way to find damage, too. */
+static int
+examine_in_child(const struct image *image, uint64_t *out_txn, struct commit *out)
+{
+	static const struct rlimit no_core;
+	struct reason reason;
+	int ends[2];
+	pid_t child;
+	bool is_whole;
+
+	if (pipe(ends) != 0 || (child = fork()) < 0)
+		die("no child: %s", strerror(errno));
+	if (child == 0) {
+		setrlimit(RLIMIT_CORE, &no_core);
+		if (examine(image, out_txn, out, &reason) != STATUS_OK
+			|| write(ends[1], out_txn, sizeof(*out_txn)) < 0
+			|| write(ends[1], out, sizeof(*out)) < 0)
+			_exit(EXIT_FAILURE);
+		_exit(EXIT_SUCCESS);
+	}
+	close(ends[1]);
+	is_whole = read(ends[0], out_txn, sizeof(*out_txn)) == sizeof(*out_txn)
+		&& read(ends[0], out, sizeof(*out)) == sizeof(*out);
+	close(ends[0]);
+	waitpid(child, NULL, 0);
+	return is_whole ? STATUS_OK : STATUS_CORRUPT;
 }
 
 static int
@@ -170,15 +223,10 @@ open_for_real(const struct image *image, const struct commit *commit)
 	struct state_txn *txn = NULL;
 	char path[4096];
 	size_t count = 0;
-	FILE *file;
 	int status;
 
-	snprintf(path, sizeof(path), "%s/opened/data.mdb", directory);
-	file = fopen(path, "wb");
-	if (!file || fwrite(image->bytes, 1, image->size, file) != image->size
-		|| fclose(file) != 0)
-		die("%s: %s", path, strerror(errno));
-	*strrchr(path, '/') = '\0';
+	write_image(image);
+	snprintf(path, sizeof(path), "%s/opened", directory);
 	status = state_open(path, FILE_MAX, &state, &reason);
 	if (status == STATUS_OK)
 		status = state_begin_read(state, &txn, &reason);
@@ -332,7 +380,6 @@ static void
 tear_meta(const struct record *record, const uint8_t *data)
 {
 	uint64_t words = record->length / WORD, word, number;
-	struct reason reason;
 	struct commit found;
 	uint64_t txn = 0;
 
@@ -348,7 +395,7 @@ tear_meta(const struct record *record, const uint8_t *data)
 			if (rand() & 1)
 				put(&trial, record->offset + word * WORD,
 					data + word * WORD, WORD);
-		if (examine(&trial, &txn, &found, &reason) != STATUS_OK)
+		if (examine_in_child(&trial, &txn, &found) != STATUS_OK)
 			done.any_found++;
 		else if (txn >= COMMITS_MAX || found.digest != commits[txn].digest)
 			done.any_wrong++;
@@ -393,11 +440,10 @@ add_pieces(const struct record *record, const uint8_t *data, bool is_certain)
 static void
 learn(void)
 {
-	struct reason reason;
 	struct commit commit;
 	uint64_t txn = 0;
 
-	if (examine(&whole, &txn, &commit, &reason) != STATUS_OK)
+	if (examine_in_child(&whole, &txn, &commit) != STATUS_OK)
 		return; /* the first pages of a new file, not yet a commit of ours */
 	if (txn >= COMMITS_MAX)
 		die("too many commits");

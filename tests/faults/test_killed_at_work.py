@@ -114,7 +114,7 @@ def damage(state):
 
 def start_and_break(daemon, call, nth):
     """Starts livezoned under strace; whether it was killed before it was ready."""
-    daemon.wrapper = ["strace", "-D", "-qq", "-o", "/dev/null", "-e", f"trace={call}",
+    daemon.wrapper = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}",
                       "-e", f"inject={call}:signal=KILL:when={nth}"]
     try:
         daemon.spawn()

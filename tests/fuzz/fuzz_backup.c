@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * Lines of a backup (sidecar/journal/backup_lines.h), divided by newlines. A line that does not end in
- * a seal gets the right one, so that what stands behind it is read; one that does is taken as
- * it is.
+ * Lines of a backup (sidecar/journal/backup.h), divided by newlines. A trailer gets the right
+ * checksum, so that what stands behind it is read.
  */
-#include "lib/base/backup_line.h"
-
 #include "lib/base/status.h"
-#include "sidecar/journal/backup_lines.h"
+#include "sidecar/journal/backup.h"
 #include "tests/fuzz/fuzz.h"
+
+#define CRC_MEMBER "\"crc\":\""
+#define CRC_DIGITS 8
 
 static int
 see_record(void *context, struct json_value object, struct reason *reason)
@@ -22,23 +22,17 @@ see_record(void *context, struct json_value object, struct reason *reason)
 	return 0;
 }
 
-/* The line as it would have been written, when it has no seal: the last brace goes, and the
- * seal has one. */
-static size_t
-complete(uint32_t chain, const uint8_t *line, size_t len, char *out)
+static void
+complete(uint32_t checksum, char *line, size_t len)
 {
-	static const char member[] = ",\"crc\":\"";
-	char end[BACKUP_LINE_SEAL + 2];
+	static const char member[] = CRC_MEMBER;
+	char digits[CRC_DIGITS + 1];
+	char *at = memmem(line, len, member, sizeof(member) - 1);
 
-	memcpy(out, line, len);
-	if (len == 0 || line[len - 1] != '}'
-		|| (len >= BACKUP_LINE_SEAL
-			&& memcmp(line + len - BACKUP_LINE_SEAL, member, sizeof(member) - 1)
-				== 0))
-		return len;
-	backup_line_seal(&chain, out, len - 1, end);
-	memcpy(out + len - 1, end, BACKUP_LINE_SEAL);
-	return len - 1 + BACKUP_LINE_SEAL;
+	if (!at || line + len - (at + sizeof(member) - 1) < CRC_DIGITS)
+		return;
+	snprintf(digits, sizeof(digits), "%08x", ~checksum);
+	memcpy(at + sizeof(member) - 1, digits, CRC_DIGITS);
 }
 
 int
@@ -52,11 +46,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while (status == STATUS_OK && size > 0) {
 		const uint8_t *newline = memchr(data, '\n', size);
 		size_t len = newline ? (size_t)(newline - data) : size;
-		char *line = fuzz_must(malloc(len + BACKUP_LINE_SEAL + 1));
-		size_t full = complete(lines.line ? lines.chain : BACKUP_LINE_FIRST, data, len,
-			line);
+		char *line = fuzz_must(malloc(len + 1));
 
-		status = backup_lines_take(&lines, line, full, &reason);
+		memcpy(line, data, len);
+		complete(lines.checksum, line, len);
+		status = backup_lines_take(&lines, line, len, &reason);
 		free(line);
 		data += newline ? len + 1 : len;
 		size -= newline ? len + 1 : len;

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026, the livezone authors
-"""Backups as livezoned writes them: JSON lines, each sealed with a checksum of all before it."""
+"""Backups as livezoned writes them: JSON lines, the last with a checksum of all before it."""
 
 import re
 
-_SEAL = re.compile(r',"crc":"[0-9a-f]{8}"\}')
+_SEAL = re.compile(r'"crc":"[0-9a-f]{8}"')
 
 
 def _make_table():
@@ -26,12 +26,7 @@ def _more(crc, data):
 
 
 def seal(text):
-    """The same lines with the seals that they should have: for what is wrong on purpose."""
-    crc, out = 0xFFFFFFFF, []
-    for line in text.splitlines():
-        line = _SEAL.sub("}", line)[:-1]
-        crc = _more(crc, line.encode())
-        end = f',"crc":"{crc ^ 0xFFFFFFFF:08x}"}}\n'
-        crc = _more(crc, end.encode())
-        out.append(line + end)
-    return "".join(out)
+    """The same lines with the checksum that they should have: for what is wrong on purpose."""
+    *lines, trailer = text.splitlines(keepends=True)
+    crc = _more(0xFFFFFFFF, "".join(lines).encode()) ^ 0xFFFFFFFF
+    return "".join(lines) + _SEAL.sub(f'"crc":"{crc:08x}"', trailer)

@@ -9,8 +9,8 @@
 #include <stdatomic.h>
 
 #include "lib/serve/writer.h"
-#include "sidecar/journal/backup_make.h"
-#include "sidecar/journal/restore.h"
+#include "sidecar/journal/backup_thread.h"
+#include "sidecar/journal/recover.h"
 #include "tests/unit/state_dir.h"
 
 #define RESTORABLE_SIZE (16u << 20)
@@ -134,8 +134,8 @@ restorable_take_alarm(void *context, const char *name, size_t name_len, const ch
 {
 	(void)raised_ms;
 	(void)reason;
-	if (name_len == strlen(RESTORE_ALARM)
-		&& memcmp(name, RESTORE_ALARM, name_len) == 0)
+	if (name_len == strlen(RECOVER_ALARM)
+		&& memcmp(name, RECOVER_ALARM, name_len) == 0)
 		snprintf(context, STATE_ALARM_TEXT_MAX + 1, "%.*s", (int)text_len, text);
 	return STATUS_OK;
 }

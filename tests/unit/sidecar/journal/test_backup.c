@@ -8,10 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/base/backup_line.h"
+#include "lib/base/checksum.h"
 #include "lib/base/status.h"
 #include "sidecar/journal/backup.h"
-#include "sidecar/journal/backup_make.h"
+#include "sidecar/journal/backup_thread.h"
 
 #define RECORDS 5
 #define DIR_MAX 64
@@ -222,30 +222,24 @@ records_come_back_as_they_were(void **state)
 	free(path);
 }
 
-/* Another text, and lines that are sealed with it. */
+/* Another text, and the trailer that belongs to it. */
 static void
 forge(const struct backup_file *file, const char *from, const char *to)
 {
-	char bytes[65536], seal[BACKUP_LINE_SEAL + 2];
-	uint32_t chain = BACKUP_LINE_FIRST;
-	size_t len, used = 0;
-	char *old = load(file, &len), *place, *line, *next;
+	size_t len;
+	char *bytes = load(file, &len), *place, *trailer, crc[9];
 
-	old[len] = '\0';
-	place = strstr(old, from);
-	assert_non_null(place);
+	bytes[len] = '\0';
+	place = strstr(bytes, from);
+	trailer = strstr(bytes, "{\"livezone\":\"end\"");
+	assert_true(place && trailer);
 	assert_int_equal(strlen(from), strlen(to));
 	memcpy(place, to, strlen(to));
-	for (line = old; *line; line = next + 1) {
-		next = strchr(line, '\n');
-		len = (size_t)(next - line) - BACKUP_LINE_SEAL;
-		backup_line_seal(&chain, line, len, seal);
-		memcpy(bytes + used, line, len);
-		memcpy(bytes + used + len, seal, BACKUP_LINE_SEAL + 1);
-		used += len + BACKUP_LINE_SEAL + 1;
-	}
-	save(file, bytes, used);
-	free(old);
+	snprintf(crc, sizeof(crc), "%08x",
+		~checksum_crc32c_more(0xffffffffu, bytes, (size_t)(trailer - bytes)));
+	memcpy(strstr(trailer, "\"crc\":\"") + 7, crc, 8);
+	save(file, bytes, len);
+	free(bytes);
 }
 
 static void
@@ -280,7 +274,7 @@ verify_broken(const struct backup_file *file, const char *bytes, size_t len)
 }
 
 static void
-a_cut_leaves_the_whole_lines_before_it(void **state)
+a_backup_that_is_cut_anywhere_is_not_complete(void **state)
 {
 	struct backup_file file = make(3);
 	size_t len, cut;
@@ -288,13 +282,11 @@ a_cut_leaves_the_whole_lines_before_it(void **state)
 
 	(void)state;
 	for (cut = 0; cut < len - 1; cut++) {
-		const size_t lines = count_lines(bytes, cut);
-		/* a line without its end is whole when only that is missing */
-		const size_t whole = lines + (bytes[cut] == '\n');
 		const struct backup_verdict verdict = verify_broken(&file, bytes, cut);
 
-		assert_int_equal(verdict.records, whole > 0 ? whole - 1 : 0);
-		assert_int_equal(verdict.has_header, whole > 0);
+		/* a line without its end is whole when only that is missing */
+		assert_int_equal(verdict.has_header,
+			count_lines(bytes, cut) > 0 || bytes[cut] == '\n');
 		assert_string_not_equal(verdict.damage.text, "");
 	}
 	save(&file, bytes, len - 1);
@@ -311,15 +303,29 @@ damage_is_found_in_every_byte(void **state)
 
 	(void)state;
 	for (i = 0; i < len - 1; i++) {
-		const size_t line = count_lines(bytes, i);
-		struct backup_verdict verdict;
-
 		bytes[i] ^= 0x11;
-		verdict = verify_broken(&file, bytes, len);
+		verify_broken(&file, bytes, len);
 		bytes[i] ^= 0x11;
-		assert_int_equal(verdict.line, line + 1);
-		assert_int_equal(verdict.records, line > 0 ? line - 1 : 0);
 	}
+	free(bytes);
+}
+
+static void
+a_line_that_is_missing_or_twice_is_found(void **state)
+{
+	struct backup_file file = make(3);
+	size_t len, first, second;
+	char *bytes = load(&file, &len), other[65536];
+
+	(void)state;
+	first = (size_t)(strchr(bytes, '\n') - bytes) + 1;
+	second = (size_t)(strchr(bytes + first, '\n') - bytes) + 1;
+	memcpy(other, bytes, first);
+	memcpy(other + first, bytes + second, len - second);
+	verify_broken(&file, other, len - (second - first));
+	memcpy(other, bytes, second);
+	memcpy(other + second, bytes + first, len - first);
+	verify_broken(&file, other, len + (second - first));
 	free(bytes);
 }
 
@@ -360,7 +366,7 @@ count_skipped(
 }
 
 static void
-the_newest_good_one_is_chosen(void **state)
+the_newest_complete_one_is_chosen(void **state)
 {
 	struct backup_file file[3], chosen;
 	struct backup_verdict verdict;
@@ -384,17 +390,10 @@ the_newest_good_one_is_chosen(void **state)
 	assert_int_equal(chosen.number, 1);
 	assert_true(verdict.is_complete);
 	assert_int_equal(skipped, 2);
-	/* none is whole: the one that has most */
+	/* none is whole: nothing is restored from a part */
 	for (at = len; bytes[at - 2] != '\n'; at--)
 		;
 	save(&file[0], bytes, at - 2);
-	assert_int_equal(backup_choose(dir, NULL, NULL, &chosen, &verdict, &reason), 0);
-	assert_int_equal(chosen.number, 1);
-	assert_int_equal(verdict.records, RECORDS);
-	save(&file[0], "x", 1);
-	assert_int_equal(backup_choose(dir, NULL, NULL, &chosen, &verdict, &reason), 0);
-	assert_int_equal(chosen.number, 2);
-	save(&file[1], "x", 1);
 	assert_int_equal(backup_choose(dir, NULL, NULL, &chosen, &verdict, &reason),
 		STATUS_NOT_FOUND);
 	free(bytes);
@@ -448,10 +447,11 @@ main(void)
 		TEST(a_backup_says_what_it_holds),
 		TEST(records_come_back_as_they_were),
 		TEST(an_rrset_that_is_refused_is_no_end_of_the_backup),
-		TEST(a_cut_leaves_the_whole_lines_before_it),
+		TEST(a_backup_that_is_cut_anywhere_is_not_complete),
 		TEST(damage_is_found_in_every_byte),
+		TEST(a_line_that_is_missing_or_twice_is_found),
 		TEST(the_oldest_go_when_there_are_too_many),
-		TEST(the_newest_good_one_is_chosen),
+		TEST(the_newest_complete_one_is_chosen),
 		TEST(giving_up_leaves_nothing),
 		TEST(a_directory_that_cannot_be_is_said),
 	};

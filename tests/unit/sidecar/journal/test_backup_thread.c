@@ -47,7 +47,7 @@ set_up(void **context)
 	config.backup.directory = backups;
 	config.backup.interval_ms = INTERVAL_MS;
 	config.backup.count = 2;
-	assert_int_equal(backup_thread_start(store, &config, &thread, &reason), 0);
+	assert_int_equal(backup_thread_start(store, NULL, &config, &thread, &reason), 0);
 	return 0;
 }
 

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * What a start makes of the files that it finds; what it restores them from in detail is in
- * test_restore.c. All starts are in one second: time() stands still.
+ * What a start makes of the files that it finds. All starts are in one second: time() stands
+ * still.
  */
 #include "tests/unit/damage.h"
 #include "tests/unit/restorable.h"
 
 #include <time.h>
 
-#include "sidecar/state/state_file.h"
+#include "lib/base/clock.h"
+#include "sidecar/journal/journal.h"
 #include "sidecar/journal/recover.h"
 
 #define BYTES_MAX (1 << 20)
@@ -18,7 +19,8 @@
 time_t __wrap_time(time_t *out);
 
 static struct restorable all;
-static struct recover_result result;
+static bool is_restored;
+static struct journal *journal;
 static struct reason reason;
 
 /* data.mdb as it was. */
@@ -67,6 +69,63 @@ make_state_with_backup(void)
 	restorable_open(&all);
 	put("a.live", 1);
 	restorable_back_up(&all);
+	restorable_close(&all);
+}
+
+static void
+ignore_alarm(void *context, const char *text)
+{
+	(void)context;
+	(void)text;
+}
+
+/* Of the open state, from here on. */
+static void
+open_journal(void)
+{
+	static const struct journal_settings settings = { 1 << 20, 3600000 };
+	struct state_txn *txn;
+	struct state_meta meta;
+
+	assert_int_equal(state_begin_read(all.state, &txn, &reason), STATUS_OK);
+	assert_int_equal(state_read_meta(txn, &meta, &reason), STATUS_OK);
+	state_abort(txn);
+	assert_int_equal(journal_open(all.at.dir, meta.instance, meta.revision, &settings,
+				 ignore_alarm, NULL, &journal, &reason),
+		STATUS_OK);
+}
+
+static void
+append(const char *owner, uint64_t revision, bool deleted)
+{
+	const struct state_record record = record_of(owner, RRSET_A, "ci", revision);
+	const struct journal_head head = { revision - 1, revision, JOURNAL_ITEMS, "uid 0" };
+
+	journal_begin(journal, &head);
+	journal_add(journal, &record.rrset.owner, RRSET_A, deleted ? &record : NULL,
+		deleted ? NULL : &record);
+	journal_end(journal);
+}
+
+static void
+put_in_both(const char *owner, uint64_t revision)
+{
+	put(owner, revision);
+	append(owner, revision, false);
+}
+
+static void
+delete_in_both(const char *owner, uint64_t revision)
+{
+	restorable_write(&all, owner, revision, true, &all.zone.key);
+	append(owner, revision, true);
+}
+
+static void
+close_all(void)
+{
+	journal_close(journal);
+	journal = NULL;
 	restorable_close(&all);
 }
 
@@ -124,7 +183,7 @@ recover(int expected)
 	int status;
 
 	reason.text[0] = '\0'; /* no text of before passes */
-	status = recover_state(&all.config, &result, &reason);
+	status = recover_state(&all.config, &is_restored, &reason);
 	if (status != expected)
 		fail_msg("%d: %s", status, reason.text);
 	assert_false(exists("state/new"));
@@ -142,14 +201,14 @@ assert_restored(const char *what)
 {
 	char alarm[STATE_ALARM_TEXT_MAX + 1];
 
-	assert_true(result.is_restored);
+	assert_true(is_restored);
 	restorable_open(&all);
 	restorable_read_alarm(&all, alarm);
 	if (!strstr(alarm, what))
 		fail_msg("no \"%s\" in: %s", what, alarm);
 	assert_int_not_equal(state_dir_said(&all.at, what), 0);
 	assert_int_not_equal(
-		state_dir_said(&all.at, "livezonectl acknowledge " RESTORE_ALARM), 0);
+		state_dir_said(&all.at, "livezonectl acknowledge " RECOVER_ALARM), 0);
 }
 
 /* --- the tests --- */
@@ -159,7 +218,7 @@ nothing_at_all_is_a_first_start(void **context)
 {
 	(void)context;
 	recover(STATUS_OK);
-	assert_false(result.is_restored || result.must_recount);
+	assert_false(is_restored);
 	assert_false(exists("state/data.mdb"));
 	assert_int_equal(state_dir_said(&all.at, "state"), 0);
 }
@@ -171,25 +230,10 @@ what_is_whole_stays_as_it_is(void **context)
 	make_state_with_backup();
 	remember();
 	recover(STATUS_OK);
-	assert_false(result.is_restored || result.must_recount);
+	assert_false(is_restored);
 	assert_untouched();
 	assert_int_equal(
 		state_dir_said(&all.at, "state: revision 1, 1 RRsets, checked"), 1);
-}
-
-static void
-wrong_counts_are_counted_anew(void **context)
-{
-	(void)context;
-	restorable_open(&all);
-	put("a.live", 1);
-	restorable_write(&all, "a.live", 2, true, NULL); /* its zone is not told */
-	restorable_close(&all);
-	remember();
-	recover(STATUS_OK);
-	assert_true(result.must_recount);
-	assert_false(result.is_restored);
-	assert_untouched();
 }
 
 static void
@@ -208,18 +252,181 @@ a_missing_state_is_made_from_the_newest_backup(void **context)
 	state_dir_data(&all.at, path);
 	assert_int_equal(unlink(path), 0);
 	recover(STATUS_OK);
-	assert_restored("restored from the backup livezone-00000002-r3.jsonl: 1 RRsets");
+	assert_restored("restored from backup livezone-00000002-r3.jsonl: 1 RRsets of revision 3, "
+			"now at revision 1000003; writes after revision 3 may be missing");
 	assert_true(!has("a.live") && has("b.live"));
 	assert_false(exists("state/quarantine"));
 }
 
 static void
-serve_alone_shows_that_there_was_a_state(void **context)
+serve_alone_shows_that_there_was_a_state_and_cannot_make_one(void **context)
 {
 	(void)context;
 	restorable_serve(&all, 7);
+	recover(STATUS_CORRUPT);
+	assert_false(exists("state/data.mdb"));
+	assert_reason("state was missing");
+	assert_reason(all.backup_dir);
+}
+
+static void
+a_journal_from_the_beginning_is_enough(void **context)
+{
+	char path[96];
+
+	(void)context;
+	restorable_open(&all);
+	open_journal();
+	put_in_both("a.live", 1);
+	put_in_both("b.live", 2);
+	put_in_both("c.live", 3);
+	delete_in_both("b.live", 4);
+	close_all();
+	state_dir_data(&all.at, path);
+	assert_int_equal(unlink(path), 0);
 	recover(STATUS_OK);
-	assert_restored("state was missing; restored from serve");
+	assert_restored("state was missing; restored from the journal: 2 RRsets of revision 4, "
+			"now at revision 1000004; writes after revision 4 may be missing");
+	assert_true(has("a.live") && !has("b.live") && has("c.live"));
+}
+
+static void
+the_journal_goes_on_where_the_backup_ends(void **context)
+{
+	(void)context;
+	restorable_open(&all);
+	put("a.live", 1);
+	put("b.live", 2);
+	restorable_back_up(&all);
+	open_journal();
+	put_in_both("c.live", 3);
+	delete_in_both("a.live", 4);
+	close_all();
+	damage_value(all.at.dir, "R\4live\1c\0\0\1", 11);
+	recover(STATUS_OK);
+	assert_restored("restored from backup livezone-00000001-r2.jsonl and the journal: 2 "
+			"RRsets of revision 4, now at revision 1000004; no write is missing");
+	assert_true(!has("a.live") && has("b.live") && has("c.live"));
+}
+
+static void
+what_the_journal_lacks_is_named(void **context)
+{
+	(void)context;
+	restorable_open(&all);
+	put("a.live", 1);
+	restorable_back_up(&all);
+	put("b.live", 2);
+	put("c.live", 3);
+	open_journal();
+	put_in_both("d.live", 4);
+	journal_close(journal);
+	journal = NULL;
+	put("e.live", 5);
+	close_all();
+	damage();
+	recover(STATUS_OK);
+	assert_restored("writes of revisions 2 to 3 may be missing; writes of revisions 5 to 5 "
+			"may be missing");
+	assert_true(has("a.live") && !has("b.live") && has("d.live") && !has("e.live"));
+}
+
+static void
+a_journal_without_its_beginning_restores_nothing(void **context)
+{
+	(void)context;
+	restorable_open(&all);
+	put("a.live", 1);
+	open_journal();
+	put_in_both("b.live", 2);
+	close_all();
+	damage();
+	remember();
+	recover(STATUS_CORRUPT);
+	assert_untouched();
+	assert_reason("the journal begins at revision 1");
+}
+
+/* A whole file, and an old one. */
+static void
+an_old_copy_of_state_is_made_new_again(void **context)
+{
+	static uint8_t old[BYTES_MAX];
+	char path[96], kept[300] = "";
+	size_t size;
+
+	(void)context;
+	restorable_open(&all);
+	open_journal();
+	put_in_both("a.live", 1);
+	size = state_dir_read(&all.at, "state/data.mdb", old, BYTES_MAX);
+	put_in_both("b.live", 2);
+	close_all();
+	state_dir_data(&all.at, path);
+	damage_bytes(all.at.dir, 0, old, size);
+	assert_int_equal(truncate(path, (off_t)size), 0);
+	remember();
+	recover(STATUS_OK);
+	assert_restored("state was an old copy: it is at revision 1, and the journal at 2; "
+			"restored from the journal: 2 RRsets of revision 2, now at revision "
+			"1000002; writes after revision 2 may be missing");
+	assert_true(has("a.live") && has("b.live"));
+	assert_int_equal(state_dir_quarantined(&all.at, before.inode, kept), 1);
+}
+
+static void
+a_lease_begins_again_and_one_that_had_ended_stays_so(void **context)
+{
+	const uint64_t now_ms = clock_wall_ms();
+	struct state_record record = record_of("a.live", RRSET_A, "ci", 1), found;
+	const struct journal_head head = { 0, 1, JOURNAL_ITEMS, "uid 0" };
+	struct name_key key;
+	struct state_txn *txn;
+	char path[96];
+
+	(void)context;
+	restorable_open(&all);
+	open_journal();
+	journal_begin(journal, &head);
+	record.lease_ms = 60000;
+	record.expires_ms = 5; /* long ago: heartbeats are not in the journal */
+	journal_add(journal, &record.rrset.owner, RRSET_A, NULL, &record);
+	record = record_of("b.live", RRSET_A, "ci", 1);
+	record.lease_ms = 60000;
+	record.expires_ms = STATE_LEASE_OVER;
+	journal_add(journal, &record.rrset.owner, RRSET_A, NULL, &record);
+	journal_end(journal);
+	close_all();
+	state_dir_data(&all.at, path);
+	assert_int_equal(unlink(path), 0);
+	recover(STATUS_OK);
+	restorable_open(&all);
+	assert_int_equal(state_begin_read(all.state, &txn, NULL), STATUS_OK);
+	key = unit_key("a.live");
+	assert_int_equal(state_get(txn, &key, RRSET_A, &found, NULL), STATUS_OK);
+	assert_in_range(found.expires_ms, now_ms + 50000, now_ms + 3600000);
+	key = unit_key("b.live");
+	assert_int_equal(state_get(txn, &key, RRSET_A, &found, NULL), STATUS_OK);
+	assert_int_equal(found.expires_ms, STATE_LEASE_OVER);
+	state_abort(txn);
+}
+
+/* Nobody has seen its serial yet. */
+static void
+serials_go_on_above_all_that_was_seen(void **context)
+{
+	struct state_zone zone;
+	struct state_txn *txn;
+
+	(void)context;
+	make_state_with_backup();
+	damage();
+	recover(STATUS_OK);
+	restorable_open(&all);
+	assert_int_equal(state_begin_read(all.state, &txn, NULL), STATUS_OK);
+	assert_int_equal(state_get_zone(txn, &all.zone.key, &zone, NULL), STATUS_OK);
+	assert_int_equal(zone.revision, 1 + RECOVER_REVISION_GAP);
+	state_abort(txn);
 }
 
 static void
@@ -228,7 +435,7 @@ serve_of_a_first_start_shows_nothing(void **context)
 	(void)context;
 	restorable_serve(&all, 0);
 	recover(STATUS_OK);
-	assert_false(result.is_restored);
+	assert_false(is_restored);
 	assert_false(exists("state/data.mdb"));
 }
 
@@ -307,7 +514,7 @@ what_cannot_be_kept_is_not_replaced(void **context)
 	snprintf(path, sizeof(path), "%s/quarantine", all.at.dir);
 	assert_int_equal(fclose(fopen(path, "w")), 0); /* where the directory is to be */
 	recover(STATUS_IO);
-	assert_false(result.is_restored);
+	assert_false(is_restored);
 	assert_kept("state/data.mdb");
 	assert_reason(path);
 	assert_reason("it cannot be restored");
@@ -323,7 +530,7 @@ without_anything_left_the_damaged_one_stays(void **context)
 	damage();
 	remember();
 	recover(STATUS_CORRUPT);
-	assert_false(result.is_restored);
+	assert_false(is_restored);
 	assert_untouched();
 	/* which one, what is wrong, where a backup is looked for */
 	assert_reason(all.at.dir);
@@ -356,7 +563,7 @@ what_cannot_be_checked_is_opened(void **context)
 	remember();
 	setenv(STATE_DIR_CHECK, "killed", 1);
 	recover(STATUS_OK);
-	assert_false(result.is_restored || result.must_recount);
+	assert_false(is_restored);
 	assert_untouched();
 	assert_int_equal(state_dir_said(&all.at,
 				 "state was not checked: the check ended by signal 9"),
@@ -370,9 +577,15 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		TEST(nothing_at_all_is_a_first_start),
 		TEST(what_is_whole_stays_as_it_is),
-		TEST(wrong_counts_are_counted_anew),
 		TEST(a_missing_state_is_made_from_the_newest_backup),
-		TEST(serve_alone_shows_that_there_was_a_state),
+		TEST(serve_alone_shows_that_there_was_a_state_and_cannot_make_one),
+		TEST(a_journal_from_the_beginning_is_enough),
+		TEST(the_journal_goes_on_where_the_backup_ends),
+		TEST(what_the_journal_lacks_is_named),
+		TEST(a_journal_without_its_beginning_restores_nothing),
+		TEST(an_old_copy_of_state_is_made_new_again),
+		TEST(a_lease_begins_again_and_one_that_had_ended_stays_so),
+		TEST(serials_go_on_above_all_that_was_seen),
 		TEST(serve_of_a_first_start_shows_nothing),
 		TEST(a_damaged_state_is_kept_and_another_takes_its_place),
 		TEST(two_of_one_second_are_both_kept),

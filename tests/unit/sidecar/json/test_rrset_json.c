@@ -149,7 +149,7 @@ test_a_line_of_a_backup_comes_back(void **state)
 		{ ",\"lease-left\":\"12s\"", true, false } };
 
 	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
-		char text[256], line[256];
+		char text[256];
 		struct rrset_json read;
 		struct buffer buffer;
 		struct json_writer json = { .out = &buffer };
@@ -160,9 +160,8 @@ test_a_line_of_a_backup_comes_back(void **state)
 			"{\"name\":\"a.test.\",\"type\":\"A\",\"ttl\":5,\"records\":[\"10.0.0.1\"],"
 			"\"source\":\"x.y\",\"lease\":\"30s\"%s,\"revision\":12}",
 			rows[i].left);
-		snprintf(line, sizeof(line), "%.*s,\"crc\":\"00\"}", (int)strlen(text) - 1, text);
 		assert_int_equal(
-			read_form(*state, line, RRSET_JSON_BACKUP, &read, NULL), STATUS_OK);
+			read_form(*state, text, RRSET_JSON_BACKUP, &read, NULL), STATUS_OK);
 		assert_int_equal(read.revision, 12);
 		assert_int_equal(read.has_lease_left, rows[i].has_left);
 		assert_int_equal(read.has_lease_left && !read.lease_left_ms, rows[i].has_ended);

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "sidecar/state/reverse.h"
+#include "sidecar/state/state.h"
 #include "lib/base/status.h"
 #include "lib/dns/zones.h"
 
@@ -29,11 +29,11 @@ an_address_has_its_reverse_name(void **state)
 		struct name_key expected = unit_key(rows[i].name), key;
 
 		assert_int_equal(
-			reverse_key(rows[i].type, rows[i].address, rows[i].len, &key), STATUS_OK);
+			state_reverse_key(rows[i].type, rows[i].address, rows[i].len, &key), STATUS_OK);
 		assert_int_equal(key.len, expected.len);
 		assert_memory_equal(key.bytes, expected.bytes, key.len);
-		assert_true(reverse_is_below(&key));
-		assert_int_equal(reverse_key(rows[i].type, rows[i].address, 5, &key),
+		assert_true(state_reverse_is_below(&key));
+		assert_int_equal(state_reverse_key(rows[i].type, rows[i].address, 5, &key),
 			STATUS_INVALID);
 	}
 }
@@ -63,7 +63,7 @@ hosts_of_zones_with_auto_ptr_point_back(void **state)
 	for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
 		struct name_key owner = unit_key(rows[i].owner);
 
-		if (reverse_is_wanted(rows[i].zone, &owner, rows[i].type) != rows[i].is_wanted)
+		if (state_reverse_is_wanted(rows[i].zone, &owner, rows[i].type) != rows[i].is_wanted)
 			fail_msg("%s %u", rows[i].owner, rows[i].type);
 	}
 }
@@ -74,8 +74,8 @@ other_names_are_no_reverse_names(void **state)
 	struct name_key arpa = unit_key("x.arpa"), other = unit_key("in-addr.arpa.example");
 
 	(void)state;
-	assert_false(reverse_is_below(&arpa));
-	assert_false(reverse_is_below(&other));
+	assert_false(state_reverse_is_below(&arpa));
+	assert_false(state_reverse_is_below(&other));
 }
 
 int

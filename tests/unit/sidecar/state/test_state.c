@@ -18,6 +18,7 @@
 #include "lib/dns/zones.h"
 
 #define SIZE (4u << 20)
+#define MANY_ENDED 5000
 
 static char dir[64];
 static struct state *truth;
@@ -329,17 +330,108 @@ test_zones_are_counted_anew_when_their_set_changes(void **state)
 	assert_counts("api", 3, "live", 3);
 	assert_counts("api", 3, "sub.live", 0);
 
-	/* a check found the counts wrong: the zones are the same, but count anew */
+	/* the same zones, after a recount that failed: what was written since counts wrong */
+	state_doubt_counts(truth);
 	txn = begin();
+	assert_false(state_has_counts(txn));
 	assert_int_equal(state_delete(txn, NULL, &last, 1, 9, &reason), STATUS_OK);
+	assert_int_equal(state_set_revision(txn, 9, &reason), STATUS_OK);
 	assert_int_equal(state_commit(txn, &reason), STATUS_OK);
 	assert_counts("api", 2, "live", 3);
-	state_want_recount(truth);
+	/* ... over a restart */
+	state_close(truth);
+	assert_int_equal(state_open(dir, SIZE, &truth, &reason), STATUS_OK);
 	txn = begin();
 	assert_int_equal(state_recount_zones(txn, &zones, &changed, &reason), STATUS_OK);
 	assert_true(changed);
 	assert_int_equal(state_commit(txn, &reason), STATUS_OK);
 	assert_counts("api", 2, "live", 2);
+}
+
+/* An aborted recount is none. */
+static void
+test_counts_are_in_doubt_until_a_recount_is_committed(void **state)
+{
+	struct zone zone = { .name = unit_name("live"), .key = unit_key("live") };
+	const struct zones zones = { .zone = &zone, .count = 1 };
+	struct state_txn *txn;
+	bool changed;
+
+	(void)state;
+	state_doubt_counts(truth);
+	txn = begin();
+	assert_int_equal(state_recount_zones(txn, &zones, &changed, &reason), STATUS_OK);
+	state_abort(txn);
+	txn = begin();
+	assert_false(state_has_counts(txn));
+	assert_int_equal(state_recount_zones(txn, &zones, &changed, &reason), STATUS_OK);
+	assert_true(changed);
+	assert_int_equal(state_commit(txn, &reason), STATUS_OK);
+	txn = begin();
+	assert_true(state_has_counts(txn));
+	state_abort(txn);
+}
+
+static void
+put_ended(unsigned count)
+{
+	struct state_txn *txn = begin();
+	const struct name_key live = unit_key("live");
+
+	for (unsigned i = 0; i < count; i++) {
+		struct state_record record;
+		char owner[32];
+
+		snprintf(owner, sizeof(owner), "ended%u.live", i);
+		record = record_of(owner, RRSET_A, "k8s", 1);
+		record.lease_ms = 1000;
+		record.expires_ms = STATE_LEASE_OVER;
+		assert_int_equal(state_put(txn, &live, &record, &reason), STATUS_OK);
+	}
+	assert_int_equal(state_commit(txn, &reason), STATUS_OK);
+}
+
+/* CPU time of a number of walks that find nothing. */
+static uint64_t
+time_walks(void)
+{
+	struct state_txn *txn = look();
+	struct timespec began, ended;
+	char text[8] = "";
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &began);
+	for (int i = 0; i < 200; i++)
+		assert_int_equal(
+			state_walk_expired(txn, 20, list_record, text, &reason), STATUS_OK);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ended);
+	state_abort(txn);
+	assert_string_equal(text, "");
+	return (uint64_t)(ended.tv_sec - began.tv_sec) * 1000000000u
+		+ (uint64_t)(ended.tv_nsec - began.tv_nsec);
+}
+
+/* A zone with on-expiry: remove keeps any number of them; a sweep must not step over each. */
+static void
+test_leases_that_had_ended_cost_a_walk_nothing(void **state)
+{
+	const struct row last[] = { { "z.live", 1, "k8s", 2, 50 } };
+	struct state_txn *txn;
+	uint64_t few_ns, many_ns;
+	char text[256];
+
+	(void)state;
+	put_all("live", last, 1);
+	few_ns = time_walks();
+	put_ended(MANY_ENDED);
+	many_ns = time_walks();
+	txn = look();
+	text[0] = '\0';
+	assert_int_equal(state_walk_expired(txn, 50, list_record, text, &reason), STATUS_OK);
+	assert_string_equal(text, "live.z/1 ");
+	state_abort(txn);
+	if (many_ns > 20 * few_ns)
+		fail_msg("%llu ns, and %llu ns with ended ones", (unsigned long long)few_ns,
+			(unsigned long long)many_ns);
 }
 
 static int
@@ -660,17 +752,56 @@ test_what_a_reader_keeps_counts_and_deletes_go_on(void **state)
 	assert_int_equal(write_again("n0.live", false, revision), STATUS_OK);
 }
 
+/* In a child: the lock is of the process. */
 static void
 test_a_second_livezoned_is_refused_with_the_pid_of_the_first(void **state)
 {
-	struct state *second = NULL;
-	char pid[32];
+	pid_t child = fork();
 
 	(void)state;
-	assert_int_equal(state_open(dir, SIZE, &second, &reason), STATUS_CONFLICT);
-	snprintf(pid, sizeof(pid), "pid %ld", (long)getpid());
-	assert_non_null(strstr(reason.text, pid));
-	assert_null(second);
+	assert_true(child >= 0);
+	if (child == 0) {
+		struct state *second = NULL;
+		char pid[32];
+
+		snprintf(pid, sizeof(pid), "pid %ld", (long)getppid());
+		_exit(state_open(dir, SIZE, &second, &reason) == STATUS_CONFLICT
+					&& strstr(reason.text, pid) && !second
+				? EXIT_SUCCESS
+				: EXIT_FAILURE);
+	}
+	unit_wait_child(child);
+}
+
+/* livezoned that was killed while the child that checks state had not yet begun. */
+static void
+test_a_child_that_lives_on_does_not_hold_the_lock(void **state)
+{
+	int ends[2], lock_fd;
+	pid_t parent, child;
+	char byte;
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	state_close(truth);
+	truth = NULL;
+	parent = fork();
+	assert_true(parent >= 0);
+	if (parent == 0) {
+		if (state_lock(dir, &lock_fd, &reason) != STATUS_OK)
+			_exit(EXIT_FAILURE);
+		child = fork();
+		if (child == 0) {
+			close(ends[1]);
+			(void)!read(ends[0], &byte, 1);
+			_exit(0);
+		}
+		_exit(EXIT_SUCCESS);
+	}
+	unit_wait_child(parent);
+	assert_int_equal(state_open(dir, SIZE, &truth, &reason), STATUS_OK);
+	close(ends[1]);
+	close(ends[0]);
 }
 
 static void
@@ -872,6 +1003,9 @@ main(void)
 		TEST(test_walks_go_in_key_order_and_stay_in_their_range),
 		TEST(test_counts_follow_puts_takeovers_and_deletes),
 		TEST(test_zones_are_counted_anew_when_their_set_changes),
+		TEST(test_counts_are_in_doubt_until_a_recount_is_committed),
+		TEST(test_leases_that_had_ended_cost_a_walk_nothing),
+		TEST(test_a_child_that_lives_on_does_not_hold_the_lock),
 		TEST(test_an_alarm_stands_until_it_is_acknowledged),
 		TEST(test_a_doubtful_environment_is_opened_again_before_the_next_transaction),
 		TEST(test_addresses_are_indexed_for_zones_that_want_it),

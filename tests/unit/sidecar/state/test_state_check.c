@@ -3,16 +3,20 @@
 #include "tests/unit/record.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#include "lib/serve/mdb_image.h"
+#include "lib/base/checksum.h"
+#include "lib/dns/zones.h"
 #include "sidecar/state/state.h"
-#include "sidecar/state/state_check.h"
+#include "sidecar/state/state_txn.h"
 #include "lib/base/status.h"
 
 #define SIZE (16u << 20)
@@ -51,6 +55,7 @@ fill(struct state *state)
 
 		snprintf(owner, sizeof(owner), i % 50 == 0 ? "*.n%u.live" : "n%u.live", i);
 		item.owner = unit_key(owner);
+		item.deleted = i % 7 == 0;
 		assert_int_equal(state_begin_write(state, &txn, &reason), STATUS_OK);
 		put(txn, owner, RRSET_A, sources[i % 3], i, i % 5 == 0);
 		if (i % 7 == 0)
@@ -105,13 +110,96 @@ tear_down(void **context)
 	return unit_remove(dir);
 }
 
+static void
+write_file(size_t at, const void *bytes, size_t len)
+{
+	char path[96];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/data.mdb", dir);
+	fd = open(path, O_WRONLY);
+	assert_int_equal(pwrite(fd, bytes, len, (off_t)at), len);
+	close(fd);
+}
+
 static int
 check(struct state_check *out)
 {
-	struct mdb_image image;
-	int status = mdb_image_open(file, size, 0, &image, &reason);
+	int status = state_check_begin(dir, out, &reason);
 
-	return status == STATUS_OK ? state_check_image(&image, out, &reason) : status;
+	if (status == STATUS_OK)
+		status = state_check_run(out, &reason);
+	return status;
+}
+
+static int
+check_and_close(struct state_check *out)
+{
+	int status = check(out);
+
+	state_check_end(out);
+	return status;
+}
+
+/* A checksum over all that LMDB reads, or the end of the process. */
+static uint32_t
+read_all(const struct state_check *opened)
+{
+	uint32_t sum = 0xffffffffu;
+	MDB_val key, value;
+	MDB_cursor *cursor;
+
+	if (mdb_cursor_open(opened->txn, opened->dbi, &cursor) != 0)
+		_exit(EXIT_FAILURE);
+	while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
+		sum = checksum_crc32c_more(sum, key.mv_data, key.mv_size);
+		sum = checksum_crc32c_more(sum, value.mv_data, value.mv_size);
+	}
+	mdb_cursor_close(cursor);
+	return sum;
+}
+
+enum found {
+	FOUND_DAMAGE,
+	FOUND_NOTHING, /* and all reads as before */
+	FOUND_WRONG,   /* called whole, and reads otherwise */
+};
+
+/* In a child, which the damage may crash. */
+static enum found
+check_in_child(uint32_t expected)
+{
+	const struct rlimit no_core = { 0, 0 };
+	pid_t child = fork();
+	int status;
+
+	assert_true(child >= 0);
+	if (child == 0) {
+		static const int fatal[] = { SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV };
+		struct state_check result;
+
+		for (size_t i = 0; i < UNIT_COUNT(fatal); i++)
+			signal(fatal[i], SIG_DFL); /* cmocka's would go on with the tests */
+		setrlimit(RLIMIT_CORE, &no_core);
+		alarm(20);
+		if (check(&result) != STATUS_OK)
+			_exit(FOUND_DAMAGE);
+		_exit(read_all(&result) == expected ? FOUND_NOTHING : FOUND_WRONG);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return WIFEXITED(status) ? (enum found)WEXITSTATUS(status) : FOUND_DAMAGE;
+}
+
+static uint32_t
+read_whole(void)
+{
+	struct state_check result;
+	uint32_t sum;
+
+	assert_int_equal(check(&result), STATUS_OK);
+	sum = read_all(&result);
+	state_check_end(&result);
+	return sum;
 }
 
 static void
@@ -120,11 +208,10 @@ test_a_state_is_whole(void **context)
 	struct state_check found;
 
 	(void)context;
-	assert_int_equal(check(&found), STATUS_OK);
-	assert_int_equal(found.revision, NAMES);
+	if (check_and_close(&found) != STATUS_OK)
+		fail_msg("%s", reason.text);
+	assert_int_equal(found.meta.revision, NAMES);
 	assert_int_equal(found.rrsets, NAMES - NAMES / 7);
-	assert_int_equal(state_check_directory(dir, &found, &reason), STATUS_OK);
-	assert_int_equal(found.revision, NAMES);
 }
 
 /* livezoned, of which the checker is a child. */
@@ -148,19 +235,15 @@ write_more(void)
 	state_close(state);
 }
 
-/* The C library's, with a commit in between: the size of the file is known, its meta pages
- * are not read yet. */
-static unsigned commits_to_come;
-
-int
-madvise(void *bytes, size_t len, int advice)
+/* The commit that was there when it began is what is checked. */
+static void
+test_a_file_that_grows_meanwhile_is_whole(void **context)
 {
+	struct state_check found;
 	pid_t child;
 
-	(void)bytes, (void)len, (void)advice;
-	if (commits_to_come == 0)
-		return 0;
-	commits_to_come--;
+	(void)context;
+	assert_int_equal(state_check_begin(dir, &found, &reason), STATUS_OK);
 	child = fork();
 	assert_true(child >= 0);
 	if (child == 0) {
@@ -168,70 +251,96 @@ madvise(void *bytes, size_t len, int advice)
 		_exit(EXIT_SUCCESS);
 	}
 	unit_wait_child(child);
-	return 0;
-}
-
-static void
-test_a_file_that_grows_meanwhile_is_whole(void **context)
-{
-	struct state_check found;
-	int status;
-
-	(void)context;
-	commits_to_come = 1;
-	status = state_check_directory(dir, &found, &reason);
-	if (status != STATUS_OK)
+	if (state_check_run(&found, &reason) != STATUS_OK)
 		fail_msg("%s", reason.text);
-	assert_int_equal(commits_to_come, 0);
-	assert_int_equal(found.revision, NAMES + 1);
+	assert_int_equal(found.meta.revision, NAMES);
+	state_check_end(&found);
+	assert_int_equal(check_and_close(&found), STATUS_OK);
+	assert_int_equal(found.meta.revision, NAMES + 1);
 }
 
 static void
 test_a_file_that_is_cut_is_damaged(void **context)
 {
-	struct state_check found;
 	char path[96];
 
 	(void)context;
 	snprintf(path, sizeof(path), "%s/data.mdb", dir);
 	assert_int_equal(truncate(path, (off_t)size / 2), 0);
-	assert_int_equal(state_check_directory(dir, &found, &reason), STATUS_CORRUPT);
+	assert_int_equal(check_in_child(0), FOUND_DAMAGE);
 }
 
-/* Is the byte in a page of the tree, below its header and above its free space? */
-static size_t
-changed_and_found(size_t *out_changed)
-{
-	size_t found = 0;
-	unsigned seed;
-
-	*out_changed = 0;
-	for (seed = 0; seed < SEEDS; seed++) {
-		struct state_check result;
-		size_t at;
-		uint8_t old;
-
-		srand(seed);
-		at = 2 * 4096 + (size_t)rand() % (size - 2 * 4096);
-		old = file[at];
-		file[at] ^= (uint8_t)(1 << rand() % 8);
-		++*out_changed;
-		found += check(&result) != STATUS_OK;
-		file[at] = old;
-	}
-	return found;
-}
-
-/* LMDB's answers with and without a changed byte: equal, or the check has found it. */
 static void
 test_a_changed_byte_is_found_or_changes_nothing(void **context)
 {
-	size_t changed, found = changed_and_found(&changed);
+	const uint32_t expected = read_whole();
+	size_t found = 0;
+	unsigned seed;
 
 	(void)context;
+	for (seed = 0; seed < SEEDS; seed++) {
+		size_t at;
+		uint8_t changed;
+		enum found what;
+
+		srand(seed);
+		at = 2 * 4096 + (size_t)rand() % (size - 2 * 4096);
+		changed = file[at] ^ (uint8_t)(1 << rand() % 8);
+		write_file(at, &changed, 1);
+		what = check_in_child(expected);
+		if (what == FOUND_WRONG)
+			fail_msg("seed %u, byte %zu of page %zu", seed, at % 4096, at / 4096);
+		found += what == FOUND_DAMAGE;
+		write_file(at, &file[at], 1);
+	}
 	/* the file has free space and old pages, where a change is none */
-	assert_in_range(found, changed / 10, changed);
+	assert_in_range(found, SEEDS / 10, SEEDS);
 	test_a_state_is_whole(context);
+}
+
+/* A page that was whole once, in the place of what it is now. */
+static void
+test_an_old_page_is_found_or_changes_nothing(void **context)
+{
+	uint8_t *old = file;
+	size_t old_size = size, page, found = 0;
+	struct state_txn *txn;
+	struct state *state;
+	uint32_t expected;
+
+	(void)context;
+	/* the data of each third name changes, and nothing that is counted */
+	assert_int_equal(state_open(dir, SIZE, &state, &reason), STATUS_OK);
+	for (unsigned i = 1; i <= NAMES; i += 3) {
+		struct state_log_item item = { .type = RRSET_A };
+		char owner[32];
+
+		if (i % 7 == 0 || i % 50 == 0 || i % 5 == 0)
+			continue;
+		snprintf(owner, sizeof(owner), "n%u.live", i);
+		item.owner = unit_key(owner);
+		assert_int_equal(state_begin_write(state, &txn, &reason), STATUS_OK);
+		put(txn, owner, RRSET_A, i % 3 == 1 ? "nomad" : "a", NAMES + i, false);
+		assert_int_equal(
+			state_log_append(txn, NAMES + i, &item, 1, &reason), STATUS_OK);
+		assert_int_equal(state_set_revision(txn, NAMES + i, &reason), STATUS_OK);
+		assert_int_equal(state_commit(txn, &reason), STATUS_OK);
+	}
+	state_close(state);
+	read_file();
+	expected = read_whole();
+	for (page = 2; page < old_size / 4096; page++) {
+		enum found what;
+
+		write_file(page * 4096, old + page * 4096, 4096);
+		what = check_in_child(expected);
+		if (what == FOUND_WRONG)
+			fail_msg("page %zu", page);
+		found += what == FOUND_DAMAGE;
+		write_file(page * 4096, file + page * 4096, 4096);
+	}
+	assert_in_range(found, 3, old_size / 4096);
+	free(old);
 }
 
 /* Every byte of what is stored: the RRset's key and value, and each of its index entries. */
@@ -239,25 +348,28 @@ static void
 test_every_byte_of_a_record_is_covered(void **context)
 {
 	static const uint8_t label[] = { 4, 'n', '2', '8', '5' }; /* leased, of source "api" */
-	struct state_check result;
+	const uint32_t expected = read_whole();
 	size_t at, i, places = 0;
 
 	(void)context;
 	for (at = 2 * 4096; at + sizeof(label) <= size; at++) {
+		uint8_t changed = file[at] ^ 1;
+		bool is_live;
+
 		if (memcmp(file + at, label, sizeof(label)) != 0)
 			continue;
 		/* old pages have it, too: only those count in which the first byte does */
-		file[at] ^= 1;
-		if (check(&result) == STATUS_OK) {
-			file[at] ^= 1;
+		write_file(at, &changed, 1);
+		is_live = check_in_child(expected) == FOUND_DAMAGE;
+		write_file(at, &file[at], 1);
+		if (!is_live)
 			continue;
-		}
-		file[at] ^= 1;
 		places++;
 		for (i = 0; i < sizeof(label); i++) {
-			file[at + i] ^= 0x20;
-			assert_int_equal(check(&result), STATUS_CORRUPT);
-			file[at + i] ^= 0x20;
+			changed = file[at + i] ^ 0x20;
+			write_file(at + i, &changed, 1);
+			assert_int_equal(check_in_child(expected), FOUND_DAMAGE);
+			write_file(at + i, &file[at + i], 1);
 		}
 	}
 	assert_int_equal(places, 4); /* tables C, L, O, R */
@@ -298,34 +410,68 @@ test_an_index_that_does_not_agree_is_found(void **context)
 
 	(void)context;
 	change_entry(owner, sizeof(owner) - 1, NULL, 0);
-	assert_int_equal(check(&result), STATUS_CORRUPT);
-	assert_non_null(strstr(reason.text, "RRsets"));
+	assert_int_equal(check_and_close(&result), STATUS_CORRUPT);
+	assert_non_null(strstr(reason.text, "RRset"));
 	change_entry(owner, sizeof(owner) - 1, "", 0);
-	assert_int_equal(check(&result), STATUS_OK);
+	assert_int_equal(check_and_close(&result), STATUS_OK);
 	change_entry(foreign, 1, foreign, 1);
-	assert_int_equal(check(&result), STATUS_CORRUPT);
+	assert_int_equal(check_and_close(&result), STATUS_CORRUPT);
 	assert_non_null(strstr(reason.text, "of no table"));
 }
 
+/* Deleted without its zone, as a change of zones does that had no room to be counted. */
 static void
-test_a_zone_that_counts_wrong_is_counted_anew(void **context)
+delete_uncounted(const char *name, uint64_t revision, bool has_counts)
 {
-	struct state_check result;
+	const struct name_key owner = unit_key(name);
+	const struct state_log_item item = { true, RRSET_A, owner };
 	struct state_txn *txn;
 	struct state *state;
-	const struct name_key owner = unit_key("n1.live");
 
-	(void)context;
 	assert_int_equal(state_open(dir, SIZE, &state, &reason), STATUS_OK);
 	assert_int_equal(state_begin_write(state, &txn, &reason), STATUS_OK);
-	/* deleted without its zone, as a change of zones does that had no room to be counted */
-	assert_int_equal(state_delete(txn, NULL, &owner, RRSET_A, NAMES, &reason), STATUS_OK);
+	txn->state->has_wrong_counts = !has_counts;
+	assert_int_equal(
+		state_delete(txn, NULL, &owner, RRSET_A, revision, &reason), STATUS_OK);
+	assert_int_equal(state_log_append(txn, revision, &item, 1, &reason), STATUS_OK);
+	assert_int_equal(state_set_revision(txn, revision, &reason), STATUS_OK);
 	assert_int_equal(state_commit(txn, &reason), STATUS_OK);
 	state_close(state);
-	free(file);
-	read_file();
-	assert_int_equal(check(&result), STATUS_OK);
-	assert_true(result.must_recount);
+}
+
+static void
+count_zones(bool has_wrong_counts)
+{
+	struct zone zone = { .name = unit_name("live"), .key = unit_key("live") };
+	const struct zones zones = { .zone = &zone, .count = 1 };
+	struct state_txn *txn;
+	struct state *state;
+	bool changed;
+
+	assert_int_equal(state_open(dir, SIZE, &state, &reason), STATUS_OK);
+	assert_int_equal(state_begin_write(state, &txn, &reason), STATUS_OK);
+	txn->state->has_wrong_counts = has_wrong_counts;
+	assert_int_equal(state_recount_zones(txn, &zones, &changed, &reason), STATUS_OK);
+	assert_true(changed);
+	assert_int_equal(state_commit(txn, &reason), STATUS_OK);
+	state_close(state);
+}
+
+static void
+test_a_zone_that_counts_wrong_is_found_unless_it_says_so_itself(void **context)
+{
+	struct state_check result;
+
+	(void)context;
+	count_zones(false);
+	assert_int_equal(check_and_close(&result), STATUS_OK);
+	delete_uncounted("n1.live", NAMES + 1, true);
+	assert_int_equal(check_and_close(&result), STATUS_CORRUPT);
+	assert_non_null(strstr(reason.text, "counts are wrong"));
+	count_zones(true);
+	assert_int_equal(check_and_close(&result), STATUS_OK);
+	delete_uncounted("n2.live", NAMES + 2, false);
+	assert_int_equal(check_and_close(&result), STATUS_OK);
 }
 
 static void
@@ -335,9 +481,10 @@ test_a_file_that_is_no_state_is_left_alone(void **context)
 
 	(void)context;
 	change_entry("M", 1, NULL, 0);
-	assert_int_equal(check(&result), STATUS_FOREIGN);
+	assert_int_equal(check_and_close(&result), STATUS_FOREIGN);
 	memset(file, 0, 4096);
-	assert_int_equal(check(&result), STATUS_CORRUPT);
+	write_file(0, file, 4096);
+	assert_int_equal(check_and_close(&result), STATUS_CORRUPT);
 }
 
 static void
@@ -353,9 +500,9 @@ static void
 test_a_state_without_its_last_free_pages_is_in_order(void **context)
 {
 	struct state_check check;
-	struct mdb_image image;
 	struct state *state;
 	struct state_txn *txn;
+	MDB_envinfo info;
 	char owner[32];
 
 	(void)context;
@@ -373,10 +520,12 @@ test_a_state_without_its_last_free_pages_is_in_order(void **context)
 	state_close(state);
 	free(file);
 	read_file();
-	assert_int_equal(mdb_image_open(file, size, 0, &image, &reason), STATUS_OK);
-	assert_true(image.pages <= image.last_page);
-	if (state_check_directory(dir, &check, &reason) != STATUS_OK)
+	assert_int_equal(state_check_begin(dir, &check, &reason), STATUS_OK);
+	assert_int_equal(mdb_env_info(check.env, &info), 0);
+	assert_true(size / 4096 <= info.me_last_pgno);
+	if (state_check_run(&check, &reason) != STATUS_OK)
 		fail_msg("%s", reason.text);
+	state_check_end(&check);
 	assert_int_equal(state_open(dir, SIZE, &state, &reason), STATUS_OK);
 	state_close(state);
 }
@@ -396,11 +545,13 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			test_a_changed_byte_is_found_or_changes_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
+			test_an_old_page_is_found_or_changes_nothing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
 			test_every_byte_of_a_record_is_covered, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_an_index_that_does_not_agree_is_found, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
-			test_a_zone_that_counts_wrong_is_counted_anew, set_up, tear_down),
+			test_a_zone_that_counts_wrong_is_found_unless_it_says_so_itself, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_a_file_that_is_no_state_is_left_alone, set_up, tear_down),
 	};

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "sidecar/state/state_file.h"
+#include "sidecar/state/state.h"
 #include "lib/base/status.h"
 
 static char dir[64];
