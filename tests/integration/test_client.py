@@ -2,10 +2,13 @@
 # Copyright (c) 2026, the livezone authors
 """livezonectl against a real livezoned: what it writes, prints and refuses."""
 
+import contextlib
 import hashlib
+import http.server
 import json
 import os
 import subprocess
+import threading
 
 import pytest
 
@@ -26,7 +29,7 @@ def rows(text):
 
 def refused(daemon, *args, code=1, **options):
     done = daemon.ctl(*args, check=False, **options)
-    assert done.returncode == code, done
+    assert done.returncode == code if code else done.returncode, done
     assert done.stderr.startswith("livezonectl: ")
     return done.stderr
 
@@ -372,10 +375,70 @@ def test_a_token_opens_tcp(livezoned, tmp_path):
     assert str(file) in refused(daemon, *put, "--token-file", file)
 
 
+def serve_http(cleanup, handler):
+    server = http.server.HTTPServer(("127.0.0.1", 0), handler)
+    cleanup.callback(server.server_close)
+    cleanup.callback(server.shutdown)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{server.server_port}"
+
+
+def test_what_is_stored_and_not_served_is_said(daemon, cleanup):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_PUT(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            body = b'{"revision":7,"served":false,"reason":"serve is being rebuilt"}'
+            self.send_response(202)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args):
+            pass
+
+    api = serve_http(cleanup, Handler)
+    done = daemon.ctl("put", "a.live.test", "A", "10.0.0.1", "--api", api)
+    assert done.stdout == "put a.live.test. A, revision 7\n"
+    assert "DNS does not serve it yet: serve is being rebuilt" in done.stderr
+    assert not daemon.ctl("put", "a.live.test", "A", "10.0.0.1").stderr
+
+
+def test_a_token_with_a_line_break_is_not_sent(daemon):
+    for token in ("secret\r\nX-Other: 1", "secret\n", "\rsecret"):
+        said = refused(daemon, "status", "--api", "http://127.0.0.1:1",
+                       env={"LIVEZONE_TOKEN": token}, code=None)
+        assert "line break" in said
+
+
+def test_replies_and_files_have_limits(daemon, cleanup, tmp_path):
+    limit = 64 << 20
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", str(limit + 1))
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                for _ in range(64):
+                    self.wfile.write(b" " * (1 << 20))
+                self.wfile.write(b" ")
+
+        def log_message(self, *args):
+            pass
+
+    said = refused(daemon, "status", "--api", serve_http(cleanup, Handler), code=None)
+    assert "longer than" in said or "too large" in said or "too big" in said, said
+    file = tmp_path / "big.json"
+    for size, good in ((limit, True), (limit + 1, False)):
+        file.write_text('{"rrsets":[]' + " " * (size - 13) + "}")
+        done = daemon.ctl("apply", file, "--source", "none", check=False)
+        assert (done.returncode == 0) == good, done
+        assert good or "File too large" in done.stderr
+
+
 def test_something_else_that_answers_is_found_out(daemon, cleanup):
     """A web server that is not livezoned."""
-    import http.server
-    import threading
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -389,11 +452,7 @@ def test_something_else_that_answers_is_found_out(daemon, cleanup):
         def log_message(self, *args):
             pass
 
-    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
-    cleanup.callback(server.server_close)
-    cleanup.callback(server.shutdown)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    api = f"http://127.0.0.1:{server.server_port}"
+    api = serve_http(cleanup, Handler)
     assert "is this livezoned?" in refused(daemon, "status", "--api", api)
     assert "302" in refused(daemon, "watch", "--since", 1, "--api", api), "no redirect is followed"
     assert "cut short" in refused(daemon, "backup", "--api", api)

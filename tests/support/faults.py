@@ -26,7 +26,7 @@ watch.must(...) stops prober and writer, checks, records the row's figures for d
                                   allows five times that, and the table shows a miss
     same_process=True             Unbound has the pid that it had
     stored=True                   I4: what was acknowledged is in the store; livezoned runs
-    p99_ms=5.0                    20 in rows marked +; checked in the full form only
+    p99_ms=5.0                    20 in rows marked +; 40 times that in the short form
     note=""                       goes into the table
 faults.skip("reason") when a tool or the kernel does not allow the row.
 A row that has no probing calls faults.record(note=...) with what it has shown.
@@ -61,6 +61,7 @@ _IS_QUIET = os.environ.get("LIVEZONE_FAULTS_LATENCY", "1") != "0"
 # A machine that builds something else meanwhile may not run a thread for a second.
 _DEADLINE_MS = 1000 if FULL and _IS_QUIET else 2000
 _LIVE_FACTOR = 1 if FULL else 5
+_P99_FACTOR = 1 if FULL else 40  # the short form runs beside other tests: what hangs is seen
 _COLD = 10000 if FULL else 1000
 # A thread that a busy machine does not run for 100 ms has 200 questions waiting: with the system's
 # default the kernel drops the rest, and they would count as lost.
@@ -250,9 +251,9 @@ class Watch:
         if stored and self.writer.writes:
             wait_until(self._whole.api.is_ready, 20, "livezoned is ready")
             truth.check_stored(self._whole.api, self.writer.writes)
-        if FULL and p99_ms and _IS_QUIET:
-            found = verdict.latency_ms(0.99)
-            assert found <= p99_ms, f"p99 is {found:.2f} ms"
+        if p99_ms and _IS_QUIET:
+            found, limit = verdict.latency_ms(0.99), p99_ms * _P99_FACTOR
+            assert found <= limit, f"p99 is {found:.2f} ms, {limit} ms are allowed"
         return verdict
 
     def _live_again(self, verdict):

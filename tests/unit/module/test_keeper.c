@@ -284,19 +284,23 @@ static void
 a_read_that_faults_costs_the_store_and_wakes_the_keeper(void **state)
 {
 	struct worker_state *worker = worker_new(&workers, 1);
+	unsigned rounds = 0;
 	char path[128];
 
 	(void)state;
 	publish(1);
 	start();
 	snprintf(path, sizeof(path), "%s/data.mdb", serve.dir);
-	for (uint8_t i = 2; i < 5; i++) {
-		assert_int_equal(truncate(path, i == 2 ? 0 : i * 4096 - 8192), 0);
+	/* the keeper may see the file's end before the worker faults on it: again then */
+	for (uint8_t i = 2; i < 5 || !atomic_load(&worker->counters.trips[GUARD_SIGBUS]); i++) {
+		assert_true(i < 250);
+		assert_int_equal(truncate(path, i == 2 ? 0 : i % 3 * 4096), 0);
 		wait_for(worker, 0);
 		publish(i);
 		wait_for(worker, i);
+		rounds++;
 	}
-	assert_true(atomic_load(&worker->counters.trips[GUARD_SIGBUS]) <= 3);
+	assert_in_range(atomic_load(&worker->counters.trips[GUARD_SIGBUS]), 1, rounds);
 	assert_true(was_said("store is refused: SIGBUS")
 		    || was_said("store is refused: data.mdb was truncated"));
 }
