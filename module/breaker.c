@@ -45,10 +45,10 @@ visit_report(void *context, const struct report *report)
 	struct visit *visit = context;
 	struct breaker *breaker = visit->breaker;
 
-	if (strcmp(report->side.boot_id, visit->own->boot_id) != 0
+	if (strcmp(report->identity.boot_id, visit->own->boot_id) != 0
 		|| breaker->dead_count == BREAKER_DEAD_MAX || !is_dead(visit, report))
 		return;
-	if (report->side.pid != visit->own->pid)
+	if (report->identity.pid != visit->own->pid)
 		breaker->dead[breaker->dead_count++] = report->pid;
 	if (!report->ended)
 		breaker_learn(breaker, report, visit->now_ms);
@@ -58,9 +58,9 @@ static bool
 is_dead(const struct visit *visit, const struct report *report)
 {
 	/* we have not written ours yet */
-	if (report->side.pid == visit->own->pid)
+	if (report->identity.pid == visit->own->pid)
 		return true;
-	if (report->side.pid_namespace == visit->own->pid_namespace)
+	if (report->identity.pid_namespace == visit->own->pid_namespace)
 		return kill(report->pid, 0) != 0 && errno == ESRCH;
 	return visit->now_ms > report->written_boot_ms + SILENT_MS;
 }

@@ -9,12 +9,13 @@
  *
  * What is counted: a process that left a report without "ended" (lib/report/report.h): a signal,
  * an abort, SIGKILL, out of memory, exit(3) without deinit() once a query came. Not: SIGTERM,
- * unbound-control stop, reload, a start that fails, livezone-prestart. A clean end forgets what came before it, so that whoever starts Unbound anew
- * by hand has the store at once. Unbounds that share a serve directory are counted
- * together. All times are of the boot clock, and reports of another boot do not count.
+ * unbound-control stop, reload, a start that fails, livezone-prestart. A clean end forgets what
+ * came before it, so that a restart by hand has the store at once. Unbounds that share a serve
+ * directory are counted together. All times are of the boot clock, and reports of another boot
+ * do not count.
  *
  * The report lies in serve, because the host's user writes nowhere else under chroot, systemd
- * or AppArmor. A running module writes it anew each second, so that it follows a serve that
+ * or AppArmor. A running module rewrites it each second, so that it follows a serve that
  * is replaced by rename; only what happens while none runs is lost then, and that serve is
  * another one anyway. A report that cannot be written or read counts nothing: the breaker
  * fails towards reading the store.

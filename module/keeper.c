@@ -54,7 +54,7 @@ struct keeper {
 	/* the thread's own; main thread while none runs */
 	struct breaker breaker;
 	bool has_begun; /* the breaker has been asked */
-	char why_off[REASON_MAX]; /* what the breaker says */
+	char off_reason[REASON_MAX]; /* what the breaker says */
 	struct live live;
 	struct snapshot snapshot;
 	struct reason snapshot_why; /* why there is no new one, as it was said */
@@ -178,7 +178,7 @@ start_thread(struct keeper *keeper, struct reason *reason)
 
 	keeper->pid = getpid();
 	keeper->report.pid = keeper->pid;
-	identity_init(&keeper->report.side);
+	identity_init(&keeper->report.identity);
 	keeper->has_tried = keeper->has_ended = false;
 	keeper->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (keeper->wake_fd < 0)
@@ -294,7 +294,7 @@ leave_behind(struct keeper *keeper)
 {
 	struct workers *workers = keeper->settings.workers;
 	struct report ended = { .pid = keeper->pid,
-		.side = keeper->report.side,
+		.identity = keeper->report.identity,
 		.ended = 1,
 		.written_boot_ms = clock_boot_ms(),
 		.written_ms = clock_wall_ms() };
@@ -367,9 +367,9 @@ begin(struct keeper *keeper)
 
 	if (!keeper->has_begun) {
 		keeper->has_begun = true;
-		breaker_begin(&keeper->breaker, dir, &keeper->report.side, now);
+		breaker_begin(&keeper->breaker, dir, &keeper->report.identity, now);
 		if (breaker_is_off(&keeper->breaker, now))
-			snprintf(keeper->why_off, sizeof(keeper->why_off),
+			snprintf(keeper->off_reason, sizeof(keeper->off_reason),
 				"Unbound ended uncleanly again and again: the store is not read "
 				"for %u s; a clean restart of Unbound reads it at once",
 				(unsigned)(keeper->breaker.pause_ms / 1000));
@@ -390,6 +390,8 @@ follow_with_snapshot(struct keeper *keeper)
 	if (!live_is_readable(&keeper->live, &live))
 		return;
 	status = snapshot_follow(&keeper->snapshot, &order, &why);
+	if (keeper->snapshot.is_equal)
+		keeper->snapshot_why.text[0] = '\0'; /* the next failure is said again */
 	if (status == STATUS_OK || atomic_load(&keeper->is_stopping))
 		return;
 	if (status == STATUS_CORRUPT && keeper->live.current)
@@ -421,8 +423,8 @@ live_order(struct keeper *keeper)
 		.report = &keeper->report,
 		.say = keeper->settings.say,
 		.is_stopping = &keeper->is_stopping,
-		.why_off = breaker_is_off(&keeper->breaker, clock_boot_ms())
-			? keeper->why_off : NULL,
+		.off_reason = breaker_is_off(&keeper->breaker, clock_boot_ms())
+			? keeper->off_reason : NULL,
 	};
 }
 

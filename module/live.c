@@ -79,7 +79,7 @@ static void note_suspicion(struct live *live, const struct live_order *order);
 static bool is_outdated(struct live *live, int status, int status_of_new);
 static int
 open_store(struct live *live, const struct live_order *order, struct reason *why);
-static int check_side(struct live *live, const struct live_order *order, struct reason *why);
+static int check_identity(struct live *live, const struct live_order *order, struct reason *why);
 static void open_guarded(void *context);
 static enum guard_trip run_guarded(const struct live_order *order,
 	struct serve_reader *reader, guard_fn fn, void *context);
@@ -178,8 +178,8 @@ observe(struct live *live, const struct live_order *order, struct reason *why)
 	case KEEPER_ABSENT:
 	case KEEPER_REFUSED:
 	case KEEPER_DISABLED:
-		if (order->why_off) {
-			reason_set(why, STATUS_UNAVAILABLE, "%s", order->why_off);
+		if (order->off_reason) {
+			reason_set(why, STATUS_UNAVAILABLE, "%s", order->off_reason);
 			return EVENT_OFF;
 		}
 		if (find_parked(live, order->dir))
@@ -373,7 +373,7 @@ open_store(struct live *live, const struct live_order *order, struct reason *why
 	if (clock_boot_ms() < live->retry_ms)
 		return reason_set(why, STATUS_CORRUPT,
 			"stores broke %u times in a row: waiting", live->broken);
-	opening.status = check_side(live, order, why);
+	opening.status = check_identity(live, order, why);
 	if (opening.status == STATUS_OK)
 		opening.status = live_refused_check(&live->refused, order->dir, why);
 	if (opening.status)
@@ -410,7 +410,7 @@ open_guarded(void *context)
 /* Compares what livezoned says of itself with what the report says of us. A status other than
  * STATUS_OK: both must not use one lock file. */
 static int
-check_side(struct live *live, const struct live_order *order, struct reason *why)
+check_identity(struct live *live, const struct live_order *order, struct reason *why)
 {
 	struct reason reason = { "" };
 	struct identity other;
@@ -418,11 +418,11 @@ check_side(struct live *live, const struct live_order *order, struct reason *why
 	/* missing or not readable: of another version, and says nothing */
 	if (identity_read(order->dir, &other, NULL))
 		return STATUS_OK;
-	if (identity_compare(&order->report->side, &other, &reason) == IDENTITY_DIFFERS)
+	if (identity_compare(&order->report->identity, &other, &reason) == IDENTITY_DIFFERS)
 		return reason_set(why, STATUS_FOREIGN, "livezoned: %s", reason.text);
 	/* one pid twice: livezoned has no reader slot that ours could be taken for, but
 	 * one that we leave by a crash is never cleared */
-	warn(&live->side, &reason, order);
+	warn(&live->identity, &reason, order);
 	return STATUS_OK;
 }
 
@@ -584,7 +584,7 @@ live_note_damage(struct live *live)
 void
 live_report(struct live *live, const struct live_order *order, struct report *report)
 {
-	const struct reason *warning = live->slots.text[0] ? &live->slots : &live->side;
+	const struct reason *warning = live->slots.text[0] ? &live->slots : &live->identity;
 	struct reading reading = { .reader = live->current, .status = STATUS_UNAVAILABLE };
 
 	snprintf(report->store, sizeof(report->store), "%s", state_names[live->state]);

@@ -84,7 +84,7 @@ struct live {
 	uint64_t replaced_ms;         /* since then current is not what lies there; 0: it is */
 	struct live_retired retired[LIVE_RETIRED_MAX];
 	struct live_refused refused;
-	struct reason side, slots;    /* warnings: what is wrong although it is read */
+	struct reason identity, slots; /* warnings: what is wrong although it is read */
 	unsigned broken;              /* stores in a row that could not be read */
 	uint64_t broken_ms, retry_ms; /* the last of them, and when to try the next */
 };
@@ -98,7 +98,7 @@ struct live_order {
 	struct report *report; /* trips and opens are counted here */
 	keeper_say_fn say;
 	const atomic_bool *is_stopping; /* nobody waits for this round any more */
-	const char *why_off; /* the store is to be left alone; NULL: it is not */
+	const char *off_reason; /* the store is to be left alone; NULL: it is not */
 };
 
 /* Looks at the files, and goes on to another state: opens, switches, withdraws. A change is

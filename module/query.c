@@ -17,7 +17,7 @@
 #include "module/cname_loop.h"
 #include "module/reply.h"
 
-/* A chain whose end changed while we looked for it is followed anew; this often, because
+/* A chain whose end changed while we looked for it is followed again; this often, because
  * each round costs a recursion. */
 #define ROUNDS_MAX 4
 
@@ -141,7 +141,7 @@ answer(struct module_qstate *q, int id, const struct zone *zone,
 		return REPORT_LIVE;
 	case ANSWER_ELSEWHERE:
 		/* of a question for all classes the iterator makes one for each, behind us,
-		 * and stores what it hears; as a sub-query the one for IN comes by here */
+		 * and stores the answers; as a sub-query the one for IN comes by here */
 		return found->rrset_count == 0 && q->qinfo.qclass == LDNS_RR_CLASS_IN
 			? pass_on(q, id)
 			: answer_chain(q, id, found);

@@ -178,7 +178,7 @@ read_store(void *context)
 	struct read *read = context;
 	struct worker_state *state = read->state;
 	struct serve_txn *txn = serve_reader_slot(read->reader, state->slot);
-	/* no slot: more threads than the keeper was told of, and it claims more soon */
+	/* no slot: more threads than the keeper knows of; it claims more soon */
 	int status = txn ? serve_reader_begin(txn) : STATUS_UNAVAILABLE;
 
 	read->reader_id = serve_reader_id(read->reader);

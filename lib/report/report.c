@@ -40,11 +40,11 @@
 
 static const struct field fields[] = {
 	TEXT(unbound),
-	NUMBER_AS("pid_namespace", side.pid_namespace),
-	TEXT_AS("boot_id", side.boot_id),
-	TEXT_AS("lmdb", side.lmdb),
-	TEXT_AS("libc", side.libc),
-	{ "mutex_size", FIELD_UNSIGNED, AT(side.mutex_size), 0 },
+	NUMBER_AS("pid_namespace", identity.pid_namespace),
+	TEXT_AS("boot_id", identity.boot_id),
+	TEXT_AS("lmdb", identity.lmdb),
+	TEXT_AS("libc", identity.libc),
+	{ "mutex_size", FIELD_UNSIGNED, AT(identity.mutex_size), 0 },
 	TEXT(store),
 	TEXT(store_reason),
 	TEXT(warning),
@@ -240,7 +240,7 @@ read_one(int directory, const char *name, struct report *out)
 	char *text = NULL;
 	int status = field_read_file(directory, name, FILE_SIZE_MAX, &text);
 
-	out->side.pid = (uint64_t)out->pid;
+	out->identity.pid = (uint64_t)out->pid;
 	if (!status)
 		status = parse(text, out);
 	free(text);
@@ -309,7 +309,7 @@ uint64_t
 report_age_ms(const struct report *report, const char *boot_id)
 {
 	const bool is_of_boot = report->written_boot_ms != 0 && *boot_id
-		&& strcmp(report->side.boot_id, boot_id) == 0;
+		&& strcmp(report->identity.boot_id, boot_id) == 0;
 	const uint64_t now = is_of_boot ? clock_boot_ms() : clock_wall_ms();
 	const uint64_t then = is_of_boot ? report->written_boot_ms : report->written_ms;
 

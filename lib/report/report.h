@@ -43,7 +43,7 @@ struct report_zone {
 struct report {
 	pid_t pid;
 	char unbound[32];         /* version that the module was built for */
-	struct identity side;         /* with the same pid */
+	struct identity identity;        /* with the same pid */
 	char store[32];           /* "live", "absent", "refused", "disabled", ... */
 	char store_reason[256];   /* why not live; empty otherwise */
 	char warning[256];        /* what is wrong although it answers; empty: nothing */
@@ -52,7 +52,7 @@ struct report {
 	uint64_t revision;        /* last revision that the keeper saw */
 	uint64_t started_ms;      /* wall clock */
 	uint64_t written_ms;      /* wall clock: how fresh this report is */
-	uint64_t written_boot_ms; /* the same, on the boot clock of side.boot_id */
+	uint64_t written_boot_ms; /* the same, on the boot clock of identity.boot_id */
 	unsigned ended;           /* 1: by itself; what follows is not a crash */
 	uint64_t crash_ms[REPORT_CRASHES]; /* boot clock, newest first; 0: none */
 	uint64_t off_until_ms;    /* boot clock: until then the store is not read; 0: it is */
@@ -82,7 +82,7 @@ typedef void (*report_fn)(void *context, const struct report *report);
  * they are old. */
 int report_read_all(const char *dir, report_fn fn, void *context, struct reason *reason);
 
-/* Reads all reports in `dir`, whoever wrote them. */
+/* Reads all reports in `dir`, of living processes and dead. */
 int report_read_any(const char *dir, report_fn fn, void *context, struct reason *reason);
 
 /* How long ago it was written, now: by the boot clock when it is of the boot `boot_id`, so that

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * The sides of serve, told apart. At starts and at openings; on the keeper's thread and on
+ * What both sides of serve are. At starts and at openings; on the keeper's thread and on
  * livezoned's writer thread.
  */
 #include "lib/serve/identity.h"
@@ -22,8 +22,8 @@
 #include "lib/base/field.h"
 #include "lib/base/status.h"
 
-#define FILE_NAME "livezoned.side"
-#define HEADER "livezone-side 1\n"
+#define FILE_NAME "livezoned.identity"
+#define HEADER "livezone-identity 1\n"
 #define FILE_SIZE_MAX 4096
 /* From here on, a 0.9 is LMDB's development branch, which has another lock format. */
 #define LMDB_DEVELOPMENT 70

@@ -4,8 +4,8 @@
  * What both sides of serve must have in common. The lock file is memory that they share:
  * mutexes of the C library, in LMDB's layout, with process ids in them, and LMDB itself notices
  * next to nothing of what may differ (doc/lmdb.md, "formats"). So each side says what it is:
- * the module in its report, livezoned in "livezoned.side", which lies in serve before serve is
- * published. "key value" lines, first line "livezone-side 1".
+ * the module in its report, livezoned in "livezoned.identity", which lies in serve before serve is
+ * published. "key value" lines, first line "livezone-identity 1".
  */
 #pragma once
 

@@ -96,12 +96,12 @@ open_env(struct serve_writer *writer, uint64_t size_limit, struct reason *reason
 
 /* Without it the module compares nothing, so that a failure is no reason not to serve. */
 static void
-say_side(const struct serve_writer *writer)
+write_identity(const struct serve_writer *writer)
 {
-	struct identity side;
+	struct identity own;
 
-	identity_init(&side);
-	(void)identity_write(writer->path, &side, NULL);
+	identity_init(&own);
+	(void)identity_write(writer->path, &own, NULL);
 }
 
 int
@@ -125,7 +125,7 @@ serve_writer_open(const char *dir, uint64_t size_limit, struct serve_writer **ou
 		retire(writer);
 		return status;
 	}
-	say_side(writer);
+	write_identity(writer);
 	*out = writer;
 	return STATUS_OK;
 }
@@ -211,7 +211,7 @@ serve_writer_create(const char *dir, uint64_t size_limit, struct serve_writer **
 		free(writer);
 		return status;
 	}
-	say_side(writer);
+	write_identity(writer);
 	*out = writer;
 	return STATUS_OK;
 }

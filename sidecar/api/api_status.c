@@ -303,7 +303,7 @@ emit_warning(struct json_writer *emit, const struct report *report, const struct
 
 	if (report->warning[0])
 		json_writer_member(emit, "warning", report->warning);
-	else if (identity_compare(own, &report->side, &reason) != IDENTITY_FITS)
+	else if (identity_compare(own, &report->identity, &reason) != IDENTITY_FITS)
 		json_writer_member(emit, "warning", reason.text);
 }
 

@@ -29,7 +29,7 @@ judge(const struct reporters *reporters, const struct report *report,
 	enum identity_verdict before)
 {
 	struct reason reason = { "" };
-	enum identity_verdict now = identity_compare(&reporters->own, &report->side, &reason);
+	enum identity_verdict now = identity_compare(&reporters->own, &report->identity, &reason);
 
 	if (now != before && now != IDENTITY_FITS)
 		log_line(LOG_LEVEL_ERROR, "Unbound with pid %ld: %s", (long)report->pid,
@@ -52,7 +52,7 @@ note(void *context, const struct report *report)
 	const uint64_t age_ms = report_age_ms(report, reporters->own.boot_id);
 	struct reporter now = {
 		.pid = report->pid,
-		.pid_namespace = report->side.pid_namespace,
+		.pid_namespace = report->identity.pid_namespace,
 		.written_ms = age_ms < now_ms ? now_ms - age_ms : 0,
 		.serve_inode = report->serve_inode,
 		.damaged_inode = report->damaged_inode,
@@ -63,11 +63,11 @@ note(void *context, const struct report *report)
 		return;
 	look->found++;
 	for (i = 0; i < reporters->count; i++) {
-		struct reporter *known = &reporters->reporter[i];
+		struct reporter *before = &reporters->reporter[i];
 
-		if (known->pid == now.pid) {
-			now.verdict = judge(reporters, report, known->verdict);
-			*known = now;
+		if (before->pid == now.pid) {
+			now.verdict = judge(reporters, report, before->verdict);
+			*before = now;
 			return;
 		}
 	}

@@ -52,7 +52,7 @@ void reporters_wait(struct reporters *reporters, const char *dir, uint64_t serve
  * Unbound may that no look has found. */
 void reporters_expect_unknown(struct reporters *reporters);
 
-/* Waits until such an Unbound has looked at the files and told what it reads, and then as
+/* Waits until such an Unbound has looked at the files and reported what it reads, and then as
  * reporters_wait does, with its bound. Returns at once when none is expected. */
 void reporters_wait_unknown(struct reporters *reporters, const char *dir,
 	uint64_t serve_inode);

@@ -152,7 +152,7 @@ static struct report
 report_of(pid_t pid)
 {
 	struct report report = { .pid = pid,
-		.side = own,
+		.identity = own,
 		.written_boot_ms = NOW,
 		.crash_ms = { NOW - 2 * SECOND, NOW - 4 * SECOND } };
 
@@ -191,17 +191,17 @@ reports_of_the_dead_are_taken_up(void **state)
 	report.ended = 1;
 	assert_false(is_off_after(&report));
 	report = report_of(unit_gone_pid());
-	strcpy(report.side.boot_id, "another boot");
+	strcpy(report.identity.boot_id, "another boot");
 	assert_false(is_off_after(&report));
 	report = report_of(getppid());
 	assert_false(is_off_after(&report)); /* it lives */
 	/* before our first report: of a container that ended, with our pid */
 	report = report_of(getpid());
-	report.side.pid_namespace++;
+	report.identity.pid_namespace++;
 	assert_true(is_off_after(&report));
 	/* of another namespace: when it is silent */
 	report = report_of(getppid());
-	report.side.pid_namespace++;
+	report.identity.pid_namespace++;
 	assert_false(is_off_after(&report));
 	report.written_boot_ms -= 15 * SECOND;
 	report.crash_ms[0] -= 15 * SECOND;

@@ -133,7 +133,7 @@ what_is_written_is_read(void **state)
 		.revision = UINT64_MAX,
 		.started_ms = 1,
 		.written_ms = 2,
-		.side = { .pid_namespace = 14,
+		.identity = { .pid_namespace = 14,
 			.boot_id = "boot",
 			.lmdb = "0.9.24",
 			.libc = "glibc 2.36",
@@ -176,12 +176,12 @@ what_is_written_is_read(void **state)
 	assert_true(seen.last.revision == UINT64_MAX);
 	assert_int_equal(seen.last.started_ms, 1);
 	assert_int_equal(seen.last.written_ms, 2);
-	assert_int_equal(seen.last.side.pid, getpid());
-	assert_int_equal(seen.last.side.pid_namespace, 14);
-	assert_string_equal(seen.last.side.boot_id, "boot");
-	assert_string_equal(seen.last.side.lmdb, "0.9.24");
-	assert_string_equal(seen.last.side.libc, "glibc 2.36");
-	assert_int_equal(seen.last.side.mutex_size, 40);
+	assert_int_equal(seen.last.identity.pid, getpid());
+	assert_int_equal(seen.last.identity.pid_namespace, 14);
+	assert_string_equal(seen.last.identity.boot_id, "boot");
+	assert_string_equal(seen.last.identity.lmdb, "0.9.24");
+	assert_string_equal(seen.last.identity.libc, "glibc 2.36");
+	assert_int_equal(seen.last.identity.mutex_size, 40);
 	assert_string_equal(seen.last.warning, "beware");
 	assert_int_equal(seen.last.written_boot_ms, 15);
 	assert_int_equal(seen.last.ended, 1);

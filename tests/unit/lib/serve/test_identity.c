@@ -118,7 +118,7 @@ what_is_written_is_read_and_garbage_is_not(void **state)
 
 	(void)state;
 	assert_non_null(mkdtemp(dir));
-	snprintf(path, sizeof(path), "%s/livezoned.side", dir);
+	snprintf(path, sizeof(path), "%s/livezoned.identity", dir);
 	assert_int_equal(identity_read(dir, &side, NULL), STATUS_NOT_FOUND);
 	assert_int_equal(identity_write(dir, &model, NULL), 0);
 	assert_int_equal(identity_write(dir, &model, NULL), 0);
@@ -131,7 +131,7 @@ what_is_written_is_read_and_garbage_is_not(void **state)
 	assert_string_equal(side.libc, model.libc);
 	file = fopen(path, "w");
 	assert_non_null(file);
-	fputs("livezone-side 2\npid 1\n", file);
+	fputs("livezone-identity 2\npid 1\n", file);
 	fclose(file);
 	assert_int_equal(identity_read(dir, &side, NULL), STATUS_FOREIGN);
 	unlink(path);
