@@ -17,6 +17,7 @@
 static const struct api_places whole; /* the item is the body */
 
 static bool read_place(struct api_call *call, struct rrset *out);
+static bool read_only_source(struct api_call *call, struct change *change);
 static bool take_place(struct api_call *call, struct change *change, const struct rrset *place);
 static bool read_body(struct api_call *call, struct change *change, struct rrset *place);
 static bool read_text_parameters(
@@ -67,6 +68,7 @@ api_rrsets_put(struct api_call *call)
 		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
 	} else if (read_place(call, &place)
 		   && api_read_conditions(call, &conditions)
+		   && read_only_source(call, change)
 		   && read_body(call, change, &place)) {
 		item->has_if_revision = conditions.has_revision;
 		item->if_revision = conditions.revision;
@@ -89,6 +91,7 @@ api_rrsets_delete(struct api_call *call)
 	if (!item) {
 		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
 	} else if (read_place(call, &place) && api_read_conditions(call, &conditions)
+		   && read_only_source(call, change)
 		   && take_place(call, change, &place)) {
 		item->is_delete = true;
 		item->has_if_revision = conditions.has_revision;
@@ -112,7 +115,8 @@ api_rrsets_batch(struct api_call *call)
 		return;
 	}
 	api_body_init(call, change, &body);
-	if (api_body_read_list(&body, places.list, NULL, NULL)) {
+	if (read_only_source(call, change)
+		&& api_body_read_list(&body, places.list, NULL, NULL)) {
 		if (change->count > 0) {
 			api_submit(call, change, &places, finish_batch);
 			return;
@@ -166,6 +170,14 @@ api_rrsets_find(struct api_call *call)
 	json_writer_end(&find.emit, '}');
 	if (status)
 		api_fail(call, status, &reason, NULL);
+}
+
+static bool
+read_only_source(struct api_call *call, struct change *change)
+{
+	change->only_source = http_uri_parameter(call->request, "only-if-source");
+	return !change->only_source
+	       || api_check_source(call, change->only_source, "?only-if-source");
 }
 
 /* Name and type of the path. */

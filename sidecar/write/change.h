@@ -63,8 +63,6 @@ struct change_item {
 	bool is_lease_over;    /* it has ended: STATE_LEASE_OVER (RESTORE only) */
 	uint8_t source_len;
 	const char *source;    /* owner of the RRset after a put */
-	const char *only_source; /* an RRset that stands must belong to this one; NULL: any */
-	uint8_t only_source_len;
 	struct change_rrset rrset; /* canonical; a delete has owner and type only */
 };
 
@@ -77,6 +75,7 @@ struct change {
 	uint32_t *order;           /* indexes of items by owner and type; made by change_check */
 	const char *source;        /* SOURCE, HEARTBEAT */
 	size_t source_len;
+	const char *only_source;   /* ITEMS: what stands must belong to this one; NULL: any */
 	struct name_key zone;      /* ZONE: its apex */
 	bool has_if_revision;      /* SOURCE, ZONE: of the source or zone */
 	uint64_t if_revision;

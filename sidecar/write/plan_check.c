@@ -168,8 +168,8 @@ check_owner(struct planner *planner, uint32_t index, const struct state_record *
 	if (change->kind == CHANGE_SOURCE && !change->force
 		&& !planner_has_source(old, change->source, change->source_len))
 		return refuse_owner(planner, index, old);
-	if (item->only_source
-		&& !planner_has_source(old, item->only_source, item->only_source_len))
+	if (change->only_source
+		&& !planner_has_source(old, change->only_source, strlen(change->only_source)))
 		return refuse_owner(planner, index, old);
 	return STATUS_OK;
 }

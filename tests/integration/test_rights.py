@@ -219,3 +219,23 @@ def test_a_source_that_gets_rrsets_elsewhere_meanwhile_is_not_replaced(guarded):
         for thread in threads:
             thread.join()
     assert seen == {200, 403}
+
+
+def test_a_write_may_insist_on_the_source_of_what_stands(guarded):
+    _refill(guarded.api)
+    api, before = guarded.api, _export(guarded.api)
+    path, only = "/v1/rrsets/a.one.test/A", {"only_if_source": "mine"}
+    changes = {"changes": [{"put": _rrset("n.one.test")}, {"delete": {"name": "a.one.test", "type": "A"}}]}
+    for reply in (
+        api.request("PUT", path, _A, **only),
+        api.request("DELETE", path, **only),
+        api.request("POST", "/v1/batch", changes, **only),
+    ):
+        assert reply.status == 409
+        assert (reply.json["type"], reply.json["owner"]) == ("urn:livezone:owned", "both")
+    assert _export(api) == before
+    assert api.request("PUT", path, _A, only_if_source="no source").status == 422
+    only = {"only_if_source": "both"}
+    assert api.request("PUT", path, {**_A, "source": "both"}, **only).status == 200
+    assert api.request("PUT", "/v1/rrsets/new.one.test/A", _A, **only).status == 200  # nothing stood
+    assert api.request("POST", "/v1/batch", changes, **only).status == 200
