@@ -645,6 +645,13 @@ test_the_log_tells_what_changed_and_where_it_ends(void **state)
 	assert_int_equal(state_walk_log(txn, 900000000, 10, list_log, &log, &reason),
 		STATUS_OK);
 	assert_string_equal(log.text, "");
+	/* the first entry says all to who has seen what was just before it, and to nobody else */
+	assert_int_equal(state_walk_log(txn, 899999998, 10, list_log, &log, &reason),
+		STATUS_NOT_FOUND);
+	assert_int_equal(
+		state_walk_log(txn, 899999999, 10, list_log, &log, &reason), STATUS_OK);
+	assert_string_equal(log.text, "900000000:+1 ");
+	log.text[0] = '\0';
 	state_abort(txn);
 	append_log(900000001, 2);
 	append_log(900000002, STATE_LOG_ITEMS_MAX + 1);

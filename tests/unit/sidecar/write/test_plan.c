@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "lib/base/status.h"
+#include "lib/serve/node.h"
 #include "sidecar/write/plan.h"
 
 #define NOW UINT64_C(1000000)
@@ -248,6 +249,148 @@ a_source_has_what_it_names_and_no_more(void **state)
 }
 
 static void
+a_small_source_may_lose_all_it_has(void **state)
+{
+	char owner[16];
+
+	(void)state;
+	for (int i = 0; i < 11; i++) {
+		snprintf(owner, sizeof(owner), "n%d.live", i);
+		serve_put(owner, 1, "eleven", 0);
+		if (i < 10) {
+			snprintf(owner, sizeof(owner), "m%d.live", i);
+			serve_put(owner, 1, "ten", 0);
+		}
+	}
+	assert_refused(changes_of(CHANGE_SOURCE, "eleven"), CHANGE_CONFLICT,
+		"would delete 11 of the source's 11 RRsets, more than max-delete 50 %: pass "
+		"force=true");
+	assert_plan(changes_of(CHANGE_SOURCE, "ten"), STATUS_OK,
+		"-m0.live/1 -m1.live/1 -m2.live/1 -m3.live/1 -m4.live/1 -m5.live/1 -m6.live/1 "
+		"-m7.live/1 -m8.live/1 -m9.live/1");
+}
+
+/* The plan of so many types at one name, the last with `last_len` bytes more than the others. */
+static int
+plan_types(const char *owner, size_t count, size_t len, size_t last_len)
+{
+	static uint8_t block[RRSET_RDATA_MAX];
+	struct change *change = changes_of(CHANGE_ITEMS, "big");
+	int status;
+
+	for (size_t i = 0; i < count; i++) {
+		struct change_item *item =
+			changes_add(change, owner, (uint16_t)(1000 + i), one);
+
+		item->rrset.rdata = block;
+		item->rrset.rdata_len = (uint32_t)(i + 1 == count ? last_len : len);
+	}
+	plan_done(&plan);
+	result = (struct change_result){ .item = 0 };
+	assert_int_equal(change_check(change, &zones, &result), STATUS_OK);
+	status = plan_make(&plan, change, txn, &zones, NOW, &result);
+	change_free(change);
+	return status;
+}
+
+static void
+a_name_has_room_for_so_many_types(void **state)
+{
+	(void)state;
+	assert_int_equal(plan_types("a.live", NODE_RRSETS_MAX, 6, 6), STATUS_OK);
+	assert_int_equal(plan_types("a.live", NODE_RRSETS_MAX + 1, 6, 6), STATUS_INVALID);
+	assert_non_null(strstr(result.reason.text, "types at one name"));
+	/* an SOA and an NS RRset come to an apex by themselves */
+	assert_int_equal(plan_types("live", NODE_RRSETS_MAX - 2, 6, 6), STATUS_OK);
+	assert_int_equal(plan_types("live", NODE_RRSETS_MAX - 1, 6, 6), STATUS_INVALID);
+}
+
+static void
+a_name_has_room_for_so_many_bytes(void **state)
+{
+	enum { LEN = 32768, FULL = NODE_SIZE_MAX / (LEN + 24) };
+	const size_t rest = NODE_SIZE_MAX - 512 - (FULL - 1) * (LEN + 24) - 24;
+
+	(void)state;
+	assert_true(rest <= RRSET_RDATA_MAX);
+	assert_int_equal(plan_types("a.live", FULL, LEN, rest), STATUS_OK);
+	assert_int_equal(plan_types("a.live", FULL, LEN, rest + 1), STATUS_INVALID);
+	assert_non_null(strstr(result.reason.text, "bytes at one name"));
+}
+
+/* The serial moves with the data, not with a lease. */
+static void
+a_heartbeat_leaves_the_apexes_alone(void **state)
+{
+	struct change *change = changes_of(CHANGE_HEARTBEAT, "ci");
+	struct touched touched = { 0 };
+	bool is_clean;
+
+	(void)state;
+	serve_put("a.live", 1, "ci", 20000);
+	result = (struct change_result){ .item = 0 };
+	assert_int_equal(plan_make(&plan, change, txn, &zones, NOW, &result), STATUS_OK);
+	assert_int_equal(plan.count, 1);
+	assert_int_equal(plan_apply(&plan, change, txn, &zones, 8, NOW, &touched, &is_clean,
+				 &reason),
+		STATUS_OK);
+	assert_int_equal(touched.names.count, 1);
+	assert_int_equal(touched.apexes.count, 0);
+	touched_done(&touched);
+	change_free(change);
+}
+
+/* --- rights --- */
+
+static struct name_key right_zone;
+static char *right_sources[] = { "ci" };
+static struct credential right = { .id = "t",
+	.verbs = CREDENTIALS_READ | CREDENTIALS_WRITE,
+	.zone = &right_zone,
+	.zone_count = 1,
+	.source = right_sources,
+	.source_count = 1 };
+
+static struct change *
+by_token(enum change_kind kind, const char *source)
+{
+	struct change *change = changes_of(kind, source);
+
+	right_zone = unit_key("live");
+	change->caller.token = &right;
+	return change;
+}
+
+static void
+what_a_change_does_not_name_needs_a_right_too(void **state)
+{
+	struct change *change;
+
+	(void)state;
+	serve_put("a.live", 1, "ci", 20000);
+	serve_put("b.other", 1, "ci", 20000);
+	assert_refused(by_token(CHANGE_SOURCE, "ci"), CHANGE_FORBIDDEN, "b.other. is in no zone");
+	assert_refused(
+		by_token(CHANGE_HEARTBEAT, "ci"), CHANGE_FORBIDDEN, "b.other. is in no zone");
+	assert_refused(by_token(CHANGE_HEARTBEAT, "hand"), CHANGE_FORBIDDEN,
+		"may not write as source \"hand\"");
+	change = by_token(CHANGE_ZONE, NULL);
+	change->zone = unit_key("other");
+	assert_refused(change, CHANGE_FORBIDDEN, "other. is in no zone");
+	serve_put("c.live", RRSET_CNAME, "hand", 0);
+	change = by_token(CHANGE_ZONE, NULL);
+	change->zone = unit_key("live");
+	assert_refused(change, CHANGE_FORBIDDEN, "lacks the verb \"redirect\"");
+	change = by_token(CHANGE_ITEMS, "hand");
+	changes_add(change, "d.live", 1, one);
+	assert_refused(change, CHANGE_FORBIDDEN, "may not write as source \"hand\"");
+	change = by_token(CHANGE_ITEMS, "ci");
+	changes_add(change, "d.live", 1, one);
+	assert_plan(change, STATUS_OK, "+d.live/1");
+	assert_refused(by_token(CHANGE_RESTORE, NULL), CHANGE_FORBIDDEN, "lacks the verb \"admin\"");
+}
+
+static void
 a_zone_ends_where_another_begins(void **state)
 {
 	struct change *change = changes_of(CHANGE_ZONE, NULL);
@@ -402,6 +545,11 @@ main(void)
 		TEST(preconditions_are_of_what_stands),
 		TEST(a_cname_is_alone),
 		TEST(a_source_has_what_it_names_and_no_more),
+		TEST(a_small_source_may_lose_all_it_has),
+		TEST(a_name_has_room_for_so_many_types),
+		TEST(a_name_has_room_for_so_many_bytes),
+		TEST(a_heartbeat_leaves_the_apexes_alone),
+		TEST(what_a_change_does_not_name_needs_a_right_too),
 		TEST(a_zone_ends_where_another_begins),
 		TEST(leases_end_or_are_renewed),
 		TEST(a_pass_ends_so_many_leases_and_no_more),
