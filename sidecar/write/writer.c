@@ -359,6 +359,20 @@ count_group(struct writer *writer, const struct write_request *group)
 }
 
 static void
+announce(struct writer *writer)
+{
+	writer_publish_fn fn;
+	void *context;
+
+	pthread_mutex_lock(&writer->lock);
+	fn = writer->on_publish;
+	context = writer->publish_context;
+	pthread_mutex_unlock(&writer->lock);
+	if (fn)
+		fn(context, writer->revision);
+}
+
+static void
 publish(struct writer *writer, const struct write_request *small,
 	const struct write_request *bulk, const struct config *reload)
 {
@@ -369,8 +383,8 @@ publish(struct writer *writer, const struct write_request *small,
 	count_group(writer, bulk);
 	publish_status(writer);
 	pthread_mutex_unlock(&writer->lock);
-	if (writer->on_publish && writer->revision != writer->published)
-		writer->on_publish(writer->publish_context, writer->revision);
+	if (writer->revision != writer->published)
+		announce(writer);
 	writer->published = writer->revision;
 }
 
@@ -481,8 +495,7 @@ run(void *context)
 	refuse_all(small);
 	refuse_all(bulk);
 	refuse_all(looks);
-	if (writer->on_publish)
-		writer->on_publish(writer->publish_context, writer->revision);
+	announce(writer);
 	return NULL;
 }
 
@@ -597,8 +610,10 @@ writer_free(struct writer *writer)
 void
 writer_on_publish(struct writer *writer, writer_publish_fn fn, void *context)
 {
+	pthread_mutex_lock(&writer->lock);
 	writer->on_publish = fn;
 	writer->publish_context = context;
+	pthread_mutex_unlock(&writer->lock);
 }
 
 /* --- other threads --- */

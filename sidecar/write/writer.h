@@ -118,7 +118,7 @@ void writer_free(struct writer *writer);
  * must be quick. */
 typedef void (*writer_publish_fn)(void *context, uint64_t revision);
 
-/* Before the first change is submitted. */
+/* Any thread; revisions that were published before are not repeated. */
 void writer_on_publish(struct writer *writer, writer_publish_fn fn, void *context);
 
 /* The writer's sign of life, for a watchdog: one turn at least each second while the writer is

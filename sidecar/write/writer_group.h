@@ -47,10 +47,10 @@ struct writer {
 	atomic_uint_fast64_t turns, allowed_ms;
 	/* const after the start */
 	struct writer_hook hook;
-	writer_publish_fn on_publish;
-	void *publish_context;
 	/* shared */
 	pthread_mutex_t lock;
+	writer_publish_fn on_publish;
+	void *publish_context;
 	pthread_cond_t work;    /* for the thread */
 	pthread_cond_t changed; /* for writer_wait and writer_reload */
 	struct writer_list small, bulk, looks;
