@@ -59,8 +59,10 @@ struct daemon {
 	struct settings *reloading; /* what the writer is taking over; NULL: none */
 	bool must_reload;           /* asked for in the meantime */
 	bool is_running;            /* the start has succeeded */
+	int end_signal;             /* came at the end of the start; 0: none */
 	/* of the thread that starts; the main thread's once started_fd was written to */
 	pthread_t starter;
+	atomic_bool is_listening; /* clients may be there: no more _exit */
 	int started_fd;
 	int start_status;
 	struct reason start_reason;
@@ -86,6 +88,7 @@ static int on_started(sd_event_source *source, int fd, uint32_t events, void *co
 static int on_watch_time(sd_event_source *source, uint64_t usec, void *context);
 static int
 on_end(sd_event_source *source, const struct signalfd_siginfo *info, void *context);
+static int begin_stop(struct daemon *daemon, int signal);
 static int
 on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *context);
 static void begin_reload(struct daemon *daemon);
@@ -106,8 +109,8 @@ static const char usage[] =
 	"                     " LIVEZONE_CONF_DEFAULT ")\n"
 	"      --check        check the configuration and the token file, then end\n"
 	"      --watchdog SECONDS\n"
-	"                     where systemd does not watch: end when the writer has\n"
-	"                     not moved for so long (default: 60; 0 = never)\n"
+	"                     where systemd does not watch: exit when the writer has\n"
+	"                     made no progress for so long (default: 60; 0 = never)\n"
 	"      --check-state DIR\n"
 	"                     check every record of the state in DIR, then end\n"
 	"  -V, --version      print the version, then end\n"
@@ -273,6 +276,7 @@ start(struct daemon *daemon, struct reason *reason)
 	daemon->api.started_boot_ms = clock_boot_ms();
 	daemon->handler = routes_handler(&daemon->api);
 	writer_on_publish(daemon->api.writer, announce, daemon);
+	daemon->is_listening = true;
 	status = http_start(&listeners, &daemon->handler, &http, reason);
 	if (status)
 		return status;
@@ -443,6 +447,8 @@ on_started(sd_event_source *source, int fd, uint32_t events, void *context)
 	if (daemon->watchdog.limit_ms)
 		set_timer(daemon->watch_timer, 0);
 	sd_notify(0, "READY=1");
+	if (daemon->end_signal)
+		return begin_stop(daemon, daemon->end_signal);
 	if (daemon->must_reload)
 		begin_reload(daemon);
 	return 0;
@@ -467,15 +473,24 @@ on_end(sd_event_source *source, const struct signalfd_siginfo *info, void *conte
 	struct daemon *daemon = context;
 
 	(void)source;
-	/* there is nothing to lose: a start may be killed anywhere, and begins again next time */
-	if (!daemon->is_running) {
-		log_line(LOG_LEVEL_INFO, "stopping: %s, during the start",
-			strsignal((int)info->ssi_signo));
-		_exit(EXIT_SUCCESS);
+	if (daemon->is_running)
+		return begin_stop(daemon, (int)info->ssi_signo);
+	if (daemon->is_listening) {
+		daemon->end_signal = (int)info->ssi_signo;
+		return 0;
 	}
+	/* there is nothing to lose: a start may be killed anywhere, and begins again next time */
+	log_line(LOG_LEVEL_INFO, "stopping: %s, during the start",
+		strsignal((int)info->ssi_signo));
+	_exit(EXIT_SUCCESS);
+}
+
+static int
+begin_stop(struct daemon *daemon, int signal)
+{
 	sd_notify(0, "STOPPING=1");
 	log_line(LOG_LEVEL_INFO, "stopping: %s, %zu connections",
-		strsignal((int)info->ssi_signo), http_connections(daemon->http));
+		strsignal(signal), http_connections(daemon->http));
 	return sd_event_exit(daemon->event, 0);
 }
 
