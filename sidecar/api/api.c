@@ -306,25 +306,25 @@ finish_change(struct api_call *call)
 
 void
 api_begin_written(
-	struct api_call *call, const struct change_result *result, struct json_writer *emit)
+	struct api_call *call, const struct change_result *result, struct json_writer *json)
 {
 	const bool is_served = result->outcome != CHANGE_DONE_UNSERVED;
 
-	*emit = (struct json_writer){ .out = &call->reply->body };
-	json_writer_begin(emit, '{');
-	json_writer_member_number(emit, "revision", result->revision);
-	json_writer_member_bool(emit, "served", is_served);
+	*json = (struct json_writer){ .out = &call->reply->body };
+	json_writer_begin(json, '{');
+	json_writer_member_number(json, "revision", result->revision);
+	json_writer_member_bool(json, "served", is_served);
 	if (!is_served)
-		json_writer_member(emit, "reason", result->reason.text);
+		json_writer_member(json, "reason", result->reason.text);
 }
 
 void
-api_write_counts(struct json_writer *emit, const struct change_result *result)
+api_write_counts(struct json_writer *json, const struct change_result *result)
 {
-	json_writer_member_number(emit, "added", result->added);
-	json_writer_member_number(emit, "changed", result->changed);
-	json_writer_member_number(emit, "deleted", result->removed);
-	json_writer_member_number(emit, "unchanged", result->unchanged);
+	json_writer_member_number(json, "added", result->added);
+	json_writer_member_number(json, "changed", result->changed);
+	json_writer_member_number(json, "deleted", result->removed);
+	json_writer_member_number(json, "unchanged", result->unchanged);
 }
 
 void
@@ -335,12 +335,12 @@ api_set_etag(struct http_reply *reply, uint64_t revision)
 
 void
 api_write_record(
-	struct json_writer *emit, const struct state_record *record, uint64_t now_ms)
+	struct json_writer *json, const struct state_record *record, uint64_t now_ms)
 {
-	struct rrset_json json;
+	struct rrset_json shown;
 
-	state_record_to_json(record, now_ms, &json);
-	rrset_json_write(emit, &json);
+	state_record_to_json(record, now_ms, &shown);
+	rrset_json_write(json, &shown);
 }
 
 static int

@@ -153,11 +153,11 @@ void api_wait(struct api_call *call, uint64_t above, uint64_t until_ms,
 /* Begins the reply's object with revision, served and reason; the caller adds its own
  * members and ends it. */
 void api_begin_written(
-	struct api_call *call, const struct change_result *result, struct json_writer *emit);
-void api_write_counts(struct json_writer *emit, const struct change_result *result);
+	struct api_call *call, const struct change_result *result, struct json_writer *json);
+void api_write_counts(struct json_writer *json, const struct change_result *result);
 
 void api_set_etag(struct http_reply *reply, uint64_t revision);
 
 /* A stored RRset as an object; `now_ms` as for state_record_to_json. */
 void api_write_record(
-	struct json_writer *emit, const struct state_record *record, uint64_t now_ms);
+	struct json_writer *json, const struct state_record *record, uint64_t now_ms);

@@ -86,14 +86,14 @@ static void
 finish_restore(struct api_call *call, const struct change *change,
 	const struct change_result *result, bool is_done)
 {
-	struct json_writer emit;
+	struct json_writer json;
 
 	(void)change;
 	if (!is_done)
 		return;
-	api_begin_written(call, result, &emit);
-	api_write_counts(&emit, result);
-	json_writer_end(&emit, '}');
+	api_begin_written(call, result, &json);
+	api_write_counts(&json, result);
+	json_writer_end(&json, '}');
 }
 
 static int

@@ -25,7 +25,7 @@
 
 struct log_context {
 	struct api_call *call;
-	struct json_writer emit;
+	struct json_writer json;
 	uint64_t upto; /* what DNS has seen; later entries wait for the next call */
 	uint64_t revision;
 	size_t count;
@@ -40,9 +40,9 @@ static bool read_filter(struct log_context *log);
 static void answer(struct api_call *call);
 static void answer_late(struct api_call *call);
 static void answer_now(struct api_call *call, bool is_late);
-static int emit_entry(void *context, uint64_t revision, bool reset,
+static int write_entry(void *context, uint64_t revision, bool reset,
 	const struct state_log_item *items, size_t count, struct reason *reason);
-static void emit_item(struct log_context *log, const struct state_log_item *item);
+static void write_item(struct log_context *log, const struct state_log_item *item);
 static bool is_visible(const struct log_context *log, const struct name_key *owner);
 static int write_values(struct log_context *log, uint64_t since, struct reason *reason);
 static int write_revision(struct log_context *log, struct journal_reader *reader,
@@ -96,7 +96,7 @@ answer_late(struct api_call *call)
 static void
 answer_now(struct api_call *call, bool is_late)
 {
-	struct log_context log = { .call = call, .emit = { .out = &call->reply->body } };
+	struct log_context log = { .call = call, .json = { .out = &call->reply->body } };
 	struct writer_status writer;
 	struct state_meta meta;
 	struct reason reason = { "" };
@@ -116,10 +116,10 @@ answer_now(struct api_call *call, bool is_late)
 	}
 	if (log.upto > meta.revision)
 		log.upto = meta.revision;
-	json_writer_begin(&log.emit, '{');
-	json_writer_member_begin(&log.emit, "changes", '[');
+	json_writer_begin(&log.json, '{');
+	json_writer_member_begin(&log.json, "changes", '[');
 	status = log.has_values ? write_values(&log, since, &reason)
-				: state_walk_log(call->txn, since, REVISIONS_MAX, emit_entry,
+				: state_walk_log(call->txn, since, REVISIONS_MAX, write_entry,
 					  &log, &reason);
 	if (log.is_behind && log.count == 0 && !is_late) {
 		state_abort(call->txn);
@@ -141,10 +141,10 @@ answer_now(struct api_call *call, bool is_late)
 	if (log.count < REVISIONS_MAX && log.bytes < VALUES_MAX && !log.is_behind
 		&& log.upto > log.revision)
 		log.revision = log.upto;
-	json_writer_end(&log.emit, ']');
-	json_writer_member_number(&log.emit, "revision", log.revision);
-	json_writer_member_bool(&log.emit, "reset", false);
-	json_writer_end(&log.emit, '}');
+	json_writer_end(&log.json, ']');
+	json_writer_member_number(&log.json, "revision", log.revision);
+	json_writer_member_bool(&log.json, "reset", false);
+	json_writer_end(&log.json, '}');
 }
 
 static bool
@@ -163,7 +163,7 @@ read_since(struct api_call *call, uint64_t *out)
 }
 
 static int
-emit_entry(void *context, uint64_t revision, bool reset,
+write_entry(void *context, uint64_t revision, bool reset,
 	const struct state_log_item *items, size_t count, struct reason *reason)
 {
 	struct log_context *log = context;
@@ -174,13 +174,13 @@ emit_entry(void *context, uint64_t revision, bool reset,
 	log->is_reset |= reset;
 	log->revision = revision;
 	log->count++;
-	json_writer_begin(&log->emit, '{');
-	json_writer_member_number(&log->emit, "revision", revision);
-	json_writer_member_begin(&log->emit, "changes", '[');
+	json_writer_begin(&log->json, '{');
+	json_writer_member_number(&log->json, "revision", revision);
+	json_writer_member_begin(&log->json, "changes", '[');
 	for (size_t i = 0; i < count; i++)
-		emit_item(log, &items[i]);
-	json_writer_end(&log->emit, ']');
-	json_writer_end(&log->emit, '}');
+		write_item(log, &items[i]);
+	json_writer_end(&log->json, ']');
+	json_writer_end(&log->json, '}');
 	return 0;
 }
 
@@ -193,15 +193,15 @@ is_visible(const struct log_context *log, const struct name_key *owner)
 }
 
 static void
-emit_item(struct log_context *log, const struct state_log_item *item)
+write_item(struct log_context *log, const struct state_log_item *item)
 {
 	if (!is_visible(log, &item->owner))
 		return;
-	json_writer_begin(&log->emit, '{');
-	rrset_json_write_name(&log->emit, "name", &item->owner);
-	rrset_json_write_type(&log->emit, item->type);
-	json_writer_member(&log->emit, "op", item->deleted ? "delete" : "put");
-	json_writer_end(&log->emit, '}');
+	json_writer_begin(&log->json, '{');
+	rrset_json_write_name(&log->json, "name", &item->owner);
+	rrset_json_write_type(&log->json, item->type);
+	json_writer_member(&log->json, "op", item->deleted ? "delete" : "put");
+	json_writer_end(&log->json, '}');
 }
 
 /* The same from the journal, which has the values; a gap in it is a reset. */
@@ -235,35 +235,35 @@ write_revision(struct log_context *log, struct journal_reader *reader,
 
 	log->revision = revision;
 	log->count++;
-	json_writer_begin(&log->emit, '{');
-	json_writer_member_number(&log->emit, "revision", revision);
-	api_history_write_head(&log->emit, entry);
-	json_writer_member_begin(&log->emit, "changes", '[');
+	json_writer_begin(&log->json, '{');
+	json_writer_member_number(&log->json, "revision", revision);
+	api_history_write_head(&log->json, entry);
+	json_writer_member_begin(&log->json, "changes", '[');
 	while (status == STATUS_OK && entry->event == JOURNAL_CHANGE
 		&& entry->revision == revision && log->bytes < VALUES_RESET) {
 		if (is_visible(log, &entry->owner)) {
-			json_writer_begin(&log->emit, '{');
-			api_history_write_item(&log->emit, entry);
-			json_writer_end(&log->emit, '}');
+			json_writer_begin(&log->json, '{');
+			api_history_write_item(&log->json, entry);
+			json_writer_end(&log->json, '}');
 			log->bytes += api_history_size(entry);
 		}
 		status = journal_reader_next(reader, entry, reason);
 	}
-	json_writer_end(&log->emit, ']');
-	json_writer_end(&log->emit, '}');
+	json_writer_end(&log->json, ']');
+	json_writer_end(&log->json, '}');
 	return status;
 }
 
 static void
 answer_reset(struct api_call *call, uint64_t revision)
 {
-	struct json_writer emit = { .out = &call->reply->body };
+	struct json_writer json = { .out = &call->reply->body };
 
 	buffer_clear(&call->reply->body);
-	json_writer_begin(&emit, '{');
-	json_writer_member_number(&emit, "revision", revision);
-	json_writer_member_bool(&emit, "reset", true);
-	json_writer_member_begin(&emit, "changes", '[');
-	json_writer_end(&emit, ']');
-	json_writer_end(&emit, '}');
+	json_writer_begin(&json, '{');
+	json_writer_member_number(&json, "revision", revision);
+	json_writer_member_bool(&json, "reset", true);
+	json_writer_member_begin(&json, "changes", '[');
+	json_writer_end(&json, ']');
+	json_writer_end(&json, '}');
 }

@@ -82,23 +82,23 @@ static void answer(struct api_call *call);
 static void look(struct write_request *request, struct serve_txn *serve,
 	struct state_txn *state);
 static void find_origin(struct explain *explain, size_t index, struct state_txn *state);
-static void emit_all(struct api_call *call, const struct explain *explain);
+static void write_all(struct api_call *call, const struct explain *explain);
 static void write_type(uint16_t type, char out[PRESENTATION_TYPE_MAX]);
 static bool is_passed_on(const struct explain *explain);
 static const char *stage_of(const struct explain *explain);
 static void
-emit_steps(struct api_call *call, struct json_writer *emit, const struct explain *explain);
-static void emit_step(struct api_call *call, struct json_writer *emit,
+write_steps(struct api_call *call, struct json_writer *json, const struct explain *explain);
+static void write_step(struct api_call *call, struct json_writer *json,
 	const struct explain *explain, size_t index);
 static void
-emit_text(struct json_writer *emit, const struct lookup_step *step, const struct name *name);
-static void emit_policy(
-	struct json_writer *emit, const struct lookup_step *step, const struct origin *origin);
-static void emit_origin(struct json_writer *emit, const struct origin *origin, uint64_t now_ms);
-static void emit_answer(struct json_writer *emit, const struct answer *answer);
-static void emit_section(struct json_writer *emit, const char *key, const struct answer *answer,
+write_text(struct json_writer *json, const struct lookup_step *step, const struct name *name);
+static void write_policy(
+	struct json_writer *json, const struct lookup_step *step, const struct origin *origin);
+static void write_origin(struct json_writer *json, const struct origin *origin, uint64_t now_ms);
+static void write_answer(struct json_writer *json, const struct answer *answer);
+static void write_section(struct json_writer *json, const char *key, const struct answer *answer,
 	enum answer_section section);
-static void emit_name(struct json_writer *emit, const char *key, const struct name *name);
+static void write_name(struct json_writer *json, const char *key, const struct name *name);
 
 void
 api_explain_get(struct api_call *call)
@@ -124,7 +124,7 @@ api_explain_get(struct api_call *call)
 	writer_read_status(call->api->writer, &writer);
 	explain->revision = writer.serve_revision;
 	explain->answer.kind = ANSWER_ELSEWHERE;
-	emit_all(call, explain);
+	write_all(call, explain);
 }
 
 static void
@@ -149,7 +149,7 @@ answer(struct api_call *call)
 	else if (explain->status)
 		api_fail(call, explain->status, &explain->reason, NULL);
 	else
-		emit_all(call, explain);
+		write_all(call, explain);
 }
 
 static bool
@@ -229,7 +229,7 @@ find_origin(struct explain *explain, size_t index, struct state_txn *state)
 }
 
 static void
-emit_all(struct api_call *call, const struct explain *explain)
+write_all(struct api_call *call, const struct explain *explain)
 {
 	static const char *const outcomes[] = {
 		[ANSWER_FOUND] = "found",
@@ -241,25 +241,25 @@ emit_all(struct api_call *call, const struct explain *explain)
 		[ANSWER_ELSEWHERE] = "elsewhere",
 		[ANSWER_FAILED] = "failed",
 	};
-	struct json_writer emit = { .out = &call->reply->body };
+	struct json_writer json = { .out = &call->reply->body };
 	char type[PRESENTATION_TYPE_MAX];
 
-	json_writer_begin(&emit, '{');
-	json_writer_member_number(&emit, "revision", explain->revision);
-	emit_name(&emit, "name", &explain->name);
+	json_writer_begin(&json, '{');
+	json_writer_member_number(&json, "revision", explain->revision);
+	write_name(&json, "name", &explain->name);
 	write_type(explain->type, type);
-	json_writer_member(&emit, "type", type);
+	json_writer_member(&json, "type", type);
 	if (explain->zone)
-		emit_name(&emit, "zone", &explain->zone->name);
-	json_writer_member(&emit, "stage", stage_of(explain));
-	json_writer_member(&emit, "outcome", outcomes[explain->answer.kind]);
-	emit_steps(call, &emit, explain);
+		write_name(&json, "zone", &explain->zone->name);
+	json_writer_member(&json, "stage", stage_of(explain));
+	json_writer_member(&json, "outcome", outcomes[explain->answer.kind]);
+	write_steps(call, &json, explain);
 	if (explain->answer.kind == ANSWER_ELSEWHERE)
-		emit_name(&emit, "target",
+		write_name(&json, "target",
 			explain->zone ? &explain->answer.target : &explain->name);
 	if (!is_passed_on(explain))
-		emit_answer(&emit, &explain->answer);
-	json_writer_end(&emit, '}');
+		write_answer(&json, &explain->answer);
+	json_writer_end(&json, '}');
 }
 
 /* As presentation_write_type, which knows what can be stored. */
@@ -294,23 +294,23 @@ stage_of(const struct explain *explain)
 }
 
 static void
-emit_steps(struct api_call *call, struct json_writer *emit, const struct explain *explain)
+write_steps(struct api_call *call, struct json_writer *json, const struct explain *explain)
 {
-	json_writer_member_begin(emit, "steps", '[');
+	json_writer_member_begin(json, "steps", '[');
 	for (size_t i = 0; i < explain->trace.count; i++)
-		emit_step(call, emit, explain, i);
+		write_step(call, json, explain, i);
 	if (!explain->zone) {
-		json_writer_begin(emit, '{');
-		json_writer_member(emit, "event", "no-zone");
-		emit_name(emit, "name", &explain->name);
-		json_writer_member(emit, "text", "no live zone: passed on to the next module");
-		json_writer_end(emit, '}');
+		json_writer_begin(json, '{');
+		json_writer_member(json, "event", "no-zone");
+		write_name(json, "name", &explain->name);
+		json_writer_member(json, "text", "no live zone: passed on to the next module");
+		json_writer_end(json, '}');
 	}
-	json_writer_end(emit, ']');
+	json_writer_end(json, ']');
 }
 
 static void
-emit_step(struct api_call *call, struct json_writer *emit, const struct explain *explain,
+write_step(struct api_call *call, struct json_writer *json, const struct explain *explain,
 	size_t index)
 {
 	const struct lookup_step *step = &explain->trace.step[index];
@@ -320,26 +320,26 @@ emit_step(struct api_call *call, struct json_writer *emit, const struct explain 
 
 	if (name_from_key(step->name.bytes, step->name.len, &name) != STATUS_OK)
 		return;
-	json_writer_begin(emit, '{');
-	json_writer_member(emit, "event", events[step->event].name);
-	emit_name(emit, "name", &name);
+	json_writer_begin(json, '{');
+	json_writer_member(json, "event", events[step->event].name);
+	write_name(json, "name", &name);
 	if (step->type) {
 		write_type(step->type, type);
-		json_writer_member(emit, "type", type);
+		json_writer_member(json, "type", type);
 	}
-	emit_text(emit, step, &name);
-	emit_policy(emit, step, &explain->origin[index]);
+	write_text(json, step, &name);
+	write_policy(json, step, &explain->origin[index]);
 	/* a chain may lead into a zone whose answers the caller sees, but not its books
 	 */
 	if (explain->origin[index].is_stored
 		&& authorize_name(&call->caller, CREDENTIALS_READ, &step->name, 0, &reason))
-		emit_origin(emit, &explain->origin[index],
+		write_origin(json, &explain->origin[index],
 			writer_lease_clock(call->api->writer));
-	json_writer_end(emit, '}');
+	json_writer_end(json, '}');
 }
 
 static void
-emit_text(struct json_writer *emit, const struct lookup_step *step, const struct name *name)
+write_text(struct json_writer *json, const struct lookup_step *step, const struct name *name)
 {
 	char owner[PRESENTATION_NAME_MAX], zone[PRESENTATION_NAME_MAX] = "";
 	char type[PRESENTATION_TYPE_MAX] = "", text[2 * PRESENTATION_NAME_MAX + 128];
@@ -351,13 +351,13 @@ emit_text(struct json_writer *emit, const struct lookup_step *step, const struct
 		write_type(step->type, type);
 	snprintf(text, sizeof(text), "%s%s%s%s%s", type, step->type ? " of " : "", owner,
 		events[step->event].text, zone);
-	json_writer_member(emit, "text", text);
+	json_writer_member(json, "text", text);
 }
 
 /* What the zone's configuration had to say in this step. */
 static void
-emit_policy(
-	struct json_writer *emit, const struct lookup_step *step, const struct origin *origin)
+write_policy(
+	struct json_writer *json, const struct lookup_step *step, const struct origin *origin)
 {
 	const struct zone *zone = step->zone;
 	const char *key = NULL, *value = NULL;
@@ -382,28 +382,28 @@ emit_policy(
 	}
 	if (!key)
 		return;
-	json_writer_member_begin(emit, "policy", '{');
-	json_writer_member(emit, key, value);
-	json_writer_end(emit, '}');
+	json_writer_member_begin(json, "policy", '{');
+	json_writer_member(json, key, value);
+	json_writer_end(json, '}');
 }
 
 static void
-emit_origin(struct json_writer *emit, const struct origin *origin, uint64_t now_ms)
+write_origin(struct json_writer *json, const struct origin *origin, uint64_t now_ms)
 {
 	char left[DURATION_TEXT_MAX];
 
-	json_writer_member(emit, "source", origin->source);
-	json_writer_member_number(emit, "revision", origin->revision);
+	json_writer_member(json, "source", origin->source);
+	json_writer_member_number(json, "revision", origin->revision);
 	if (!origin->expires_ms)
 		return;
 	duration_write_seconds(
 		origin->expires_ms > now_ms ? origin->expires_ms - now_ms : 0, left);
-	json_writer_member(emit, "lease-left", left);
+	json_writer_member(json, "lease-left", left);
 }
 
 /* As a client sees it that asked for recursion. */
 static void
-emit_answer(struct json_writer *emit, const struct answer *answer)
+write_answer(struct json_writer *json, const struct answer *answer)
 {
 	static const char *const rcodes[] = {
 		[ANSWER_RCODE_NOERROR] = "NOERROR",
@@ -413,26 +413,26 @@ emit_answer(struct json_writer *emit, const struct answer *answer)
 		[ANSWER_RCODE_YXDOMAIN] = "YXDOMAIN",
 	};
 
-	json_writer_member_begin(emit, "message", '{');
-	json_writer_member(emit, "rcode", rcodes[answer_rcode(answer)]);
-	json_writer_member_begin(emit, "flags", '[');
-	json_writer_string(emit, "qr");
+	json_writer_member_begin(json, "message", '{');
+	json_writer_member(json, "rcode", rcodes[answer_rcode(answer)]);
+	json_writer_member_begin(json, "flags", '[');
+	json_writer_string(json, "qr");
 	if (answer_is_authoritative(answer))
-		json_writer_string(emit, "aa");
-	json_writer_string(emit, "rd");
-	json_writer_string(emit, "ra");
-	json_writer_end(emit, ']');
-	emit_section(emit, "answer", answer, ANSWER_ANSWER);
-	emit_section(emit, "authority", answer, ANSWER_AUTHORITY);
-	emit_section(emit, "additional", answer, ANSWER_ADDITIONAL);
-	json_writer_end(emit, '}');
+		json_writer_string(json, "aa");
+	json_writer_string(json, "rd");
+	json_writer_string(json, "ra");
+	json_writer_end(json, ']');
+	write_section(json, "answer", answer, ANSWER_ANSWER);
+	write_section(json, "authority", answer, ANSWER_AUTHORITY);
+	write_section(json, "additional", answer, ANSWER_ADDITIONAL);
+	json_writer_end(json, '}');
 }
 
 static void
-emit_section(struct json_writer *emit, const char *key, const struct answer *answer,
+write_section(struct json_writer *json, const char *key, const struct answer *answer,
 	enum answer_section section)
 {
-	json_writer_member_begin(emit, key, '[');
+	json_writer_member_begin(json, key, '[');
 	for (size_t i = 0; i < answer->rrset_count; i++) {
 		const struct answer_rrset *from = &answer->rrset[i];
 		struct rrset rrset = { .type = from->type,
@@ -446,20 +446,20 @@ emit_section(struct json_writer *emit, const char *key, const struct answer *ans
 			|| name_from_wire(from->owner, from->owner_len, &owner)
 				   != STATUS_OK)
 			continue;
-		json_writer_begin(emit, '{');
-		emit_name(emit, "name", &owner);
-		rrset_json_write_type(emit, rrset.type);
-		rrset_json_write_data(emit, &rrset);
-		json_writer_end(emit, '}');
+		json_writer_begin(json, '{');
+		write_name(json, "name", &owner);
+		rrset_json_write_type(json, rrset.type);
+		rrset_json_write_data(json, &rrset);
+		json_writer_end(json, '}');
 	}
-	json_writer_end(emit, ']');
+	json_writer_end(json, ']');
 }
 
 static void
-emit_name(struct json_writer *emit, const char *key, const struct name *name)
+write_name(struct json_writer *json, const char *key, const struct name *name)
 {
 	char text[PRESENTATION_NAME_MAX];
 
 	presentation_write_name(name, text);
-	json_writer_member(emit, key, text);
+	json_writer_member(json, key, text);
 }

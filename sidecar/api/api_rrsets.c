@@ -29,12 +29,12 @@ static void finish_batch(struct api_call *call, const struct change *change,
 	const struct change_result *result, bool is_done);
 static void answer_absent(struct api_call *call);
 static int
-emit_record(void *context, const struct state_record *record, struct reason *reason);
+write_record(void *context, const struct state_record *record, struct reason *reason);
 
 void
 api_rrsets_get(struct api_call *call)
 {
-	struct json_writer emit = { .out = &call->reply->body };
+	struct json_writer json = { .out = &call->reply->body };
 	struct rrset place;
 	struct state_record record;
 	struct state_meta meta;
@@ -51,7 +51,7 @@ api_rrsets_get(struct api_call *call)
 	} else if (status) {
 		api_fail(call, status, &reason, NULL);
 	} else {
-		api_write_record(&emit, &record, writer_lease_clock(call->api->writer));
+		api_write_record(&json, &record, writer_lease_clock(call->api->writer));
 		api_set_etag(call->reply, record.revision);
 	}
 }
@@ -127,9 +127,9 @@ api_rrsets_batch(struct api_call *call)
 	change_free(change);
 }
 
-/* What emit_record works with. */
+/* What write_record works with. */
 struct find {
-	struct json_writer emit;
+	struct json_writer json;
 	uint64_t now_ms;
 	uint16_t type; /* 0: all */
 };
@@ -139,7 +139,7 @@ api_rrsets_find(struct api_call *call)
 {
 	const char *name = http_uri_parameter(call->request, "name");
 	const char *type = http_uri_parameter(call->request, "type");
-	struct find find = { .emit = { .out = &call->reply->body },
+	struct find find = { .json = { .out = &call->reply->body },
 		.now_ms = writer_lease_clock(call->api->writer) };
 	struct name_key key;
 	struct state_meta meta;
@@ -162,12 +162,12 @@ api_rrsets_find(struct api_call *call)
 	}
 	if (!api_begin_read(call, &meta))
 		return;
-	json_writer_begin(&find.emit, '{');
-	json_writer_member_number(&find.emit, "revision", meta.revision);
-	json_writer_member_begin(&find.emit, "rrsets", '[');
-	status = state_walk_name(call->txn, &key, emit_record, &find, &reason);
-	json_writer_end(&find.emit, ']');
-	json_writer_end(&find.emit, '}');
+	json_writer_begin(&find.json, '{');
+	json_writer_member_number(&find.json, "revision", meta.revision);
+	json_writer_member_begin(&find.json, "rrsets", '[');
+	status = state_walk_name(call->txn, &key, write_record, &find, &reason);
+	json_writer_end(&find.json, ']');
+	json_writer_end(&find.json, '}');
 	if (status)
 		api_fail(call, status, &reason, NULL);
 }
@@ -272,7 +272,7 @@ static void
 finish(struct api_call *call, const struct change *change,
 	const struct change_result *result, bool is_done)
 {
-	struct json_writer emit;
+	struct json_writer json;
 
 	(void)change;
 	if (!is_done) {
@@ -280,8 +280,8 @@ finish(struct api_call *call, const struct change *change,
 			answer_absent(call);
 		return;
 	}
-	api_begin_written(call, result, &emit);
-	json_writer_end(&emit, '}');
+	api_begin_written(call, result, &json);
+	json_writer_end(&json, '}');
 	if (result->rrset_revision)
 		api_set_etag(call->reply, result->rrset_revision);
 }
@@ -290,13 +290,13 @@ static void
 finish_batch(struct api_call *call, const struct change *change,
 	const struct change_result *result, bool is_done)
 {
-	struct json_writer emit;
+	struct json_writer json;
 
 	(void)change;
 	if (!is_done)
 		return;
-	api_begin_written(call, result, &emit);
-	json_writer_end(&emit, '}');
+	api_begin_written(call, result, &json);
+	json_writer_end(&json, '}');
 }
 
 static void
@@ -307,12 +307,12 @@ answer_absent(struct api_call *call)
 }
 
 static int
-emit_record(void *context, const struct state_record *record, struct reason *reason)
+write_record(void *context, const struct state_record *record, struct reason *reason)
 {
 	struct find *find = context;
 
 	(void)reason;
 	if (!find->type || find->type == record->rrset.type)
-		api_write_record(&find->emit, record, find->now_ms);
+		api_write_record(&find->json, record, find->now_ms);
 	return 0;
 }

@@ -16,9 +16,9 @@
 
 #define LEASE_NOT_GIVEN UINT32_MAX
 
-static int emit_source(void *context, const char *source, size_t source_len,
+static int write_readable_source(void *context, const char *source, size_t source_len,
 	const struct state_source *record, struct reason *reason);
-static void write_source(struct json_writer *emit, const char *source, size_t source_len,
+static void write_source(struct json_writer *json, const char *source, size_t source_len,
 	const struct state_source *record);
 static bool read_source(struct api_call *call, struct state_source *out);
 static bool read_change(struct api_call *call, struct change *change);
@@ -32,13 +32,13 @@ static void finish_heartbeat(struct api_call *call, const struct change *change,
 	const struct change_result *result, bool is_done);
 static void set_etag(struct api_call *call, const struct change_result *result);
 static void
-emit_line(struct json_writer *emit, const struct change *change, const struct change_diff *diff);
-static void emit_lease(struct json_writer *emit, uint32_t lease_ms);
+write_line(struct json_writer *json, const struct change *change, const struct change_diff *diff);
+static void write_lease(struct json_writer *json, uint32_t lease_ms);
 
 void
 api_sources_list(struct api_call *call)
 {
-	struct json_writer emit = { .out = &call->reply->body };
+	struct json_writer json = { .out = &call->reply->body };
 	struct state_meta meta;
 	struct reason reason = { "" };
 	int status;
@@ -50,12 +50,12 @@ api_sources_list(struct api_call *call)
 	}
 	if (!api_begin_read(call, &meta))
 		return;
-	json_writer_begin(&emit, '{');
-	json_writer_member_number(&emit, "revision", meta.revision);
-	json_writer_member_begin(&emit, "sources", '[');
-	status = state_walk_sources(call->txn, emit_source, &emit, &reason);
-	json_writer_end(&emit, ']');
-	json_writer_end(&emit, '}');
+	json_writer_begin(&json, '{');
+	json_writer_member_number(&json, "revision", meta.revision);
+	json_writer_member_begin(&json, "sources", '[');
+	status = state_walk_sources(call->txn, write_readable_source, &json, &reason);
+	json_writer_end(&json, ']');
+	json_writer_end(&json, '}');
 	if (status)
 		api_fail(call, status, &reason, NULL);
 }
@@ -63,7 +63,7 @@ api_sources_list(struct api_call *call)
 void
 api_sources_get(struct api_call *call)
 {
-	struct json_writer emit = { .out = &call->reply->body };
+	struct json_writer json = { .out = &call->reply->body };
 	const char *name = call->variable[0];
 	struct state_source source;
 	struct state_meta meta;
@@ -71,7 +71,7 @@ api_sources_get(struct api_call *call)
 	if (!api_begin_read(call, &meta) || !read_source(call, &source)
 		|| !api_authorise_source(call, name))
 		return;
-	write_source(&emit, name, strlen(name), &source);
+	write_source(&json, name, strlen(name), &source);
 	api_set_etag(call->reply, source.revision);
 }
 
@@ -93,15 +93,15 @@ static void
 finish_put(struct api_call *call, const struct change *change,
 	const struct change_result *result, bool is_done)
 {
-	struct json_writer emit;
+	struct json_writer json;
 
 	if (!is_done)
 		return;
-	api_begin_written(call, result, &emit);
-	json_writer_member_bool(&emit, "dry-run", change->dry_run);
-	api_write_counts(&emit, result);
-	api_sources_write_difference(&emit, change, result);
-	json_writer_end(&emit, '}');
+	api_begin_written(call, result, &json);
+	json_writer_member_bool(&json, "dry-run", change->dry_run);
+	api_write_counts(&json, result);
+	api_sources_write_difference(&json, change, result);
+	json_writer_end(&json, '}');
 	set_etag(call, result);
 }
 
@@ -127,18 +127,18 @@ static void
 finish_heartbeat(struct api_call *call, const struct change *change,
 	const struct change_result *result, bool is_done)
 {
-	struct json_writer emit;
+	struct json_writer json;
 
 	(void)change;
 	if (!is_done)
 		return;
-	api_begin_written(call, result, &emit);
-	json_writer_member_number(&emit, "renewed", result->renewed);
-	json_writer_end(&emit, '}');
+	api_begin_written(call, result, &json);
+	json_writer_member_number(&json, "renewed", result->renewed);
+	json_writer_end(&json, '}');
 }
 
 static int
-emit_source(void *context, const char *source, size_t source_len,
+write_readable_source(void *context, const char *source, size_t source_len,
 	const struct state_source *record, struct reason *reason)
 {
 	(void)reason;
@@ -148,23 +148,23 @@ emit_source(void *context, const char *source, size_t source_len,
 }
 
 static void
-write_source(struct json_writer *emit, const char *source, size_t source_len,
+write_source(struct json_writer *json, const char *source, size_t source_len,
 	const struct state_source *record)
 {
 	char text[DURATION_TEXT_MAX];
 
-	json_writer_begin(emit, '{');
-	json_writer_key(emit, "name");
-	json_writer_string_n(emit, source, source_len);
-	json_writer_member_number(emit, "rrsets", record->rrsets);
-	json_writer_member_number(emit, "revision", record->revision);
+	json_writer_begin(json, '{');
+	json_writer_key(json, "name");
+	json_writer_string_n(json, source, source_len);
+	json_writer_member_number(json, "rrsets", record->rrsets);
+	json_writer_member_number(json, "revision", record->revision);
 	duration_write_time(record->written_ms, text);
-	json_writer_member(emit, "written", text);
+	json_writer_member(json, "written", text);
 	if (record->heartbeat_ms) {
 		duration_write_time(record->heartbeat_ms, text);
-		json_writer_member(emit, "heartbeat", text);
+		json_writer_member(json, "heartbeat", text);
 	}
-	json_writer_end(emit, '}');
+	json_writer_end(json, '}');
 }
 
 /* The source of the path; 404 when it has nothing. */
@@ -299,58 +299,58 @@ set_etag(struct api_call *call, const struct change_result *result)
 }
 
 void
-api_sources_write_difference(struct json_writer *emit, const struct change *change,
+api_sources_write_difference(struct json_writer *json, const struct change *change,
 	const struct change_result *result)
 {
-	json_writer_member_begin(emit, "difference", '[');
+	json_writer_member_begin(json, "difference", '[');
 	for (size_t i = 0; i < result->diff_count; i++)
-		emit_line(emit, change, &result->diff[i]);
-	json_writer_end(emit, ']');
+		write_line(json, change, &result->diff[i]);
+	json_writer_end(json, ']');
 }
 
 static void
-emit_line(struct json_writer *emit, const struct change *change, const struct change_diff *diff)
+write_line(struct json_writer *json, const struct change *change, const struct change_diff *diff)
 {
 	const struct change_item *after =
 		diff->item == CHANGE_WHOLE ? NULL : &change->items[diff->item];
 	struct rrset rrset;
 
-	json_writer_begin(emit, '{');
-	json_writer_member(emit, "op",
+	json_writer_begin(json, '{');
+	json_writer_member(json, "op",
 		diff->sign == '+'   ? "add"
 		: diff->sign == '-' ? "delete"
 				    : "change");
-	rrset_json_write_name(emit, "name", &diff->before.owner);
-	rrset_json_write_type(emit, diff->before.type);
+	rrset_json_write_name(json, "name", &diff->before.owner);
+	rrset_json_write_type(json, diff->before.type);
 	if (diff->sign != '+') {
-		json_writer_member_begin(emit, "before", '{');
-		rrset_json_write_data(emit, &diff->before);
+		json_writer_member_begin(json, "before", '{');
+		rrset_json_write_data(json, &diff->before);
 		if (!change->source || strcmp(diff->before_source, change->source) != 0)
-			json_writer_member(emit, "source", diff->before_source);
-		emit_lease(emit, diff->before_lease_ms);
-		json_writer_end(emit, '}');
+			json_writer_member(json, "source", diff->before_source);
+		write_lease(json, diff->before_lease_ms);
+		json_writer_end(json, '}');
 	}
 	if (after) {
 		change_read_rrset(after, &rrset);
-		json_writer_member_begin(emit, "after", '{');
-		rrset_json_write_data(emit, &rrset);
+		json_writer_member_begin(json, "after", '{');
+		rrset_json_write_data(json, &rrset);
 		if (!change->source) {
-			json_writer_key(emit, "source");
-			json_writer_string_n(emit, after->source, after->source_len);
+			json_writer_key(json, "source");
+			json_writer_string_n(json, after->source, after->source_len);
 		}
-		emit_lease(emit, after->lease_ms);
-		json_writer_end(emit, '}');
+		write_lease(json, after->lease_ms);
+		json_writer_end(json, '}');
 	}
-	json_writer_end(emit, '}');
+	json_writer_end(json, '}');
 }
 
 static void
-emit_lease(struct json_writer *emit, uint32_t lease_ms)
+write_lease(struct json_writer *json, uint32_t lease_ms)
 {
 	char text[DURATION_TEXT_MAX];
 
 	if (!lease_ms)
 		return;
 	duration_write(lease_ms, text);
-	json_writer_member(emit, "lease", text);
+	json_writer_member(json, "lease", text);
 }

@@ -53,7 +53,7 @@ struct content {
 	const struct api_call *call;
 	const struct zones *zones;
 	const struct zone *zone;
-	struct json_writer emit;
+	struct json_writer json;
 	uint64_t now_ms;
 };
 
@@ -67,16 +67,16 @@ read_state(struct api_call *call, const struct zone *zone, struct state_zone *ou
 static bool make_soa(struct api_call *call, const struct zone *zone, uint64_t revision,
 	struct rrset *out, uint8_t block[ZONE_SOA_MAX]);
 static uint32_t soa_serial(const struct rrset *soa);
-static bool emit_facts(struct api_call *call, struct json_writer *emit, const struct zone *zone,
+static bool write_facts(struct api_call *call, struct json_writer *json, const struct zone *zone,
 	const struct state_zone *facts);
-static void emit_policy(struct json_writer *emit, const struct zone *zone);
-static void emit_wire_name(struct json_writer *emit, const struct name *name);
+static void write_policy(struct json_writer *json, const struct zone *zone);
+static void write_wire_name(struct json_writer *json, const struct name *name);
 static int
-emit_record(void *context, const struct state_record *record, struct reason *reason);
+write_record(void *context, const struct state_record *record, struct reason *reason);
 static void
 write_master_file(struct api_call *call, const struct zone *zone, uint64_t revision);
 static int
-write_record(void *context, const struct state_record *record, struct reason *reason);
+write_line(void *context, const struct state_record *record, struct reason *reason);
 static void write_lines(struct buffer *out, const struct rrset *rrset);
 static bool is_soa(const struct zone *zone, const struct rrset *rrset);
 static bool wants_master_file(const struct api_call *call);
@@ -86,14 +86,14 @@ static bool read_change(struct api_call *call, struct change *change,
 void
 api_zones_list(struct api_call *call)
 {
-	struct json_writer emit = { .out = &call->reply->body };
+	struct json_writer json = { .out = &call->reply->body };
 	struct state_meta meta;
 
 	if (!api_begin_read(call, &meta))
 		return;
-	json_writer_begin(&emit, '{');
-	json_writer_member_number(&emit, "revision", meta.revision);
-	json_writer_member_begin(&emit, "zones", '[');
+	json_writer_begin(&json, '{');
+	json_writer_member_number(&json, "revision", meta.revision);
+	json_writer_member_begin(&json, "zones", '[');
 	for (size_t i = 0; i < call->zones->count; i++) {
 		const struct zone *zone = &call->zones->zone[i];
 		struct state_zone facts;
@@ -102,13 +102,13 @@ api_zones_list(struct api_call *call)
 			continue;
 		if (!read_state(call, zone, &facts))
 			return;
-		json_writer_begin(&emit, '{');
-		if (!emit_facts(call, &emit, zone, &facts))
+		json_writer_begin(&json, '{');
+		if (!write_facts(call, &json, zone, &facts))
 			return;
-		json_writer_end(&emit, '}');
+		json_writer_end(&json, '}');
 	}
-	json_writer_end(&emit, ']');
-	json_writer_end(&emit, '}');
+	json_writer_end(&json, ']');
+	json_writer_end(&json, '}');
 }
 
 void
@@ -118,9 +118,9 @@ api_zones_get(struct api_call *call)
 	struct content content = { .call = call,
 		.zones = call->zones,
 		.zone = zone,
-		.emit = { .out = &call->reply->body },
+		.json = { .out = &call->reply->body },
 		.now_ms = writer_lease_clock(call->api->writer) };
-	struct json_writer *emit = &content.emit;
+	struct json_writer *json = &content.json;
 	struct state_zone facts;
 	struct state_meta meta;
 	struct reason reason = { "" };
@@ -134,13 +134,13 @@ api_zones_get(struct api_call *call)
 		write_master_file(call, zone, facts.revision);
 		return;
 	}
-	json_writer_begin(emit, '{');
-	if (!emit_facts(call, emit, zone, &facts))
+	json_writer_begin(json, '{');
+	if (!write_facts(call, json, zone, &facts))
 		return;
-	json_writer_member_begin(emit, "rrsets", '[');
-	status = state_walk_below(call->txn, &zone->key, emit_record, &content, &reason);
-	json_writer_end(emit, ']');
-	json_writer_end(emit, '}');
+	json_writer_member_begin(json, "rrsets", '[');
+	status = state_walk_below(call->txn, &zone->key, write_record, &content, &reason);
+	json_writer_end(json, ']');
+	json_writer_end(json, '}');
 	if (status)
 		api_fail(call, status, &reason, NULL);
 }
@@ -171,13 +171,13 @@ static void
 finish_put(struct api_call *call, const struct change *change,
 	const struct change_result *result, bool is_done)
 {
-	struct json_writer emit;
+	struct json_writer json;
 
 	if (!is_done)
 		return;
-	api_begin_written(call, result, &emit);
-	api_write_counts(&emit, result);
-	json_writer_end(&emit, '}');
+	api_begin_written(call, result, &json);
+	api_write_counts(&json, result);
+	json_writer_end(&json, '}');
 	set_etag(call, zones_find(call->zones, &change->zone), result);
 }
 
@@ -297,7 +297,7 @@ soa_serial(const struct rrset *soa)
 }
 
 static bool
-emit_facts(struct api_call *call, struct json_writer *emit, const struct zone *zone,
+write_facts(struct api_call *call, struct json_writer *json, const struct zone *zone,
 	const struct state_zone *facts)
 {
 	uint8_t block[ZONE_SOA_MAX];
@@ -305,20 +305,20 @@ emit_facts(struct api_call *call, struct json_writer *emit, const struct zone *z
 
 	if (!make_soa(call, zone, facts->revision, &soa, block))
 		return false;
-	rrset_json_write_name(emit, "name", &zone->key);
-	json_writer_member_number(emit, "count", facts->rrsets);
-	json_writer_member_number(emit, "revision", facts->revision);
-	json_writer_member_number(emit, "serial", soa_serial(&soa));
+	rrset_json_write_name(json, "name", &zone->key);
+	json_writer_member_number(json, "count", facts->rrsets);
+	json_writer_member_number(json, "revision", facts->revision);
+	json_writer_member_number(json, "serial", soa_serial(&soa));
 	if (zone->auto_ptr) {
-		json_writer_member_number(emit, "auto-ptr", facts->pointers);
-		json_writer_member_number(emit, "auto-ptr-skipped", facts->pointless);
+		json_writer_member_number(json, "auto-ptr", facts->pointers);
+		json_writer_member_number(json, "auto-ptr-skipped", facts->pointless);
 	}
-	emit_policy(emit, zone);
+	write_policy(json, zone);
 	return true;
 }
 
 static void
-emit_policy(struct json_writer *emit, const struct zone *zone)
+write_policy(struct json_writer *json, const struct zone *zone)
 {
 	struct name contact = zone->contact;
 	char text[DURATION_TEXT_MAX];
@@ -328,69 +328,36 @@ emit_policy(struct json_writer *emit, const struct zone *zone)
 		memcpy(contact.wire + 11, zone->name.wire, zone->name.len);
 		contact.len = (uint8_t)(11 + zone->name.len);
 	}
-	json_writer_member_begin(emit, "policy", '{');
-	json_writer_member_number(emit, "ttl", zone->ttl);
-	json_writer_member_number(emit, "negative-ttl", zone->negative_ttl);
-	json_writer_member(emit, "on-miss", on_miss_names[zone->on_miss]);
-	json_writer_member(emit, "on-failure", on_failure_names[zone->on_failure]);
-	json_writer_member(emit, "on-expiry", on_expiry_names[zone->on_expiry]);
+	json_writer_member_begin(json, "policy", '{');
+	json_writer_member_number(json, "ttl", zone->ttl);
+	json_writer_member_number(json, "negative-ttl", zone->negative_ttl);
+	json_writer_member(json, "on-miss", on_miss_names[zone->on_miss]);
+	json_writer_member(json, "on-failure", on_failure_names[zone->on_failure]);
+	json_writer_member(json, "on-expiry", on_expiry_names[zone->on_expiry]);
 	duration_write_seconds(zone->stale_ms, text);
-	json_writer_member(emit, "stale", text);
-	json_writer_member(emit, "delegation", delegation_names[zone->delegation]);
-	json_writer_member(emit, "soa-serial", soa_serial_names[zone->soa_serial]);
-	json_writer_member(emit, "any", any_names[zone->any]);
-	json_writer_member_bool(emit, "auto-ptr", zone->auto_ptr);
-	json_writer_member_begin(emit, "ns", '[');
+	json_writer_member(json, "stale", text);
+	json_writer_member(json, "delegation", delegation_names[zone->delegation]);
+	json_writer_member(json, "soa-serial", soa_serial_names[zone->soa_serial]);
+	json_writer_member(json, "any", any_names[zone->any]);
+	json_writer_member_bool(json, "auto-ptr", zone->auto_ptr);
+	json_writer_member_begin(json, "ns", '[');
 	for (size_t i = 0; i < zone->ns_count; i++)
-		emit_wire_name(emit, &zone->ns[i]);
-	json_writer_end(emit, ']');
-	json_writer_key(emit, "contact");
-	emit_wire_name(emit, contact.len ? &contact : &zone->name);
-	json_writer_member_number(emit, "fallback", zone->fallback_count);
-	json_writer_member_number(emit, "rules", zone->rule_count);
-	json_writer_end(emit, '}');
+		write_wire_name(json, &zone->ns[i]);
+	json_writer_end(json, ']');
+	json_writer_key(json, "contact");
+	write_wire_name(json, contact.len ? &contact : &zone->name);
+	json_writer_member_number(json, "fallback", zone->fallback_count);
+	json_writer_member_number(json, "rules", zone->rule_count);
+	json_writer_end(json, '}');
 }
 
 static void
-emit_wire_name(struct json_writer *emit, const struct name *name)
+write_wire_name(struct json_writer *json, const struct name *name)
 {
 	char text[PRESENTATION_NAME_MAX];
 
 	presentation_write_name(name, text);
-	json_writer_string(emit, text);
-}
-
-static int
-emit_record(void *context, const struct state_record *record, struct reason *reason)
-{
-	struct content *content = context;
-	int status = api_check_waiting(content->call, reason);
-
-	if (status)
-		return status;
-	if (zones_match(content->zones, &record->rrset.owner) == content->zone)
-		api_write_record(&content->emit, record, content->now_ms);
-	return content->emit.out->status;
-}
-
-static void
-write_master_file(struct api_call *call, const struct zone *zone, uint64_t revision)
-{
-	struct content content = {
-		.call = call, .zones = call->zones, .zone = zone, .emit = { .out = &call->reply->body }
-	};
-	uint8_t block[ZONE_SOA_MAX];
-	struct reason reason = { "" };
-	struct rrset soa;
-	int status;
-
-	if (!make_soa(call, zone, revision, &soa, block))
-		return;
-	call->reply->type = "text/dns";
-	write_lines(&call->reply->body, &soa);
-	status = state_walk_below(call->txn, &zone->key, write_record, &content, &reason);
-	if (status)
-		api_fail(call, status, &reason, NULL);
+	json_writer_string(json, text);
 }
 
 static int
@@ -401,10 +368,43 @@ write_record(void *context, const struct state_record *record, struct reason *re
 
 	if (status)
 		return status;
+	if (zones_match(content->zones, &record->rrset.owner) == content->zone)
+		api_write_record(&content->json, record, content->now_ms);
+	return content->json.out->status;
+}
+
+static void
+write_master_file(struct api_call *call, const struct zone *zone, uint64_t revision)
+{
+	struct content content = {
+		.call = call, .zones = call->zones, .zone = zone, .json = { .out = &call->reply->body }
+	};
+	uint8_t block[ZONE_SOA_MAX];
+	struct reason reason = { "" };
+	struct rrset soa;
+	int status;
+
+	if (!make_soa(call, zone, revision, &soa, block))
+		return;
+	call->reply->type = "text/dns";
+	write_lines(&call->reply->body, &soa);
+	status = state_walk_below(call->txn, &zone->key, write_line, &content, &reason);
+	if (status)
+		api_fail(call, status, &reason, NULL);
+}
+
+static int
+write_line(void *context, const struct state_record *record, struct reason *reason)
+{
+	struct content *content = context;
+	int status = api_check_waiting(content->call, reason);
+
+	if (status)
+		return status;
 	if (!is_soa(content->zone, &record->rrset) && record->expires_ms != STATE_LEASE_OVER
 		&& zones_match(content->zones, &record->rrset.owner) == content->zone)
-		write_lines(content->emit.out, &record->rrset);
-	return content->emit.out->status;
+		write_lines(content->json.out, &record->rrset);
+	return content->json.out->status;
 }
 
 static void

@@ -45,7 +45,7 @@ void
 problem_write(const struct problem *problem, struct http_reply *reply)
 {
 	const struct row *row = &rows[problem->kind];
-	struct json_writer emit = { .out = &reply->body };
+	struct json_writer json = { .out = &reply->body };
 	char type[64];
 
 	buffer_done(&reply->body);
@@ -56,20 +56,20 @@ problem_write(const struct problem *problem, struct http_reply *reply)
 	reply->wants_token = problem->kind == PROBLEM_UNAUTHORIZED;
 	reply->etag[0] = '\0';
 	snprintf(type, sizeof(type), "urn:livezone:%s", row->name);
-	json_writer_begin(&emit, '{');
-	json_writer_member(&emit, "type", type);
-	json_writer_member(&emit, "title", row->title);
-	json_writer_member_number(&emit, "status", row->code);
-	json_writer_member(&emit, "detail", problem->detail);
+	json_writer_begin(&json, '{');
+	json_writer_member(&json, "type", type);
+	json_writer_member(&json, "title", row->title);
+	json_writer_member_number(&json, "status", row->code);
+	json_writer_member(&json, "detail", problem->detail);
 	if (problem->path && problem->path[0])
-		json_writer_member(&emit, "path", problem->path);
+		json_writer_member(&json, "path", problem->path);
 	if (problem->owner && problem->owner[0])
-		json_writer_member(&emit, "owner", problem->owner);
+		json_writer_member(&json, "owner", problem->owner);
 	if (problem->is_outcome_unknown)
-		json_writer_member(&emit, "outcome", "unknown");
+		json_writer_member(&json, "outcome", "unknown");
 	if (problem->has_revision)
-		json_writer_member_number(&emit, "revision", problem->revision);
-	json_writer_end(&emit, '}');
+		json_writer_member_number(&json, "revision", problem->revision);
+	json_writer_end(&json, '}');
 }
 
 void

@@ -50,7 +50,7 @@ struct writing {
 	backup_lines_sink_fn sink;
 	void *context;
 	struct buffer line;
-	struct json_writer emit;
+	struct json_writer json;
 	uint32_t checksum;
 	uint64_t count;
 };
@@ -312,22 +312,22 @@ static int
 give_record(void *context, struct json_value object, struct reason *reason)
 {
 	struct records *records = context;
-	struct rrset_json json;
+	struct rrset_json shown;
 	struct state_record record;
 
 	records->status = rrset_json_read(
-		records->reader, object, RRSET_JSON_BACKUP, &json, reason);
+		records->reader, object, RRSET_JSON_BACKUP, &shown, reason);
 	if (records->status)
 		return records->status;
 	record = (struct state_record){
-		.rrset = json.rrset,
-		.revision = json.revision,
-		.lease_ms = json.lease_ms,
-		.expires_ms = json.has_lease && json.has_lease_left && json.lease_left_ms == 0
+		.rrset = shown.rrset,
+		.revision = shown.revision,
+		.lease_ms = shown.lease_ms,
+		.expires_ms = shown.has_lease && shown.has_lease_left && shown.lease_left_ms == 0
 			? STATE_LEASE_OVER
 			: 0,
-		.source = json.source,
-		.source_len = json.source_len,
+		.source = shown.source,
+		.source_len = shown.source_len,
 	};
 	records->status = records->fn(records->context, &record, reason);
 	return records->status;
@@ -364,11 +364,11 @@ write_record(void *context, const struct state_record *record, struct reason *re
 {
 	struct writing *writing = context;
 
-	struct rrset_json json;
+	struct rrset_json shown;
 
 	begin_line(writing);
-	state_record_to_json(record, 0, &json);
-	rrset_json_write(&writing->emit, &json);
+	state_record_to_json(record, 0, &shown);
+	rrset_json_write(&writing->json, &shown);
 	writing->count++;
 	return end_line(writing, reason);
 }
@@ -377,7 +377,7 @@ static void
 begin_line(struct writing *writing)
 {
 	buffer_clear(&writing->line);
-	writing->emit = (struct json_writer){ .out = &writing->line };
+	writing->json = (struct json_writer){ .out = &writing->line };
 }
 
 static int
@@ -397,35 +397,35 @@ static int
 write_header(struct writing *writing, const struct state_meta *meta, struct reason *reason)
 {
 	char instance[STATE_INSTANCE_TEXT], now[DURATION_TEXT_MAX];
-	struct json_writer *emit = &writing->emit;
+	struct json_writer *json = &writing->json;
 
 	state_write_instance(meta, instance);
 	duration_write_time(clock_wall_ms(), now);
 	begin_line(writing);
-	json_writer_begin(emit, '{');
-	json_writer_member(emit, "livezone", "backup");
-	json_writer_member_number(emit, "version", BACKUP_LINES_VERSION);
-	json_writer_member_number(emit, "revision", meta->revision);
-	json_writer_member(emit, "instance", instance);
-	json_writer_member(emit, "created", now);
-	json_writer_end(emit, '}');
+	json_writer_begin(json, '{');
+	json_writer_member(json, "livezone", "backup");
+	json_writer_member_number(json, "version", BACKUP_LINES_VERSION);
+	json_writer_member_number(json, "revision", meta->revision);
+	json_writer_member(json, "instance", instance);
+	json_writer_member(json, "created", now);
+	json_writer_end(json, '}');
 	return end_line(writing, reason);
 }
 
 static int
 write_trailer(struct writing *writing, const struct state_meta *meta, struct reason *reason)
 {
-	struct json_writer *emit = &writing->emit;
+	struct json_writer *json = &writing->json;
 	char crc[CRC_TEXT];
 
 	snprintf(crc, sizeof(crc), "%08x", ~writing->checksum);
 	begin_line(writing);
-	json_writer_begin(emit, '{');
-	json_writer_member(emit, "livezone", "end");
-	json_writer_member_number(emit, "count", writing->count);
-	json_writer_member_number(emit, "revision", meta->revision);
-	json_writer_member(emit, "crc", crc);
-	json_writer_end(emit, '}');
+	json_writer_begin(json, '{');
+	json_writer_member(json, "livezone", "end");
+	json_writer_member_number(json, "count", writing->count);
+	json_writer_member_number(json, "revision", meta->revision);
+	json_writer_member(json, "crc", crc);
+	json_writer_end(json, '}');
 	return end_line(writing, reason);
 }
 
