@@ -31,6 +31,7 @@
 #define CLOSE_MS 5000            /* at most, for a disk that does not answer */
 #define SEGMENT_LEAST (1u << 20) /* else `size` / 16, up to the next line */
 #define SEGMENT_MOST (64u << 20)
+#define SEGMENTS_MAX 2000 /* each start begins one, also when starts come in a row */
 
 /* Each one worse than the one before; an alarm is raised when it gets worse. */
 enum trouble {
@@ -568,7 +569,7 @@ journal_trim(struct journal *journal, uint64_t backup_revision)
 	for (i = 0; i + 1 < segments.count && segments.segment[i + 1].base <= backup_revision; i++) {
 		const struct journal_segment *segment = &segments.segment[i];
 
-		if (bytes <= size
+		if (bytes <= size && segments.count - i <= SEGMENTS_MAX
 			&& (age_ms == 0 || clock_wall_ms() < segment->changed_ms + age_ms))
 			break;
 		journal_reader_path(journal->state_dir, segment->base, path);

@@ -118,7 +118,7 @@ void journal_end(struct journal *journal);
 
 /* A backup at this revision is complete: the next change begins a new segment, and segments
  * that are not needed to replay from there are deleted when they are older than `age`, or the
- * oldest while all are larger than `size`. UINT64_MAX when no backups are made. Any thread. */
+ * oldest while all are larger than `size`, or very many. UINT64_MAX when no backups are made. Any thread. */
 void journal_trim(struct journal *journal, uint64_t backup_revision);
 
 /* Waits until all that was appended is in the files (not: synced), or the time is up: false.

@@ -215,7 +215,8 @@ def sizes(whole):
     for store in ("state", "serve"):
         for folder, _, names in os.walk(whole.daemon.config["store"][store]):
             for name in names:
-                if not name.endswith(".report"):
+                # the journal begins a segment at each start; its size is history.size
+                if not name.endswith(".report") and not name.startswith("journal-"):
                     path = os.path.join(folder, name)
                     found[f"{store}/{name}"] = os.stat(path).st_size
     return found

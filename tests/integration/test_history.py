@@ -411,6 +411,20 @@ def test_a_journal_without_room_holds_no_write_up(livezoned, tmp_path, cleanup):
     assert daemon.api.status()["journal"]["gaps"] == 0
 
 
+def test_a_journal_that_is_read_only_holds_no_write_up(livezoned, cleanup):
+    daemon = livezoned(zones=_ZONES, start=False)
+    disk = mount_small(cleanup, daemon.directory / "state" / "journal", 1024 * 1024)
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    daemon.start()
+    first = daemon.api.put("a.one.test", "A", "10.0.0.1").revision
+    wait_until(lambda: daemon.api.status()["alarms"], 20, "an alarm")
+    assert "Read-only file system" in daemon.api.status()["alarms"][0]["text"]
+    last = daemon.api.put("a.one.test", "A", "10.0.0.2").revision
+    assert daemon.api.status()["journal"]["queued"] > 0
+    subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+    assert [change["revision"] for change in history(daemon.api)] == [first, last]
+
+
 def test_what_a_full_journal_lost_at_a_restart_is_shown_as_a_gap(livezoned, cleanup):
     daemon = livezoned(zones=_ZONES, start=False)
     disk = mount_small(cleanup, daemon.directory / "state" / "journal", 1024 * 1024)
