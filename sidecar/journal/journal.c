@@ -385,8 +385,7 @@ write_batch(struct journal *journal, struct journal_batch *batch, struct reason 
 	journal_batch_seal(batch);
 	code = write_all(journal->fd, batch->bytes, batch->len);
 	if (code != 0) {
-		/* what stands behind the last whole revision is nobody's; the next try goes
-		 * to the same place */
+		/* readers ignore what was written of it; the next try goes to the same place */
 		if (ftruncate(journal->fd, (off_t)journal->written) != 0
 			|| lseek(journal->fd, (off_t)journal->written, SEEK_SET) < 0) {
 			close(journal->fd);
@@ -483,7 +482,7 @@ static void
 note_written(struct journal *journal, const struct journal_batch *batch)
 {
 	char text[REASON_MAX] = "";
-	bool is_over;
+	bool has_recovered;
 
 	pthread_mutex_lock(&journal->lock);
 	if (batch->previous != journal->last)
@@ -494,13 +493,13 @@ note_written(struct journal *journal, const struct journal_batch *batch)
 			"them",
 			(unsigned long long)journal->last + 1,
 			(unsigned long long)batch->previous);
-	is_over = !batch->next && journal->trouble != TROUBLE_NONE;
+	has_recovered = !batch->next && journal->trouble != TROUBLE_NONE;
 	if (!batch->next)
 		journal->trouble = TROUBLE_NONE;
 	journal->retry_ms = 0;
 	journal->error.text[0] = '\0';
 	pthread_mutex_unlock(&journal->lock);
-	if (is_over)
+	if (has_recovered)
 		log_line(LOG_LEVEL_INFO, "journal: written again up to revision %llu",
 			(unsigned long long)batch->revision);
 	if (text[0]) {

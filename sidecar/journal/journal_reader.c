@@ -35,7 +35,7 @@ struct journal_reader {
 	int fd;             /* of the segment in hand; -1: none */
 	uint64_t base;      /* of that segment */
 	uint64_t offset;    /* in it, of the next part */
-	uint64_t since;     /* the last revision that was shown, passed over or told missing */
+	uint64_t since;     /* the last revision that was shown, passed over or reported missing */
 	uint64_t bytes;     /* journal_reader_bytes */
 	uint8_t instance[STATE_INSTANCE_SIZE];
 	bool has_begun;     /* `base` is that of a segment */
