@@ -75,7 +75,7 @@ def test_f3_killed_at_every_call_of_a_backup(faults, tmp_path):
         assert {"fsync", "renameat"} <= set(calls), calls
         points = [(call, calls[: at + 1].count(call)) for at, call in enumerate(calls)]
         if not faults.full:
-            points = random.Random(33).sample(points, 3)
+            points = random.Random(33).sample(points, min(8, len(points)))
         kills = sum(break_backup(whole, backup, *point) for point in points)
         assert kills >= 2
         assert backup.run()
