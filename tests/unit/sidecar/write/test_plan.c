@@ -367,6 +367,10 @@ what_a_change_does_not_name_needs_a_right_too(void **state)
 	struct change *change;
 
 	(void)state;
+	/* an empty zone, too */
+	change = by_token(CHANGE_ZONE, NULL);
+	change->zone = unit_key("other");
+	assert_refused(change, CHANGE_FORBIDDEN, "other. is in no zone");
 	serve_put("a.live", 1, "ci", 20000);
 	serve_put("b.other", 1, "ci", 20000);
 	assert_refused(by_token(CHANGE_SOURCE, "ci"), CHANGE_FORBIDDEN, "b.other. is in no zone");
@@ -374,9 +378,6 @@ what_a_change_does_not_name_needs_a_right_too(void **state)
 		by_token(CHANGE_HEARTBEAT, "ci"), CHANGE_FORBIDDEN, "b.other. is in no zone");
 	assert_refused(by_token(CHANGE_HEARTBEAT, "hand"), CHANGE_FORBIDDEN,
 		"may not write as source \"hand\"");
-	change = by_token(CHANGE_ZONE, NULL);
-	change->zone = unit_key("other");
-	assert_refused(change, CHANGE_FORBIDDEN, "other. is in no zone");
 	serve_put("c.live", RRSET_CNAME, "hand", 0);
 	change = by_token(CHANGE_ZONE, NULL);
 	change->zone = unit_key("live");
