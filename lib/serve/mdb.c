@@ -52,6 +52,8 @@ struct mdb_meta {
 	uint64_t last_page, txn_id;
 };
 
+#define PAGE_USUAL 4096
+#define MAP_MAX (UINT64_C(1) << 46) /* what an address space has room for */
 #define COPY_SIZE (UINT64_C(1) << 20) /* bytes in one go, which a signal does not end */
 
 /* lock.mdb: MDB_txninfo without its readers, then one MDB_reader for each slot, all in
@@ -188,7 +190,7 @@ static bool
 is_whole(const struct mdb_meta *page, uint64_t page_size, uint64_t size)
 {
 	return last_root(page) <= page->last_page && last_root(page) < size / page_size
-		&& page->last_page < page->map_size / page_size;
+		&& page->last_page < page->map_size / page_size && page->map_size <= MAP_MAX;
 }
 
 /* A commit may come while we look. It writes its pages before its meta page, so the size is
@@ -199,24 +201,30 @@ check_pages(int fd, const char *path, struct reason *reason)
 	struct mdb_meta page[2];
 	uint64_t page_size;
 	struct stat data;
+	bool is_size;
 	int i;
 
 	if (pread(fd, &page[0], sizeof(page[0]), 0) != (ssize_t)sizeof(page[0]))
 		return reason_set(reason, STATUS_CORRUPT, "%s: shorter than a page", path);
 	if (page[0].magic != MDB_META_MAGIC)
 		return reason_set(reason, STATUS_CORRUPT, "%s: not an LMDB file", path);
-	if (page[0].version != MDB_META_VERSION)
-		return reason_set(reason, STATUS_FOREIGN,
-			"%s: LMDB data format %u, this liblmdb (%s) knows %u", path,
-			page[0].version, mdb_version(NULL, NULL, NULL), MDB_META_VERSION);
 	page_size = page[0].tree[0].page_size;
-	if (page_size < 512 || page_size > 65536 || (page_size & (page_size - 1)) != 0)
-		return reason_set(reason, STATUS_CORRUPT, "%s: page size %llu", path,
-			(unsigned long long)page_size);
-	if (pread(fd, &page[1], sizeof(page[1]), (off_t)page_size)
+	is_size = page_size >= 512 && page_size <= 65536 && (page_size & (page_size - 1)) == 0;
+	if (pread(fd, &page[1], sizeof(page[1]), is_size ? (off_t)page_size : PAGE_USUAL)
 		!= (ssize_t)sizeof(page[1]))
 		return reason_set(reason, STATUS_CORRUPT, "%s: shorter than two pages",
 			path);
+	/* one of two formats is damage */
+	if (page[0].version != MDB_META_VERSION
+		&& !(page[1].magic == MDB_META_MAGIC && page[1].version == MDB_META_VERSION))
+		return reason_set(reason, STATUS_FOREIGN,
+			"%s: LMDB data format %u, this liblmdb (%s) knows %u", path,
+			page[0].version, mdb_version(NULL, NULL, NULL), MDB_META_VERSION);
+	if (page[0].version != MDB_META_VERSION)
+		return reason_set(reason, STATUS_CORRUPT, "%s: a meta page is damaged", path);
+	if (!is_size)
+		return reason_set(reason, STATUS_CORRUPT, "%s: page size %llu", path,
+			(unsigned long long)page_size);
 	i = page[1].magic == MDB_META_MAGIC && page[1].txn_id > page[0].txn_id;
 	if (fstat(fd, &data) != 0)
 		return reason_errno(reason, errno, path);

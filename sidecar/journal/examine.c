@@ -37,6 +37,7 @@ enum {
 	EXIT_DAMAGED = 1, /* 2 is for a wrong command line */
 	EXIT_FOREIGN = 3,
 	EXIT_UNKNOWN = 4,
+	EXIT_NO_RECORD = 5,
 };
 
 /* How long the file of the directory, as big as it is, may take to check. */
@@ -63,8 +64,9 @@ exit_status(int status)
 	case STATUS_CORRUPT:
 		return EXIT_DAMAGED;
 	case STATUS_FOREIGN:
-	case STATUS_NOT_FOUND:
 		return EXIT_FOREIGN;
+	case STATUS_NOT_FOUND:
+		return EXIT_NO_RECORD;
 	default:
 		return EXIT_UNKNOWN;
 	}
@@ -127,6 +129,8 @@ examine_verdict_of(int wait_status)
 		return EXAMINE_DAMAGED;
 	case EXIT_FOREIGN:
 		return EXAMINE_FOREIGN;
+	case EXIT_NO_RECORD:
+		return EXAMINE_NO_RECORD;
 	default:
 		return EXAMINE_UNKNOWN;
 	}

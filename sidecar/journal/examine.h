@@ -14,8 +14,9 @@
 enum examine_verdict {
 	EXAMINE_WHOLE,
 	EXAMINE_DAMAGED,
-	EXAMINE_FOREIGN, /* another schema or format, or no environment of ours */
-	EXAMINE_UNKNOWN, /* could not be checked: no answer in time, no memory, killed */
+	EXAMINE_FOREIGN,   /* another schema or format */
+	EXAMINE_NO_RECORD, /* an environment without our meta record: damaged, or never ours */
+	EXAMINE_UNKNOWN,   /* could not be checked: no answer in time, no memory, killed */
 };
 
 /* What `livezoned --check-state DIR` does: prints what it finds, returns the exit status. */

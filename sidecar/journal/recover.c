@@ -152,6 +152,12 @@ recover_state(const struct config *config, bool *out_is_restored, struct reason 
 		if (!is_old_copy(&recovery, why))
 			return STATUS_OK;
 		break;
+	case EXAMINE_NO_RECORD:
+		/* with our journal beside it, it was ours */
+		snprintf(why, sizeof(why), "state was damaged (no meta record)");
+		if (journal_reader_survey(config->store.state, &recovery.survey, NULL) == STATUS_OK)
+			break;
+		/* fall through */
 	case EXAMINE_FOREIGN:
 		return reason_set(reason, STATUS_FOREIGN, "state in %s: %s",
 			config->store.state, said.text);

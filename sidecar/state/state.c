@@ -286,7 +286,7 @@ state_decode_meta(const MDB_val *key, const MDB_val *value, struct state_meta_re
 
 	cursor_u32(&cursor);
 	magic = cursor_u32(&cursor);
-	if (!cursor.failed && magic != META_MAGIC
+	if (state_is_sealed(key, value) && magic != META_MAGIC
 		&& (magic & 0x00ffffffu) == META_MAGIC_FAMILY)
 		return reason_set(reason, STATUS_FOREIGN, "schema \"LZT%c\" found, " NEEDED,
 			(int)(magic >> 24));

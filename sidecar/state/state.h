@@ -345,7 +345,8 @@ struct state_check {
 };
 
 /* Opens it, begins to read (a reader's slot) and reads the meta record. STATUS_CORRUPT,
- * STATUS_FOREIGN (not ours, or of another schema), STATUS_NOT_FOUND, STATUS_IO. */
+ * STATUS_FOREIGN (of another schema or format), STATUS_NOT_FOUND (an environment, but without our
+ * meta record), STATUS_IO. */
 int state_check_begin(const char *dir, struct state_check *out, struct reason *reason);
 
 /* Every value against its checksum, every index against the RRsets, the way to every page.

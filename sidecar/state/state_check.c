@@ -803,7 +803,7 @@ state_check_begin(const char *dir, struct state_check *out, struct reason *reaso
 	if (code == 0)
 		code = mdb_dbi_open(out->txn, NULL, 0, &out->dbi);
 	/* mdb_files_check has found one of ours: it is the other one */
-	if (code == MDB_INVALID)
+	if (code == MDB_INVALID || code == MDB_VERSION_MISMATCH)
 		return corrupt(reason, "a meta page is damaged");
 	if (code != 0)
 		return status_from_mdb_reason(code, dir, reason);
@@ -811,7 +811,7 @@ state_check_begin(const char *dir, struct state_check *out, struct reason *reaso
 	txn.dbi = out->dbi;
 	status = state_load_meta(&txn, reason);
 	if (status == STATUS_NOT_FOUND)
-		return reason_set(reason, STATUS_FOREIGN,
+		return reason_set(reason, STATUS_NOT_FOUND,
 			"data.mdb has no record of livezone: it belongs to another program");
 	out->txn_id = mdb_txn_id(out->txn);
 	out->meta = txn.meta.meta;

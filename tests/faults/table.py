@@ -83,7 +83,7 @@ ROWS = {
     "F58": "versions of livezoned and module differ",
     "F59": "a store of a machine with other pages",
     "F60": "livezoned dead, serve damaged, upstream down",
-    "F61": "state damaged, serve intact",
+    "F61": "state damaged",
     "F62": "state and serve damaged",
     "F63": "an old serve put back",
     "F64": "serve exchanged 1,000 times",

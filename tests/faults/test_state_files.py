@@ -2,6 +2,11 @@
 # Copyright (c) 2026, the livezone authors
 """The file of state: write errors, damage, and the loss of both stores."""
 
+import os
+import random
+import re
+import shutil
+
 import pytest
 
 from support import state_damage, truth
@@ -105,3 +110,132 @@ def test_f62_damaged_state_and_serve(faults, what):
     assert whole.api.get("/v1/rrsets/late.live.test/A").json["records"] == ["10.0.0.1"]
     assert whole.answers("late.live.test") == ["10.0.0.1"]
     watch.must(stale_ok=True, note=f"restored from the backup of revision {revision}, and the journal")
+
+
+# --- damage at random places ---
+
+
+class Past:
+    """Older copies of data.mdb, of which pages come back."""
+
+    def __init__(self):
+        self.copies = []
+
+    def keep(self, path, chance):
+        self.copies.append(path.read_bytes())
+        if len(self.copies) > 5:
+            self.copies.pop(chance.randrange(5))
+
+
+def overwrite(path, chance, past):
+    size = path.stat().st_size
+    with open(path, "r+b") as file:
+        for _ in range(chance.randint(1, 4)):
+            length = chance.choice((1, 8, 512, 4096))
+            file.seek(chance.randrange(0, size, length))
+            file.write(chance.choice((chance.randbytes(length), bytes(length))))
+
+
+def exchange_pages(path, chance, past):
+    """Pages of an older commit, or of another place, each whole in itself."""
+    new, old = path.read_bytes(), chance.choice(past.copies)
+    with open(path, "r+b") as file:
+        for _ in range(chance.randint(1, 4)):
+            at = chance.randrange(len(new) // 4096)
+            source = old if at < len(old) // 4096 and chance.random() < 0.8 else new
+            place = at if source is old else chance.randrange(len(new) // 4096)
+            file.seek(at * 4096)
+            file.write(source[place * 4096 : (place + 1) * 4096])
+
+
+def cut(path, chance, past):
+    os.truncate(path, chance.randrange(path.stat().st_size))
+
+
+def remove(path, chance, past):
+    path.unlink()
+
+
+def put_old_copy(path, chance, past):
+    path.write_bytes(chance.choice(past.copies))
+
+
+RANDOM_DAMAGES = [overwrite, overwrite, overwrite, exchange_pages, exchange_pages, cut, remove,
+                  put_old_copy]
+
+
+class Expected:
+    """What was acknowledged: {name: records}."""
+
+    def __init__(self, whole, chance):
+        self._whole, self._chance, self.records = whole, chance, {}
+
+    def write(self):
+        """A few changes of each kind; the last revision, once the journal has it."""
+        api, chance = self._whole.api, self._chance
+        for _ in range(chance.randint(1, 6)):
+            name = f"n{chance.randrange(300)}.{truth.OTHER}"
+            if name in self.records and chance.random() < 0.4:
+                api.delete(name, "A")
+                del self.records[name]
+                continue
+            changes = []
+            for _ in range(chance.choice((1, 1, 1, 40))):
+                value = f"10.{chance.randrange(256)}.{chance.randrange(256)}.7"
+                changes.append({"put": {"name": name, "type": "A", "records": [value], "ttl": 5,
+                                        "source": f"s{int(name[1:].split('.')[0]) % 3}"}})
+                self.records[name] = [value]
+                name = f"n{chance.randrange(300)}.{truth.OTHER}"
+                if name in {change["put"]["name"] for change in changes}:
+                    break
+            assert api.request("POST", "/v1/batch", {"changes": changes}).status == 200
+        revision = api.status()["state"]["revision"]
+        wait_until(lambda: api.status()["journal"]["revision"] == revision, 1.0,
+                   "journalled within a second")
+        return revision
+
+    def found(self):
+        rrsets = self._whole.api.get(f"/v1/zones/{truth.OTHER}").json["rrsets"]
+        return {rrset["name"].rstrip("."): rrset["records"] for rrset in rrsets
+                if rrset["name"].startswith("n") and rrset["type"] == "A"}
+
+
+def serial_of(whole):
+    return int(whole.answers(truth.OTHER, "SOA")[0].split()[2])
+
+
+@pytest.mark.timeout(3600)
+def test_f61_damage_at_random_places(faults):
+    """Each write that was acknowledged a second before is served, the alarm names the revisions
+    in doubt, revision and serial never go back."""
+    daemon = faults.daemon(backup={"interval": "5s", "count": 3})
+    whole = faults.whole(cold=20, daemon=daemon)
+    chance, past = random.Random(61), Past()
+    expected, path = Expected(whole, chance), state_damage.data_of(state_of(whole))
+    restored = whole_still = 0
+    for number in range(faults.pick(20, 1000)):
+        revision, serial = expected.write(), serial_of(whole)
+        whole.daemon.kill() if chance.random() < 0.5 else whole.daemon.stop()
+        damage = chance.choice(RANDOM_DAMAGES if past.copies else [overwrite])
+        past.keep(path, chance)
+        damage(path, chance, past)
+        whole.daemon.start()
+        place = f"place {number}: {damage.__name__}"
+        assert expected.found() == expected.records, place
+        now, said = whole.api.status()["state"]["revision"], alarm_of(whole)
+        if said:
+            restored += 1
+            assert now > revision, place
+            assert re.search(r"no write is missing|writes (after revision \d+|of revisions \d+ to "
+                             r"\d+) may be missing", said), place
+            whole.daemon.ctl("acknowledge", "state-restored")
+        else:
+            whole_still += 1  # the damage is where nothing is
+            assert now == revision, place
+        wait_until(lambda: serial_of(whole) >= (serial + 1 if said else serial), 10, place)
+        name, records = chance.choice(sorted(expected.records.items()))
+        wait_until(lambda: whole.answers(name) == records, 10, f"{place}: {name}")
+        shutil.rmtree(os.path.join(state_of(whole), "quarantine"), ignore_errors=True)
+    assert restored > whole_still
+    faults.record(note=f"{restored + whole_still} places of state: {restored} restored from backup "
+                       f"and journal, {whole_still} without effect; 0 writes lost")

@@ -6,12 +6,14 @@ import json
 import os
 import re
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from support import build
+from support.backups import crc32c
 from support import state_damage as damage
 from support.strace import Strace
 from support.wait import wait_until
@@ -270,7 +272,12 @@ def test_another_schema_is_left_alone(livezoned):
     fill(daemon.api)
     daemon.stop()
     path = damage.data_of(state_of(daemon))
-    path.write_bytes(path.read_bytes().replace(b"LZT2", b"LZT3"))
+    content = bytearray(path.read_bytes())
+    for found in re.finditer(b"LZT2", bytes(content)):
+        at = found.start() - 4
+        content[at + 4 : at + 8] = b"LZT3"
+        content[at : at + 4] = struct.pack("<I", crc32c(b"M" + content[at + 4 : at + 56]))
+    path.write_bytes(content)
     before = path.read_bytes()
     assert check(daemon)[0] == 3
     daemon.spawn()

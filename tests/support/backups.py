@@ -25,8 +25,11 @@ def _more(crc, data):
     return crc
 
 
+def crc32c(data):
+    return _more(0xFFFFFFFF, data) ^ 0xFFFFFFFF
+
+
 def seal(text):
     """The same lines with the checksum that they should have: for what is wrong on purpose."""
     *lines, trailer = text.splitlines(keepends=True)
-    crc = _more(0xFFFFFFFF, "".join(lines).encode()) ^ 0xFFFFFFFF
-    return "".join(lines) + _SEAL.sub(f'"crc":"{crc:08x}"', trailer)
+    return "".join(lines) + _SEAL.sub(f'"crc":"{crc32c("".join(lines).encode()):08x}"', trailer)

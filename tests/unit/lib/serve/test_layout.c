@@ -263,6 +263,7 @@ another_lmdb_format_is_foreign(void **state)
 
 	(void)state;
 	overwrite("data.mdb", 20, version, sizeof(version));
+	overwrite("data.mdb", 4096 + 20, version, sizeof(version));
 	assert_int_equal(serve_reader_open(serve.dir, 1, &reader, &reason), STATUS_FOREIGN);
 	assert_non_null(strstr(reason.text, "format 2"));
 }

@@ -322,9 +322,11 @@ what_lmdb_must_not_open_is_refused(void **state)
 	(void)state;
 	/* offsets of MDB_meta behind a page header of 16 bytes */
 	patch(20, &version, sizeof(version));
+	patch(4096 + 20, &version, sizeof(version));
 	assert_int_equal(mdb_files_check(dir, &reason), STATUS_FOREIGN);
 	assert_says("LMDB data format 999");
 	patch(20, "\1\0\0\0", 4);
+	patch(4096 + 20, "\1\0\0\0", 4);
 	assert_int_equal(mdb_files_check(dir, &reason), STATUS_OK);
 	patch(16, "none", 4);
 	assert_int_equal(mdb_files_check(dir, &reason), STATUS_CORRUPT);

@@ -22,6 +22,7 @@ test_how_the_child_ended_is_the_verdict(void **state)
 		{ EXITED(1), EXAMINE_DAMAGED },
 		{ EXITED(3), EXAMINE_FOREIGN },
 		{ EXITED(4), EXAMINE_UNKNOWN },
+		{ EXITED(5), EXAMINE_NO_RECORD },
 		{ EXITED(2), EXAMINE_UNKNOWN },
 		{ EXITED(127), EXAMINE_UNKNOWN },
 		{ KILLED(SIGSEGV), EXAMINE_DAMAGED },

@@ -180,6 +180,23 @@ test_leases_end_on_the_boot_clock(void **state)
 	state_abort(txn);
 }
 
+/* Its numbers mean nothing. */
+static void
+test_a_zone_that_could_not_be_counted_may_have_anything(void **state)
+{
+	const unsigned both = NODE_HAS_WILDCARDS | NODE_HAS_CUTS;
+	struct state_txn *txn = begin();
+
+	(void)state;
+	put(txn, "live", "www.live", 1, address, 8, 0);
+	compile_owner(txn, "live");
+	assert_int_equal(compile.flags & both, 0);
+	state_doubt_counts(truth);
+	compile_owner(txn, "live");
+	assert_int_equal(compile.flags & both, both);
+	state_abort(txn);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
@@ -190,6 +207,7 @@ main(void)
 		TEST(test_an_apex_gets_soa_and_ns_in_the_order_of_types),
 		TEST(test_a_stored_soa_keeps_all_but_the_serial),
 		TEST(test_leases_end_on_the_boot_clock),
+		TEST(test_a_zone_that_could_not_be_counted_may_have_anything),
 	};
 
 	return cmocka_run_group_tests_name("compile", tests, NULL, NULL);

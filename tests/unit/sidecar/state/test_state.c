@@ -843,6 +843,8 @@ test_another_lmdb_format_is_refused_untouched(void **state)
 	state_close(truth);
 	truth = NULL;
 	overwrite(20, &version, sizeof(version));
+	assert_refused(STATUS_CORRUPT, "a meta page is damaged"); /* the other one is not */
+	overwrite(4096 + 20, &version, sizeof(version));
 	assert_refused(STATUS_FOREIGN, "LMDB data format 3");
 	overwrite(16, &magic, sizeof(magic));
 	assert_refused(STATUS_CORRUPT, "not an LMDB file");
@@ -900,9 +902,19 @@ test_a_newer_schema_is_refused_with_what_is_needed(void **state)
 	snprintf(path, sizeof(path), "%s/data.mdb", dir);
 	fd = open(path, O_RDWR);
 	len = pread(fd, page, sizeof(page), 0);
-	for (i = 0; i + 4 <= len; i++)
-		if (memcmp(page + i, "LZT2", 4) == 0)
-			assert_int_equal(pwrite(fd, "LZT3", 4, i), 4);
+	for (i = 4; i + 52 <= len; i++) {
+		char name = 'M';
+		MDB_val key = { 1, &name };
+
+		if (memcmp(page + i, "LZT2", 4) != 0)
+			continue;
+		/* without its checksum it is damage */
+		assert_int_equal(pwrite(fd, "LZT3", 4, i), 4);
+		assert_refused(STATUS_CORRUPT, "meta record: damaged");
+		memcpy(page + i, "LZT3", 4);
+		state_seal(&key, (uint8_t *)page + i - 4, 56);
+		assert_int_equal(pwrite(fd, page + i - 4, 56, i - 4), 56);
+	}
 	close(fd);
 	assert_refused(STATUS_FOREIGN, "schema \"LZT3\" found, this program knows \"LZT2\"");
 }

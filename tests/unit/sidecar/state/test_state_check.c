@@ -481,7 +481,7 @@ test_a_file_that_is_no_state_is_left_alone(void **context)
 
 	(void)context;
 	change_entry("M", 1, NULL, 0);
-	assert_int_equal(check_and_close(&result), STATUS_FOREIGN);
+	assert_int_equal(check_and_close(&result), STATUS_NOT_FOUND);
 	memset(file, 0, 4096);
 	write_file(0, file, 4096);
 	assert_int_equal(check_and_close(&result), STATUS_CORRUPT);

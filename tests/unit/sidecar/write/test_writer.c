@@ -21,6 +21,7 @@
 
 #define SIZE (64u << 20)
 #define DEADLINE_MS 10000
+#define BOTH_FLAGS (NODE_HAS_WILDCARDS | NODE_HAS_CUTS)
 
 static char root[64], state_dir[80], serve_dir[80];
 static struct zone zone[3];
@@ -150,6 +151,7 @@ struct seen {
 	int status; /* of opening; else enum serve_found */
 	uint64_t meta_revision, revision;
 	struct reason reason;
+	unsigned flags;
 	size_t count;
 	struct {
 		uint16_t type;
@@ -183,6 +185,7 @@ look_into(const char *owner, struct seen *seen)
 		return;
 	seen->revision = node.revision;
 	seen->count = node.count;
+	seen->flags = node.flags;
 	for (i = 0; i < node.count && i < UNIT_COUNT(seen->rrset); i++) {
 		struct node_rrset rrset;
 
@@ -1433,6 +1436,29 @@ __wrap_state_begin_read(struct state *state, struct state_txn **out, struct reas
 	return __real_state_begin_read(state, out, why);
 }
 
+/* What a zone has is not known when its count could not be committed: look-ups look for all of
+ * it, until a later try succeeds. */
+static void
+test_a_recount_that_fails_at_a_reload_hides_no_wildcard_and_no_cut(void **state)
+{
+	const uint64_t deadline = clock_boot_ms() + DEADLINE_MS;
+	static struct zone fewer[1];
+	struct config next = config;
+
+	(void)state;
+	put("*.other", 1, one);
+	fewer[0] = zone[0];
+	next.zones = (struct zones){ .zone = fewer, .count = 1 };
+	assert_int_equal(zones_finish(&next.zones, &reason), STATUS_OK);
+	reload(&next);
+	assert_int_not_equal(look("other").status, SERVE_EXACT);
+	next_commit = COMMIT_LOST;
+	reload(&config);
+	assert_int_equal(look("other").flags & BOTH_FLAGS, BOTH_FLAGS);
+	while ((look("other").flags & BOTH_FLAGS) != NODE_HAS_WILDCARDS)
+		assert_true(clock_boot_ms() < deadline);
+}
+
 static void
 test_a_commit_that_failed_says_what_is_known_of_it(void **state)
 {
@@ -1860,6 +1886,7 @@ main(void)
 		TEST(test_a_look_up_sees_both_stores_at_one_revision),
 		TEST(test_a_look_up_needs_a_served_store),
 		TEST(test_a_commit_that_failed_says_what_is_known_of_it),
+		TEST(test_a_recount_that_fails_at_a_reload_hides_no_wildcard_and_no_cut),
 		TEST(test_a_request_is_answered_once_on_the_writers_thread),
 		TEST(test_bulk_changes_that_wait_leave_room_for_small_ones_and_go_behind_them),
 		TEST(test_small_changes_beyond_the_queue_are_refused_and_bulk_ones_are_not),
