@@ -76,23 +76,36 @@ note(void *context, const struct report *report)
 		reporters->reporter[reporters->count++] = now;
 }
 
-/* In another pid namespace only its silence tells. */
+/* Of processes in another pid namespace only their silence tells. */
 static bool
-is_gone(const struct reporters *reporters, const struct reporter *reporter)
+is_of_our_namespace(const struct reporters *reporters, const struct reporter *reporter)
 {
 	return reporter->pid_namespace != 0
-		&& reporter->pid_namespace == reporters->own.pid_namespace
-		&& kill(reporter->pid, 0) != 0 && errno == ESRCH;
+		&& reporter->pid_namespace == reporters->own.pid_namespace;
+}
+
+static bool
+has_ended(const struct reporter *reporter)
+{
+	return kill(reporter->pid, 0) != 0 && errno == ESRCH;
+}
+
+/* A silent one that the kernel still knows was stopped, and goes on some day. */
+static bool
+may_still_read(const struct reporters *reporters, const struct reporter *reporter)
+{
+	if (is_silent(reporter))
+		return is_of_our_namespace(reporters, reporter) && !has_ended(reporter);
+	return !is_of_our_namespace(reporters, reporter) || !has_ended(reporter);
 }
 
 static void
-forget_silent(struct reporters *reporters)
+forget_ended(struct reporters *reporters)
 {
 	size_t i, kept = 0;
 
 	for (i = 0; i < reporters->count; i++)
-		if (!is_silent(&reporters->reporter[i])
-			&& !is_gone(reporters, &reporters->reporter[i]))
+		if (may_still_read(reporters, &reporters->reporter[i]))
 			reporters->reporter[kept++] = reporters->reporter[i];
 	reporters->count = kept;
 }
@@ -105,8 +118,14 @@ reporters_look(struct reporters *reporters, const char *dir)
 	if (reporters->own.pid == 0)
 		identity_init(&reporters->own);
 	report_read_all(dir, note, &look, NULL);
-	forget_silent(reporters);
+	forget_ended(reporters);
 	return look.found;
+}
+
+static bool
+is_behind(const struct reporter *reporter, uint64_t serve_inode)
+{
+	return reporter->serve_inode != 0 && reporter->serve_inode != serve_inode;
 }
 
 const struct reporter *
@@ -114,12 +133,9 @@ reporters_find_behind(const struct reporters *reporters, uint64_t serve_inode)
 {
 	size_t i;
 
-	for (i = 0; i < reporters->count; i++) {
-		const struct reporter *reporter = &reporters->reporter[i];
-
-		if (reporter->serve_inode != 0 && reporter->serve_inode != serve_inode)
-			return reporter;
-	}
+	for (i = 0; i < reporters->count; i++)
+		if (is_behind(&reporters->reporter[i], serve_inode))
+			return &reporters->reporter[i];
 	return NULL;
 }
 
@@ -142,12 +158,24 @@ pause_once(void)
 	nanosleep(&pause, NULL);
 }
 
+/* A stopped one would be waited for in vain. */
+static bool
+is_one_awaited(const struct reporters *reporters, uint64_t serve_inode)
+{
+	size_t i;
+
+	for (i = 0; i < reporters->count; i++)
+		if (is_behind(&reporters->reporter[i], serve_inode)
+			&& !is_silent(&reporters->reporter[i]))
+			return true;
+	return false;
+}
+
 static void
 wait_until(struct reporters *reporters, const char *dir, uint64_t serve_inode,
 	uint64_t deadline_ms)
 {
-	while (reporters_find_behind(reporters, serve_inode)
-		&& clock_boot_ms() < deadline_ms) {
+	while (is_one_awaited(reporters, serve_inode) && clock_boot_ms() < deadline_ms) {
 		pause_once();
 		reporters_look(reporters, dir);
 	}

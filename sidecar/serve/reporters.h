@@ -32,8 +32,9 @@ struct reporters {
 	struct reporter reporter[REPORTERS_MAX];
 };
 
-/* Reads the reports in `dir` and forgets those who have not reported for some seconds, and at
- * once those whose process the kernel does not know any more. Returns how many it read. */
+/* Reads the reports in `dir` and forgets those whose process has ended. One that was stopped
+ * is remembered; in another pid namespace it cannot be told from one that has ended, and is
+ * forgotten after some seconds of silence. Returns how many it read. */
 size_t reporters_look(struct reporters *reporters, const char *dir);
 
 /* The first that reads another data.mdb than this one, or NULL. One that reads none has
@@ -45,7 +46,7 @@ const struct reporter *reporters_find_behind(const struct reporters *reporters,
 const struct reporter *reporters_find_damaged(const struct reporters *reporters,
 	uint64_t serve_inode);
 
-/* Looks again until nobody is behind; bounded, since a stopped one never will. */
+/* Looks again until nobody is behind who reports; bounded. */
 void reporters_wait(struct reporters *reporters, const char *dir, uint64_t serve_inode);
 
 /* A new serve is in place, and no report was there to tell who reads the one before: an

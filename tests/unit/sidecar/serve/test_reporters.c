@@ -117,6 +117,30 @@ nobody_waits_for_one_that_has_ended(void **state)
 	assert_null(reporters_find_behind(&reporters, NEW_INODE));
 }
 
+/* A report of another time, as one that was stopped leaves it. */
+static void
+one_that_is_silent_is_behind_as_long_as_it_lives(void **state)
+{
+	uint64_t began;
+	int fd;
+
+	(void)state;
+	child = start_child(&fd);
+	write_report(0);
+	reporters_look(&reporters, dir);
+	assert_int_equal(reporters.count, 1);
+	reporters.reporter[0].written_ms = 0;
+	unit_remove(dir);
+	reporters_look(&reporters, dir);
+	assert_non_null(reporters_find_behind(&reporters, NEW_INODE));
+	began = clock_boot_ms();
+	reporters_wait(&reporters, dir, NEW_INODE);
+	assert_true(clock_boot_ms() - began < REPORT_LOOK_MS); /* not waited for */
+	end_child(fd);
+	reporters_look(&reporters, dir);
+	assert_null(reporters_find_behind(&reporters, NEW_INODE));
+}
+
 static void
 in_another_pid_namespace_nobody_can_tell(void **state)
 {
@@ -188,6 +212,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(one_that_reads_the_old_store_is_behind),
 		TEST(nobody_waits_for_one_that_has_ended),
+		TEST(one_that_is_silent_is_behind_as_long_as_it_lives),
 		TEST(in_another_pid_namespace_nobody_can_tell),
 		TEST(a_look_tells_how_many_reports_it_read),
 		TEST(one_that_no_look_has_found_is_given_a_look_of_its_own),
