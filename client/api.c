@@ -12,10 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/base/clock.h"
 #include "lib/base/status.h"
-
-#define PROGRESS_MS 200 /* between two looks of the progress line */
 
 struct api {
 	CURL *curl;
@@ -33,7 +30,6 @@ struct transfer {
 	size_t room;
 	size_t sent; /* of request->body */
 	int status;  /* of our own callbacks */
-	uint64_t drawn_ms; /* when the progress line was drawn; 0 = it was not */
 };
 
 static int parse_address(struct api *api, const char *address, struct reason *reason);
@@ -46,8 +42,6 @@ static int unreachable(struct api *api, CURLcode code, struct reason *reason);
 static size_t on_body(char *data, size_t size, size_t count, void *context);
 static size_t on_read(char *buffer, size_t size, size_t count, void *context);
 static int on_seek(void *context, curl_off_t offset, int origin);
-static int on_progress(void *context, curl_off_t down_total, curl_off_t down,
-	curl_off_t up_total, curl_off_t up);
 
 int
 api_open(const char *address, const char *token, struct api **out, struct reason *reason)
@@ -122,14 +116,7 @@ api_send(struct api *api, const struct api_request *request, struct api_reply *o
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &transfer);
 	if (request->body || request->body_file)
 		set_body(&transfer);
-	if (request->progress && isatty(STDERR_FILENO)) {
-		curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-		curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
-		curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &transfer);
-	}
 	code = curl_easy_perform(curl);
-	if (transfer.drawn_ms)
-		fputs("\r\033[K", stderr);
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &transfer.reply.status);
 	status = status_from_curl(&transfer, code, reason);
 	curl_slist_free_all(headers);
@@ -351,28 +338,4 @@ on_seek(void *context, curl_off_t offset, int origin)
 		return CURL_SEEKFUNC_CANTSEEK;
 	transfer->sent = (size_t)offset;
 	return CURL_SEEKFUNC_OK;
-}
-
-static int
-on_progress(void *context, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
-	curl_off_t up)
-{
-	struct transfer *transfer = context;
-	bool upload = transfer->request->body_file != NULL;
-	curl_off_t done = upload ? up : down;
-	curl_off_t total = upload ? up_total : down_total;
-	uint64_t now_ms = clock_read_ms(CLOCK_MONOTONIC);
-
-	if (done == 0 || now_ms - transfer->drawn_ms < PROGRESS_MS)
-		return 0;
-	transfer->drawn_ms = now_ms;
-	if (upload && total > 0 && done >= total)
-		fprintf(stderr, "\r\033[Ksent %.1f MiB, waiting for livezoned",
-			(double)done / 1048576);
-	else if (total > 0)
-		fprintf(stderr, "\r\033[K%.1f of %.1f MiB (%.0f %%)", (double)done / 1048576,
-			(double)total / 1048576, 100.0 * (double)done / (double)total);
-	else
-		fprintf(stderr, "\r\033[K%.1f MiB", (double)done / 1048576);
-	return 0;
 }

@@ -33,7 +33,6 @@ struct api_request {
 	size_t body_len;
 	FILE *body_file;          /* read from where it stands to its end */
 	FILE *sink;               /* a 2xx body is written here and not kept */
-	bool progress;            /* show it on stderr when that is a terminal */
 	unsigned timeout_s;       /* 0 = API_TIMEOUT_S */
 };
 

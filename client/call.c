@@ -10,16 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/input.h"
 #include "client/output.h"
 #include "lib/config/config.h"
 #include "lib/base/status.h"
 
 #define TOKEN_MAX 512 /* livezoned's own are 43 bytes; a whole file is a mistake */
 
-static struct json_object *make_batch(const struct command_line *line,
-	const struct input_target *target, const char *verb, struct json_object *take_rrset,
-	uint64_t revision);
 static char *find_address(const struct command_line *line, struct reason *reason);
 static char *address_of_config(const struct config *config, struct reason *reason);
 static enum command_exit read_token(const struct command_line *line,
@@ -99,135 +95,34 @@ call(const struct command_line *line, const struct api_request *request,
 }
 
 enum command_exit
-call_with_json(const struct command_line *line, struct api_request *request,
-	struct json_object *take_body, struct json_object **out)
-{
-	enum command_exit result;
-	size_t len;
-
-	request->body = json_object_to_json_string_length(take_body,
-		JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
-	request->body_len = len;
-	request->content_type = "application/json";
-	result = call(line, request, out);
-	json_object_put(take_body);
-	return result;
-}
-
-enum command_exit
-call_and_print(const struct command_line *line, struct api_request *request,
-	struct json_object *take_body, const char *what)
-{
-	struct json_object *reply;
-	enum command_exit result = take_body ? call_with_json(line, request, take_body, &reply)
-					     : call(line, request, &reply);
-
-	if (result)
-		return result;
-	call_print_written(line, reply, what);
-	json_object_put(reply);
-	return COMMAND_OK;
-}
-
-enum command_exit
-call_and_show(const struct command_line *line, const struct api_request *request,
-	void (*print)(struct json_object *reply))
-{
-	struct json_object *reply;
-	enum command_exit result = call(line, request, &reply);
-
-	if (result)
-		return result;
-	if (command_has(line, "json"))
-		output_json(reply);
-	else
-		print(reply);
-	json_object_put(reply);
-	return COMMAND_OK;
-}
-
-enum command_exit
-call_rrset(const struct command_line *line, const struct input_target *target,
-	struct json_object *take_rrset)
-{
-	bool is_put = take_rrset != NULL;
-	char path[INPUT_PATH_MAX], what[PRESENTATION_NAME_MAX + 32], tag[32];
-	struct api_request request = {
-		.method = is_put ? "PUT" : "DELETE",
-		.path = path,
-		.if_match = command_has(line, "if-revision") ? tag : NULL,
-		.if_absent = command_has(line, "create"),
-	};
-	uint64_t revision = 0;
-
-	if (command_number(line, "if-revision", 0, INT64_MAX, &revision)) {
-		json_object_put(take_rrset);
-		return COMMAND_USAGE;
-	}
-	snprintf(what, sizeof(what), "%s %s %s", is_put ? "put" : "deleted", target->name,
-		target->type);
-	if (!input_fits_path(target->name)) {
-		request = (struct api_request){ .method = "POST", .path = "/v1/batch" };
-		return call_and_print(line, &request,
-			make_batch(line, target, is_put ? "put" : "delete", take_rrset,
-				revision),
-			what);
-	}
-	snprintf(path, sizeof(path), "/v1/rrsets/%s/%s", target->name, target->type);
-	snprintf(tag, sizeof(tag), "\"%llu\"", (unsigned long long)revision);
-	return call_and_print(line, &request, take_rrset, what);
-}
-
-void
-call_print_written(const struct command_line *line, struct json_object *reply,
+call_and_show(const struct command_line *line, struct api_request *request,
+	struct json_object *take_body, void (*print)(struct json_object *reply),
 	const char *what)
 {
+	struct json_object *reply;
+	enum command_exit result;
+
+	if (take_body) {
+		request->body = json_object_to_json_string_length(take_body,
+			JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE,
+			&request->body_len);
+		request->content_type = "application/json";
+	}
+	result = call(line, request, &reply);
+	json_object_put(take_body);
+	if (result)
+		return result;
 	if (command_has(line, "json"))
 		output_json(reply);
-	else
-		printf("%s, revision %llu\n", what,
-			(unsigned long long)output_number(reply, "revision"));
-	if (!output_flag(reply, "served"))
+	else if (print)
+		print(reply);
+	if (what && !command_has(line, "json"))
+		printf("%s, revision %llu\n", what, output_number(reply, "revision"));
+	if (json_object_object_get_ex(reply, "served", NULL) && !output_flag(reply, "served"))
 		command_complain("stored for good, but DNS does not serve it yet: %s",
 			output_text(reply, "reason"));
-}
-
-void
-call_print_replaced(const struct command_line *line, struct json_object *reply,
-	const char *prefix)
-{
-	char what[160];
-
-	snprintf(what, sizeof(what),
-		"%s%llu added, %llu changed, %llu deleted, %llu unchanged", prefix,
-		(unsigned long long)output_number(reply, "added"),
-		(unsigned long long)output_number(reply, "changed"),
-		(unsigned long long)output_number(reply, "deleted"),
-		(unsigned long long)output_number(reply, "unchanged"));
-	call_print_written(line, reply, what);
-}
-
-/* {"changes":[{"<verb>":<rrset>}]} */
-static struct json_object *
-make_batch(const struct command_line *line, const struct input_target *target, const char *verb,
-	struct json_object *take_rrset, uint64_t revision)
-{
-	struct json_object *batch = json_object_new_object();
-	struct json_object *changes = json_object_new_array();
-	struct json_object *change = json_object_new_object();
-	struct json_object *rrset = take_rrset ? take_rrset : json_object_new_object();
-
-	json_object_object_add(rrset, "name", json_object_new_string(target->name));
-	json_object_object_add(rrset, "type", json_object_new_string(target->type));
-	if (command_has(line, "create"))
-		json_object_object_add(rrset, "if-absent", json_object_new_boolean(1));
-	if (command_has(line, "if-revision"))
-		json_object_object_add(rrset, "if-revision",
-			json_object_new_int64((int64_t)revision));
-	json_object_object_add(change, verb, rrset);
-	json_object_array_add(changes, change);
-	json_object_object_add(batch, "changes", changes);
-	return batch;
+	json_object_put(reply);
+	return COMMAND_OK;
 }
 
 /* Malloced, or NULL with the reason. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * backup: the whole state as JSON lines. It is checked to its last line before anyone
- * gets to see it: a file appears under its name, or is written to standard output, only
- * when it is whole.
+ * backup: the whole state as JSON lines. The last line is checked before anyone gets to see the
+ * file: it appears under its name, or is written to standard output, only when it is whole.
+ * restore: the whole state replaced by a backup, which livezoned checks.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +16,7 @@
 
 #include "client/call.h"
 #include "client/command.h"
+#include "client/input.h"
 #include "client/output.h"
 #include "lib/base/checksum.h"
 
@@ -72,7 +73,6 @@ fetch(const struct command_line *line, FILE *file)
 		.method = "GET",
 		.path = "/v1/backup",
 		.sink = file,
-		.progress = true,
 		.timeout_s = API_BULK_TIMEOUT_S,
 	};
 	enum command_exit result = call(line, &request, NULL);
@@ -138,4 +138,30 @@ print(FILE *file)
 		return COMMAND_OK;
 	command_complain("standard output: %s", strerror(errno));
 	return COMMAND_REFUSED;
+}
+
+static void
+print_restored(struct json_object *reply)
+{
+	fputs("restored: ", stdout);
+	output_replaced(reply);
+}
+
+enum command_exit
+cmd_restore(const struct command_line *line)
+{
+	struct api_request request = {
+		.method = "PUT",
+		.path = "/v1/restore",
+		.content_type = "application/x-ndjson",
+		.timeout_s = API_BULK_TIMEOUT_S,
+	};
+	enum command_exit result;
+
+	request.body_file = input_open(line->argument[0]);
+	if (!request.body_file)
+		return COMMAND_REFUSED;
+	result = call_and_show(line, &request, NULL, print_restored, NULL);
+	fclose(request.body_file);
+	return result;
 }

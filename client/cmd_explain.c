@@ -37,7 +37,7 @@ cmd_explain(const struct command_line *line)
 	input_escape(target.name, escaped);
 	snprintf(path, sizeof(path), "/v1/explain?name=%s&type=%s", escaped,
 		is_any ? "ANY" : target.type);
-	return call_and_show(line, &request, print_reply);
+	return call_and_show(line, &request, NULL, print_reply, NULL);
 }
 
 static void
@@ -54,12 +54,12 @@ static void
 print_steps(struct json_object *reply)
 {
 	struct json_object *steps = output_array(reply, "steps");
-	size_t count = steps ? json_object_array_length(steps) : 0;
+	size_t count = output_count(steps);
 
 	output_safe(stdout, output_text(reply, "name"));
 	putchar(' ');
 	output_safe(stdout, output_text(reply, "type"));
-	printf(", revision %llu\n", (unsigned long long)output_number(reply, "revision"));
+	printf(", revision %llu\n", output_number(reply, "revision"));
 	for (size_t i = 0; i < count; i++)
 		print_step(json_object_array_get_idx(steps, i));
 	fputs("  stage ", stdout);
@@ -91,7 +91,7 @@ print_step(struct json_object *step)
 		fputs(" (source ", stdout);
 		output_safe(stdout, output_text(step, "source"));
 		printf(", revision %llu",
-			(unsigned long long)output_number(step, "revision"));
+			output_number(step, "revision"));
 		if (*output_text(step, "lease-left")) {
 			fputs(", lease left ", stdout);
 			output_safe(stdout, output_text(step, "lease-left"));
@@ -108,7 +108,7 @@ print_message(struct json_object *reply, struct json_object *message)
 	struct json_object *answer = output_array(message, "answer");
 	struct json_object *authority = output_array(message, "authority");
 	struct json_object *additional = output_array(message, "additional");
-	size_t count = flags ? json_object_array_length(flags) : 0;
+	size_t count = output_count(flags);
 
 	fputs("\n;; ->>HEADER<<- opcode: QUERY, status: ", stdout);
 	output_safe(stdout, output_text(message, "rcode"));
@@ -137,10 +137,10 @@ print_section(const char *title, struct json_object *rrsets)
 	if (count_records(rrsets) == 0)
 		return;
 	printf("\n;; %s SECTION:\n", title);
-	for (size_t i = 0; i < json_object_array_length(rrsets); i++) {
+	for (size_t i = 0; i < output_count(rrsets); i++) {
 		struct json_object *rrset = json_object_array_get_idx(rrsets, i);
 		struct json_object *records = output_array(rrset, "records");
-		size_t count = records ? json_object_array_length(records) : 0;
+		size_t count = output_count(records);
 
 		for (size_t k = 0; k < count; k++) {
 			const char *record = json_object_get_string(
@@ -148,7 +148,7 @@ print_section(const char *title, struct json_object *rrsets)
 
 			output_safe(stdout, output_text(rrset, "name"));
 			printf("\t%llu\tIN\t",
-				(unsigned long long)output_number(rrset, "ttl"));
+				output_number(rrset, "ttl"));
 			output_safe(stdout, output_text(rrset, "type"));
 			putchar('\t');
 			output_safe(stdout, record ? record : "");
@@ -160,13 +160,13 @@ print_section(const char *title, struct json_object *rrsets)
 static size_t
 count_records(struct json_object *rrsets)
 {
-	size_t found = 0, count = rrsets ? json_object_array_length(rrsets) : 0;
+	size_t found = 0, count = output_count(rrsets);
 
 	for (size_t i = 0; i < count; i++) {
 		struct json_object *records =
 			output_array(json_object_array_get_idx(rrsets, i), "records");
 
-		found += records ? json_object_array_length(records) : 0;
+		found += output_count(records);
 	}
 	return found;
 }

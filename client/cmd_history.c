@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * history: what changed, a line for each RRset and change, the oldest first.
+ * history: what changed, a line for each RRset and change, the oldest first. rollback: what was
+ * there at a revision, brought back by a new change.
  */
 #include <json-c/json.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "client/call.h"
@@ -82,16 +84,39 @@ print_reply(const struct command_line *line, struct json_object *reply)
 		output_json(reply);
 		return;
 	}
-	for (size_t i = 0; gaps && i < json_object_array_length(gaps); i++) {
+	for (size_t i = 0; i < output_count(gaps); i++) {
 		struct json_object *gap = json_object_array_get_idx(gaps, i);
 
 		printf("(revisions %llu to %llu are missing in the journal)\n",
-			(unsigned long long)output_number(gap, "from"),
-			(unsigned long long)output_number(gap, "to"));
+			output_number(gap, "from"),
+			output_number(gap, "to"));
 	}
-	for (size_t i = 0; changes && i < json_object_array_length(changes); i++) {
+	for (size_t i = 0; i < output_count(changes); i++) {
 		struct json_object *change = json_object_array_get_idx(changes, i);
 
 		output_change(stdout, change, change);
 	}
+}
+
+enum command_exit
+cmd_rollback(const struct command_line *line)
+{
+	const char *revision = line->argument[0], *zone = command_value(line, "zone");
+	const bool is_dry = command_has(line, "dry-run");
+	struct json_object *body;
+	struct api_request request = { .method = "POST", .timeout_s = API_BULK_TIMEOUT_S };
+	char path[64];
+
+	if (!*revision || strlen(revision) > 18
+		|| strspn(revision, "0123456789") != strlen(revision))
+		return command_misuse(line, "\"%s\" is not a revision", revision);
+	body = json_object_new_object();
+	json_object_object_add(body, "revision", json_object_new_int64(atoll(revision)));
+	if (zone)
+		json_object_object_add(body, "zone", json_object_new_string(zone));
+	snprintf(path, sizeof(path), "/v1/rollback?dry-run=%s&force=%s", is_dry ? "true" : "false",
+		command_has(line, "force") ? "true" : "false");
+	request.path = path;
+	return call_and_show(line, &request, body, output_applied,
+		is_dry ? "dry run, nothing written" : "rolled back");
 }

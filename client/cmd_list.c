@@ -11,8 +11,6 @@
 #include "client/output.h"
 #include "client/input.h"
 
-static enum command_exit list_with(const struct command_line *line, const char *path,
-	void (*print)(struct json_object *reply));
 static void print_zones(struct json_object *reply);
 static void print_sources(struct json_object *reply);
 static void number_text(struct json_object *json, const char *key, char out[24]);
@@ -26,25 +24,17 @@ enum command_exit
 cmd_list(const struct command_line *line)
 {
 	bool zones = command_has(line, "zones"), sources = command_has(line, "sources");
+	struct api_request request = { .method = "GET",
+		.path = zones ? "/v1/zones" : "/v1/sources" };
 
 	if (zones + sources + line->count > 1)
 		return command_misuse(line, "--zones, --sources and ZONE exclude each other");
-	if (zones)
-		return list_with(line, "/v1/zones", print_zones);
-	if (sources)
-		return list_with(line, "/v1/sources", print_sources);
+	if (zones || sources)
+		return call_and_show(line, &request, NULL, zones ? print_zones : print_sources,
+			NULL);
 	if (line->count > 0)
 		return list_zone(line, line->argument[0]);
 	return list_everything(line);
-}
-
-static enum command_exit
-list_with(const struct command_line *line, const char *path,
-	void (*print)(struct json_object *reply))
-{
-	const struct api_request request = { .method = "GET", .path = path };
-
-	return call_and_show(line, &request, print);
 }
 
 static void
@@ -56,7 +46,7 @@ print_zones(struct json_object *reply)
 	struct output_table table = { 0 };
 
 	output_row(&table, 8, heading);
-	for (size_t i = 0; zones && i < json_object_array_length(zones); i++) {
+	for (size_t i = 0; i < output_count(zones); i++) {
 		struct json_object *zone = json_object_array_get_idx(zones, i);
 		struct json_object *policy = output_object(zone, "policy");
 		char count[24], revision[24], serial[24], ttl[24], stale[32];
@@ -83,7 +73,7 @@ print_sources(struct json_object *reply)
 	struct output_table table = { 0 };
 
 	output_row(&table, 5, heading);
-	for (size_t i = 0; sources && i < json_object_array_length(sources); i++) {
+	for (size_t i = 0; i < output_count(sources); i++) {
 		struct json_object *source = json_object_array_get_idx(sources, i);
 		const char *heartbeat = output_text(source, "heartbeat");
 		char rrsets[24], revision[24];
@@ -101,7 +91,7 @@ print_sources(struct json_object *reply)
 static void
 number_text(struct json_object *json, const char *key, char out[24])
 {
-	snprintf(out, 24, "%llu", (unsigned long long)output_number(json, key));
+	snprintf(out, 24, "%llu", output_number(json, key));
 }
 
 static enum command_exit
@@ -112,7 +102,7 @@ list_zone(const struct command_line *line, const char *zone)
 		.accept = "application/json", .timeout_s = API_BULK_TIMEOUT_S };
 	enum command_exit result = input_zone_path(zone, path);
 
-	return result ? result : call_and_show(line, &request, print_rrsets);
+	return result ? result : call_and_show(line, &request, NULL, print_rrsets, NULL);
 }
 
 static enum command_exit
@@ -143,7 +133,7 @@ static enum command_exit
 list_each(const struct command_line *line, struct api *api, struct json_object *zones,
 	struct json_object *contents)
 {
-	for (size_t i = 0; zones && i < json_object_array_length(zones); i++) {
+	for (size_t i = 0; i < output_count(zones); i++) {
 		char path[INPUT_PATH_MAX];
 		struct api_request request = { .method = "GET", .path = path,
 			.accept = "application/json", .timeout_s = API_BULK_TIMEOUT_S };
@@ -172,7 +162,7 @@ print_rrsets(struct json_object *content)
 	struct json_object *rrsets = output_array(content, "rrsets");
 	struct output_table table = { 0 };
 
-	for (size_t i = 0; rrsets && i < json_object_array_length(rrsets); i++)
+	for (size_t i = 0; i < output_count(rrsets); i++)
 		output_rrset(&table, json_object_array_get_idx(rrsets, i));
 	output_table(stdout, &table);
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * status: livezoned, its store and the Unbounds that serve it, for people.
+ * status: livezoned, its store and the Unbounds that serve it, for people. acknowledge: an alarm
+ * that was understood is ended.
  */
 #include <json-c/json.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "client/call.h"
 #include "client/command.h"
@@ -20,23 +22,23 @@ static void print_answers(struct json_object *zones);
 enum command_exit
 cmd_status(const struct command_line *line)
 {
-	const struct api_request request = { .method = "GET", .path = "/v1/status" };
+	struct api_request request = { .method = "GET", .path = "/v1/status" };
 
-	return call_and_show(line, &request, print_status);
+	return call_and_show(line, &request, NULL, print_status, NULL);
 }
 
 static void
 print_status(struct json_object *status)
 {
 	struct json_object *unbounds = output_array(status, "unbounds");
-	size_t count = unbounds ? json_object_array_length(unbounds) : 0;
+	size_t count = output_count(unbounds);
 
 	print_alarms(output_array(status, "alarms"));
 	print_daemon(status);
 	print_backup(output_object(status, "backup"));
 	if (output_number(output_object(status, "log"), "lost") > 0)
 		printf("log         %llu LINES LOST: nobody read them\n",
-			(unsigned long long)output_number(
+			output_number(
 				output_object(status, "log"), "lost"));
 	for (size_t i = 0; i < count; i++)
 		print_unbound(json_object_array_get_idx(unbounds, i),
@@ -48,7 +50,7 @@ print_status(struct json_object *status)
 static void
 print_alarms(struct json_object *alarms)
 {
-	for (size_t i = 0; alarms && i < json_object_array_length(alarms); i++) {
+	for (size_t i = 0; i < output_count(alarms); i++) {
 		struct json_object *alarm = json_object_array_get_idx(alarms, i);
 
 		printf("ALARM       %s, since %s: %s\n", output_text(alarm, "name"),
@@ -77,18 +79,18 @@ print_daemon(struct json_object *status)
 	printf("livezoned   %s, up %s, %s%s\n", output_text(status, "version"), uptime,
 		ready ? "ready" : "NOT READY: ", output_text(status, "reason"));
 	printf("state       revision %llu, %llu RRset%s, %s of %s\n",
-		(unsigned long long)output_number(state, "revision"),
-		(unsigned long long)output_number(state, "rrsets"),
+		output_number(state, "revision"),
+		output_number(state, "rrsets"),
 		plural(output_number(state, "rrsets")), used, size);
 	printf("serve       revision %llu, %s%s\n",
-		(unsigned long long)output_number(serve, "revision"),
+		output_number(serve, "revision"),
 		current ? "current" : "BEHIND: ", output_text(serve, "reason"));
 	printf("writer      %llu change%s in %llu commit%s, %llu waiting\n",
-		(unsigned long long)output_number(writer, "changes"),
+		output_number(writer, "changes"),
 		plural(output_number(writer, "changes")),
-		(unsigned long long)output_number(writer, "commits"),
+		output_number(writer, "commits"),
 		plural(output_number(writer, "commits")),
-		(unsigned long long)output_number(writer, "queued"));
+		output_number(writer, "queued"));
 }
 
 static void
@@ -101,7 +103,7 @@ print_backup(struct json_object *backup)
 	if (newest) {
 		output_duration(output_text(newest, "age"), age);
 		printf("backup      revision %llu, %s old, %s/%s\n",
-			(unsigned long long)output_number(newest, "revision"), age,
+			output_number(newest, "revision"), age,
 			output_text(backup, "directory"), output_text(newest, "name"));
 	} else if (output_flag(backup, "enabled")) {
 		puts("backup      none yet");
@@ -124,9 +126,9 @@ print_unbound(struct json_object *unbound, uint64_t serve_revision)
 
 	output_duration(output_text(unbound, "age"), age);
 	printf("unbound     pid %llu, %s, %llu workers, store %s%s%s, reported %s ago\n",
-		(unsigned long long)output_number(unbound, "pid"),
+		output_number(unbound, "pid"),
 		output_text(unbound, "version"),
-		(unsigned long long)output_number(unbound, "workers"),
+		output_number(unbound, "workers"),
 		output_text(unbound, "store"), *reason ? ": " : "", reason, age);
 	printf("            revision %llu%s\n", (unsigned long long)revision,
 		revision < serve_revision ? ", when it reported" : "");
@@ -134,16 +136,16 @@ print_unbound(struct json_object *unbound, uint64_t serve_revision)
 		output_bytes(output_number(snapshot, "size"), size);
 		output_duration(output_text(snapshot, "age"), age);
 		printf("            snapshot of revision %llu, %s, last equal %s ago\n",
-			(unsigned long long)output_number(snapshot, "revision"), size, age);
+			output_number(snapshot, "revision"), size, age);
 	}
 	if (*output_text(unbound, "warning"))
 		printf("            WARNING: %s\n", output_text(unbound, "warning"));
 	if (output_number(unbound, "crashes") > 0)
 		printf("            %llu UNCLEAN EXITS A SHORT TIME AGO\n",
-			(unsigned long long)output_number(unbound, "crashes"));
+			output_number(unbound, "crashes"));
 	if (output_number(unbound, "corrupt") > 0)
 		printf("            %llu VALUES FAILED THEIR CHECKS\n",
-			(unsigned long long)output_number(unbound, "corrupt"));
+			output_number(unbound, "corrupt"));
 	trips = output_number(of_kind, "sigbus") + output_number(of_kind, "sigsegv")
 		+ output_number(of_kind, "assert");
 	if (trips > 0)
@@ -161,10 +163,10 @@ print_answers(struct json_object *zones)
 		"FALLBACK", "NEXT", "FAILED", "NODATA", "NXDOMAIN" };
 	struct output_table table = { 0 };
 
-	if (!zones || json_object_array_length(zones) == 0)
+	if (output_count(zones) == 0)
 		return;
 	output_row(&table, 8, heading);
-	for (size_t i = 0; i < json_object_array_length(zones); i++) {
+	for (size_t i = 0; i < output_count(zones); i++) {
 		struct json_object *zone = json_object_array_get_idx(zones, i);
 		char text[7][24], name[300];
 		const char *cells[8] = { name };
@@ -172,10 +174,29 @@ print_answers(struct json_object *zones)
 		snprintf(name, sizeof(name), "            %s", output_text(zone, "name"));
 		for (size_t k = 0; k < 7; k++) {
 			snprintf(text[k], sizeof(text[k]), "%llu",
-				(unsigned long long)output_number(zone, keys[k]));
+				output_number(zone, keys[k]));
 			cells[k + 1] = text[k];
 		}
 		output_row(&table, 8, cells);
 	}
 	output_table(stdout, &table);
+}
+
+#define NAME_MAX_LEN 32 /* as sidecar/state/state.h has it; livezoned checks */
+
+enum command_exit
+cmd_acknowledge(const struct command_line *line)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+	const char *name = line->argument[0];
+	char path[64], what[64];
+	struct api_request request = { .method = "DELETE", .path = path };
+
+	if (!*name || strlen(name) > NAME_MAX_LEN || name[strspn(name, allowed)]) {
+		command_complain("\"%.80s\" is not the name of an alarm", name);
+		return COMMAND_USAGE;
+	}
+	snprintf(path, sizeof(path), "/v1/alarms/%s", name);
+	snprintf(what, sizeof(what), "alarm %s acknowledged", name);
+	return call_and_show(line, &request, NULL, NULL, what);
 }

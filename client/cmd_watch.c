@@ -81,7 +81,7 @@ static void
 print_reply(const struct command_line *line, struct json_object *reply)
 {
 	struct json_object *changes = output_array(reply, "changes");
-	size_t count = changes ? json_object_array_length(changes) : 0;
+	size_t count = output_count(changes);
 	bool reset = output_flag(reply, "reset");
 
 	if (command_has(line, "json")) {
@@ -91,7 +91,7 @@ print_reply(const struct command_line *line, struct json_object *reply)
 	}
 	if (reset)
 		printf("%llu reset: too much changed to list, read the zones again\n",
-			(unsigned long long)output_number(reply, "revision"));
+			output_number(reply, "revision"));
 	for (size_t i = 0; i < count; i++)
 		print_change(json_object_array_get_idx(changes, i));
 }
@@ -101,7 +101,7 @@ print_change(struct json_object *change)
 {
 	struct json_object *items = output_array(change, "changes");
 
-	for (size_t i = 0; items && i < json_object_array_length(items); i++) {
+	for (size_t i = 0; i < output_count(items); i++) {
 		struct json_object *item = json_object_array_get_idx(items, i);
 
 		if (*output_text(change, "caller")) {
@@ -109,7 +109,7 @@ print_change(struct json_object *change)
 			continue;
 		}
 		printf("%llu %s %s %s\n",
-			(unsigned long long)output_number(change, "revision"),
+			output_number(change, "revision"),
 			output_text(item, "op"), output_text(item, "name"),
 			output_text(item, "type"));
 	}

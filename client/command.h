@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * A command of livezonectl: one file cmd_*.c with one function, declared at the end, and one row
- * of the table in main.c. Options and arguments are read from the row (command.c), so a command
+ * A command of livezonectl: one function in a file cmd_*.c, declared at the end, and one row of the
+ * table in main.c. Options and arguments are read from the row (command.c), so a command
  * only asks for values.
  */
 #pragma once

@@ -18,10 +18,12 @@ static const char *const rrset_heading[] = { "NAME", "TTL", "TYPE", "SOURCE", "R
 	"LEASE", "RECORD" };
 #define RRSET_COLUMNS (sizeof(rrset_heading) / sizeof(rrset_heading[0]))
 
+static struct json_object *find(struct json_object *json, const char *key, enum json_type type);
 static void *must(void *memory);
 static void print_cell(FILE *file, const char *text, size_t width);
 static void print_data(FILE *file, struct json_object *data, const char *type);
 static void print_records(FILE *file, struct json_object *data);
+static void print_counts(struct json_object *reply);
 
 void
 output_row(struct output_table *table, size_t columns, const char *const *cells)
@@ -63,14 +65,14 @@ void
 output_rrset(struct output_table *table, struct json_object *rrset)
 {
 	struct json_object *records = output_array(rrset, "records");
-	size_t count = records ? json_object_array_length(records) : 0;
+	size_t count = output_count(records);
 	char ttl[24], revision[24], lease[64] = "-";
 
 	if (table->count == 0)
 		output_row(table, RRSET_COLUMNS, rrset_heading);
-	snprintf(ttl, sizeof(ttl), "%llu", (unsigned long long)output_number(rrset, "ttl"));
+	snprintf(ttl, sizeof(ttl), "%llu", output_number(rrset, "ttl"));
 	snprintf(revision, sizeof(revision), "%llu",
-		(unsigned long long)output_number(rrset, "revision"));
+		output_number(rrset, "revision"));
 	if (*output_text(rrset, "lease"))
 		snprintf(lease, sizeof(lease), "%s of %s", output_text(rrset, "lease-left"),
 			output_text(rrset, "lease"));
@@ -133,7 +135,7 @@ print_sources(FILE *file, struct json_object *before, struct json_object *after)
 void
 output_change(FILE *file, struct json_object *revision, struct json_object *change)
 {
-	fprintf(file, "%llu ", (unsigned long long)output_number(revision, "revision"));
+	fprintf(file, "%llu ", output_number(revision, "revision"));
 	print_cell(file, output_text(revision, "time"), 0);
 	putc(' ', file);
 	print_cell(file, output_text(revision, "caller"), 0);
@@ -145,20 +147,31 @@ void
 output_applied(struct json_object *reply)
 {
 	struct json_object *difference = output_array(reply, "difference");
-	size_t shown = difference ? json_object_array_length(difference) : 0;
-	uint64_t added = output_number(reply, "added");
-	uint64_t changed = output_number(reply, "changed");
-	uint64_t deleted = output_number(reply, "deleted");
+	size_t shown = output_count(difference);
+	unsigned long long all = output_number(reply, "added")
+		+ output_number(reply, "changed") + output_number(reply, "deleted");
 
 	for (size_t i = 0; i < shown; i++)
 		output_difference(stdout, json_object_array_get_idx(difference, i));
-	if (shown < added + changed + deleted)
-		printf("... and %llu more\n",
-			(unsigned long long)(added + changed + deleted - shown));
-	printf("%llu added, %llu changed, %llu deleted, %llu unchanged\n",
-		(unsigned long long)added, (unsigned long long)changed,
-		(unsigned long long)deleted,
-		(unsigned long long)output_number(reply, "unchanged"));
+	if (shown < all)
+		printf("... and %llu more\n", all - shown);
+	print_counts(reply);
+	putchar('\n');
+}
+
+void
+output_replaced(struct json_object *reply)
+{
+	print_counts(reply);
+	printf(", revision %llu\n", output_number(reply, "revision"));
+}
+
+static void
+print_counts(struct json_object *reply)
+{
+	printf("%llu added, %llu changed, %llu deleted, %llu unchanged",
+		output_number(reply, "added"), output_number(reply, "changed"),
+		output_number(reply, "deleted"), output_number(reply, "unchanged"));
 }
 
 void
@@ -177,53 +190,51 @@ output_json(struct json_object *json)
 const char *
 output_text(struct json_object *json, const char *key)
 {
-	struct json_object *value;
+	struct json_object *value = find(json, key, json_type_string);
 
-	if (!json_object_object_get_ex(json, key, &value)
-		|| !json_object_is_type(value, json_type_string))
-		return "";
-	return json_object_get_string(value);
+	return value ? json_object_get_string(value) : "";
 }
 
-uint64_t
+unsigned long long
 output_number(struct json_object *json, const char *key)
 {
-	struct json_object *value;
+	struct json_object *value = find(json, key, json_type_int);
 
-	if (!json_object_object_get_ex(json, key, &value)
-		|| !json_object_is_type(value, json_type_int))
-		return 0;
-	return json_object_get_uint64(value);
+	return value ? json_object_get_uint64(value) : 0;
 }
 
 bool
 output_flag(struct json_object *json, const char *key)
 {
-	struct json_object *value;
-
-	return json_object_object_get_ex(json, key, &value) && json_object_get_boolean(value);
+	return json_object_get_boolean(find(json, key, json_type_boolean));
 }
 
 struct json_object *
 output_array(struct json_object *json, const char *key)
 {
-	struct json_object *value;
-
-	if (!json_object_object_get_ex(json, key, &value)
-		|| !json_object_is_type(value, json_type_array))
-		return NULL;
-	return value;
+	return find(json, key, json_type_array);
 }
 
 struct json_object *
 output_object(struct json_object *json, const char *key)
 {
+	return find(json, key, json_type_object);
+}
+
+static struct json_object *
+find(struct json_object *json, const char *key, enum json_type type)
+{
 	struct json_object *value;
 
-	if (!json_object_object_get_ex(json, key, &value)
-		|| !json_object_is_type(value, json_type_object))
-		return NULL;
-	return value;
+	return json_object_object_get_ex(json, key, &value) && json_object_is_type(value, type)
+		       ? value
+		       : NULL;
+}
+
+size_t
+output_count(struct json_object *array)
+{
+	return array ? json_object_array_length(array) : 0;
 }
 
 void
@@ -287,7 +298,7 @@ static void
 print_data(FILE *file, struct json_object *data, const char *type)
 {
 	if (data)
-		fprintf(file, " %llu", (unsigned long long)output_number(data, "ttl"));
+		fprintf(file, " %llu", output_number(data, "ttl"));
 	putc(' ', file);
 	print_cell(file, type, 0);
 	print_records(file, data);
@@ -297,7 +308,7 @@ static void
 print_records(FILE *file, struct json_object *data)
 {
 	struct json_object *records = output_array(data, "records");
-	size_t count = records ? json_object_array_length(records) : 0;
+	size_t count = output_count(records);
 
 	for (size_t i = 0; i < count; i++) {
 		const char *record =

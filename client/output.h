@@ -43,6 +43,9 @@ void output_change(FILE *file, struct json_object *revision, struct json_object 
 /* Prints the differences of a reply and their counts. */
 void output_applied(struct json_object *reply);
 
+/* "1 added, 0 changed, 2 deleted, 3 unchanged, revision 5" of a zone or everything replaced. */
+void output_replaced(struct json_object *reply);
+
 /* Prints a text of a reply; control bytes are replaced. NULL is nothing. */
 void output_safe(FILE *file, const char *text);
 
@@ -51,10 +54,13 @@ void output_json(struct json_object *json);
 
 /* Values of a reply; "", 0, false and NULL when absent or of another type. */
 const char *output_text(struct json_object *json, const char *key);
-uint64_t output_number(struct json_object *json, const char *key);
+unsigned long long output_number(struct json_object *json, const char *key);
 bool output_flag(struct json_object *json, const char *key);
 struct json_object *output_array(struct json_object *json, const char *key);
 struct json_object *output_object(struct json_object *json, const char *key);
+
+/* The elements of an array; 0 for NULL. */
+size_t output_count(struct json_object *array);
 
 /* "93784.2s" as "1d 2h 3m"; at most two units, anything else is copied. */
 void output_duration(const char *seconds, char out[32]);

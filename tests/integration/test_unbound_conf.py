@@ -125,6 +125,17 @@ def test_built_in_zones_step_aside(tmp_path, config):
     assert "16.172.in-addr.arpa." not in zones and "test." not in zones
 
 
+def test_every_built_in_zone_steps_aside_for_a_bigger_one(tmp_path, config):
+    names = ["arpa", "localhost", "onion", "test", "invalid"]
+    path = config("".join(f"  - name: {name}\n" for name in names))
+    printed = ctl("unbound-conf", "--config", path).stdout
+    check(tmp_path, printed)
+    zones = re.findall(r'local-zone: "(.*)" nodefault', printed)
+    zones.remove("arpa.")
+    assert len(zones) == len(set(zones)) == 24 + 16 + 64  # 172.16/12, 100.64/10 (RFC 6598)
+    assert sum(zone.endswith(".100.in-addr.arpa.") for zone in zones) == 64
+
+
 def test_zones_inside_built_in_zones_are_answered(livezone):
     whole = livezone(zones=["5.10.in-addr.arpa", "lab.test", "100.in-addr.arpa"])
     whole.api.put("1.0.5.10.in-addr.arpa", "PTR", "one.lab.test.")

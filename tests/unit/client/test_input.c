@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "client/input.h"
-#include "client/local_zones.h"
 
 static char complaint[1024];
 
@@ -197,28 +196,6 @@ test_sources_have_plain_names(void **state)
 		COMMAND_USAGE);
 }
 
-static void
-test_built_in_zones_are_all_listed_once(void **state)
-{
-	char name[PRESENTATION_NAME_MAX], first[PRESENTATION_NAME_MAX];
-	size_t index = 0, count = 0, shared = 0;
-
-	(void)state;
-	while (local_zones_next(&index, name)) {
-		struct name wire;
-
-		assert_int_equal(presentation_read_name(name, &wire, NULL), 0);
-		if (count++ == 0)
-			snprintf(first, sizeof(first), "%s", name);
-		shared += strstr(name, ".100.in-addr.arpa.") != NULL;
-	}
-	assert_string_equal(first, "localhost.");
-	/* 24 single ones, 16 of 172.16/12, 64 of 100.64/10 (RFC 6598) */
-	assert_int_equal(shared, 64);
-	assert_int_equal(count, 24 + 16 + 64);
-	assert_int_equal(index, count);
-}
-
 int
 main(void)
 {
@@ -228,7 +205,6 @@ main(void)
 		cmocka_unit_test(test_only_plain_names_go_into_a_path),
 		cmocka_unit_test(test_query_strings_are_percent_encoded),
 		cmocka_unit_test(test_sources_have_plain_names),
-		cmocka_unit_test(test_built_in_zones_are_all_listed_once),
 		cmocka_unit_test(test_json_is_an_array_or_an_object),
 		cmocka_unit_test(test_records_of_a_master_file_become_rrsets),
 		cmocka_unit_test(test_mistakes_are_named),

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * import: replace a zone by a file, which livezoned parses as it is.
+ * import: a zone replaced by a file, which livezoned parses as it is. export: a zone as a master
+ * file, straight from livezoned to standard output.
  */
-#include <json-c/json.h>
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "client/call.h"
 #include "client/command.h"
 #include "client/input.h"
+#include "client/output.h"
 
 enum command_exit
 cmd_import(const struct command_line *line)
@@ -19,10 +22,8 @@ cmd_import(const struct command_line *line)
 		.method = "PUT",
 		.path = path,
 		.if_match = command_has(line, "if-revision") ? tag : NULL,
-		.progress = true,
 		.timeout_s = API_BULK_TIMEOUT_S,
 	};
-	struct json_object *reply;
 	enum command_exit result;
 	uint64_t revision = 0;
 
@@ -41,11 +42,29 @@ cmd_import(const struct command_line *line)
 		return COMMAND_REFUSED;
 	request.content_type =
 		input_is_json(request.body_file) ? "application/json" : "text/dns";
-	result = call(line, &request, &reply);
+	result = call_and_show(line, &request, NULL, output_replaced, NULL);
 	fclose(request.body_file);
-	if (result)
-		return result;
-	call_print_replaced(line, reply, "");
-	json_object_put(reply);
-	return COMMAND_OK;
+	return result;
+}
+
+enum command_exit
+cmd_export(const struct command_line *line)
+{
+	char path[INPUT_PATH_MAX];
+	struct api_request request = {
+		.method = "GET",
+		.path = path,
+		.accept = command_has(line, "json") ? "application/json" : "text/dns",
+		.sink = stdout,
+		.timeout_s = API_BULK_TIMEOUT_S,
+	};
+	enum command_exit result = input_zone_path(line->argument[0], path);
+
+	if (result == COMMAND_OK)
+		result = call(line, &request, NULL);
+	if (result == COMMAND_OK && fflush(stdout) != 0) {
+		command_complain("standard output: %s", strerror(errno));
+		result = COMMAND_REFUSED;
+	}
+	return result;
 }

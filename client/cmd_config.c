@@ -1,20 +1,58 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * unbound-conf: the Unbound settings that the zones of a livezone.yaml need, as a file
- * to include. Needs no livezoned. What each setting is for stands in the output.
+ * unbound-conf: the Unbound settings that the zones of a livezone.yaml need, as a file to include;
+ * what each setting is for stands in the output. check-config: is a livezone.yaml good? Neither
+ * needs livezoned.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "client/command.h"
-#include "client/local_zones.h"
 #include "lib/config/config.h"
 #include "lib/dns/presentation.h"
 
+/* The zones that Unbound, 1.17 to 1.26, answers by itself before any module, unless configured
+ * otherwise (unbound.conf(5), local-zone; RFC 6303, 6761, 7534). */
+#define ZEROS_15 "0.0.0.0.0.0.0.0.0.0.0.0.0.0.0."
+
+/* %u runs from `first` to `last`. */
+static const struct {
+	const char *format;
+	unsigned first, last;
+} local_zones[] = {
+	{ "localhost.", 0, 0 },
+	{ "127.in-addr.arpa.", 0, 0 },
+	{ "1." ZEROS_15 ZEROS_15 "0.ip6.arpa.", 0, 0 },
+	{ "0." ZEROS_15 ZEROS_15 "0.ip6.arpa.", 0, 0 },
+	{ "home.arpa.", 0, 0 },
+	{ "resolver.arpa.", 0, 0 },
+	{ "service.arpa.", 0, 0 },
+	{ "onion.", 0, 0 },
+	{ "test.", 0, 0 },
+	{ "invalid.", 0, 0 },
+	{ "10.in-addr.arpa.", 0, 0 },
+	{ "%u.172.in-addr.arpa.", 16, 31 },
+	{ "168.192.in-addr.arpa.", 0, 0 },
+	{ "0.in-addr.arpa.", 0, 0 },
+	{ "%u.100.in-addr.arpa.", 64, 127 },
+	{ "254.169.in-addr.arpa.", 0, 0 },
+	{ "2.0.192.in-addr.arpa.", 0, 0 },
+	{ "100.51.198.in-addr.arpa.", 0, 0 },
+	{ "113.0.203.in-addr.arpa.", 0, 0 },
+	{ "255.255.255.255.in-addr.arpa.", 0, 0 },
+	{ "d.f.ip6.arpa.", 0, 0 },
+	{ "8.e.f.ip6.arpa.", 0, 0 },
+	{ "9.e.f.ip6.arpa.", 0, 0 },
+	{ "a.e.f.ip6.arpa.", 0, 0 },
+	{ "b.e.f.ip6.arpa.", 0, 0 },
+	{ "8.b.d.0.1.0.0.2.ip6.arpa.", 0, 0 },
+};
+
 static void print_server(const struct zones *zones, const char *address);
 static void print_zone(const struct zone *zone);
+static bool next_local_zone(size_t *inout_index, char out[PRESENTATION_NAME_MAX]);
 static void print_module(const struct config *config, const char *module);
 static void print_forwards(const struct zones *zones, const char *address, uint64_t port);
 static void print_alone(const struct zones *zones);
@@ -86,7 +124,7 @@ print_zone(const struct zone *zone)
 	size_t i = 0;
 
 	presentation_write_name(&zone->name, name);
-	while (local_zones_next(&i, local)) {
+	while (next_local_zone(&i, local)) {
 		struct name_key key;
 		struct name wire;
 
@@ -102,6 +140,31 @@ print_zone(const struct zone *zone)
 	}
 	printf("\tlocal-zone: \"%s\" %s\n", name, inside ? "transparent" : "nodefault");
 	printf("\tdomain-insecure: \"%s\"\n", name);
+}
+
+/* Writes the name of the *inout_index-th one and counts on; false at the end. */
+static bool
+next_local_zone(size_t *inout_index, char out[PRESENTATION_NAME_MAX])
+{
+	size_t left = *inout_index;
+
+	for (size_t i = 0; i < sizeof(local_zones) / sizeof(local_zones[0]); i++) {
+		size_t count = local_zones[i].last - local_zones[i].first + 1;
+		const char *rest = strstr(local_zones[i].format, "%u");
+
+		if (left >= count) {
+			left -= count;
+			continue;
+		}
+		if (rest)
+			snprintf(out, PRESENTATION_NAME_MAX, "%u%s",
+				local_zones[i].first + (unsigned)left, rest + 2);
+		else
+			snprintf(out, PRESENTATION_NAME_MAX, "%s", local_zones[i].format);
+		(*inout_index)++;
+		return true;
+	}
+	return false;
 }
 
 static void
@@ -191,4 +254,23 @@ has_forwarded_parent(const struct zones *zones, const struct zone *zone)
 		if (zone_is_answered_whole(&zones->zone[i]))
 			return true;
 	return false;
+}
+
+enum command_exit
+cmd_check_config(const struct command_line *line)
+{
+	const char *given = command_value(line, "config");
+	struct reason reason = { "" };
+	struct config *config;
+
+	if (line->count > 0)
+		given = line->argument[0];
+	if (config_read(config_path(given), &config, &reason)) {
+		command_complain("%s", reason.text);
+		return COMMAND_REFUSED;
+	}
+	printf("%s: ok, %zu zone%s\n", config->path, config->zones.count,
+		config->zones.count == 1 ? "" : "s");
+	config_free(config);
+	return COMMAND_OK;
 }
