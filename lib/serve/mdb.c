@@ -79,6 +79,7 @@ status_from_mdb(int code)
 	case MDB_PAGE_NOTFOUND:
 	case MDB_PAGE_FULL:
 	case MDB_CURSOR_FULL:
+	case MDB_BAD_VALSIZE: /* of a key that a damaged page has */
 		return STATUS_CORRUPT;
 	case MDB_READERS_FULL:
 	case MDB_BAD_RSLOT:

@@ -19,7 +19,6 @@
 #include <lmdb.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "lib/base/checksum.h"
 #include "lib/base/status.h"
@@ -28,9 +27,6 @@
 #include "sidecar/state/state_txn.h"
 
 #define READERS_MAX 512     /* as state_env.c has it */
-#define FREE_DBI 0          /* mdb.c: the list of free pages */
-#define PAGE_HEAD 16        /* mdb.c PAGEHDRSZ; the page's own number comes first */
-#define FIRST_PAGE 2        /* behind the two meta pages */
 #define LOG_ITEMS_MAX (1u << 20) /* compared with the RRsets, the newest first: bounds memory */
 
 /* A set of index entries, so that two can be compared. */
@@ -41,25 +37,6 @@ struct tally {
 struct zone_tally {
 	struct name_key apex;
 	struct state_zone record, counted;
-};
-
-/* Which pages are in use, and by what. */
-struct pages {
-	uint8_t *used; /* a bit for each page up to `last` */
-	uint64_t last, marked, branches;
-	size_t size;
-	const uint8_t *map; /* where page 0 is; NULL: not known yet */
-	bool is_off;        /* pages are larger than those of this machine, and cannot be told */
-};
-
-/* A tree on its way through a cursor, in key order. */
-struct walk {
-	MDB_txn *txn;
-	MDB_dbi dbi;
-	struct pages *pages;
-	MDB_val last;            /* the key before this one */
-	const void *last_value;
-	uint64_t entries, leaves, overflows;
 };
 
 struct check {
@@ -111,186 +88,6 @@ take(struct tally *tally, uint64_t hash)
 {
 	tally->count--;
 	tally->sum -= hash;
-}
-
-/* --- pages --- */
-
-static int
-mark(struct pages *pages, uint64_t number, uint64_t count, struct reason *reason)
-{
-	for (; count > 0; count--, number++) {
-		if (number < FIRST_PAGE || number > pages->last)
-			return corrupt(reason, "a page beyond the last one");
-		if (pages->used[number / 8] & 1u << number % 8)
-			return corrupt(reason, "a page is used twice, or used and free");
-		pages->used[number / 8] |= (uint8_t)(1u << number % 8);
-		pages->marked++;
-	}
-	return STATUS_OK;
-}
-
-/* A page's number, by what it says of itself, and by where it is. */
-static int
-mark_leaf(struct pages *pages, const uint8_t *page, struct reason *reason)
-{
-	uint64_t number;
-
-	memcpy(&number, page, sizeof(number));
-	if (number > pages->last)
-		return corrupt(reason, "a page with a wrong number");
-	if (!pages->map)
-		pages->map = page - number * pages->size;
-	if (page != pages->map + number * pages->size)
-		return corrupt(reason, "a page with the number of another one");
-	return mark(pages, number, 1, reason);
-}
-
-static const uint8_t *
-page_of(const struct pages *pages, const MDB_val *key)
-{
-	return (const uint8_t *)((uintptr_t)key->mv_data & ~(uintptr_t)(pages->size - 1));
-}
-
-/* Does the way down from the root lead to this very entry? */
-static int
-find_again(struct walk *walk, const MDB_val *wanted, const void *value, struct reason *reason)
-{
-	MDB_val key = *wanted, found = { 0, NULL };
-	int code;
-
-	/* a free list has integers for keys, and no mdb_get */
-	if (walk->dbi == FREE_DBI || !value)
-		return STATUS_OK;
-	code = mdb_get(walk->txn, walk->dbi, &key, &found);
-	if (code == MDB_NOTFOUND || (code == 0 && found.mv_data != value))
-		return corrupt(reason, "an entry that is not found by its key");
-	return status_from_mdb_reason(code, "state", reason);
-}
-
-/* A key and its value as the cursor comes to them. */
-static int
-visit_page(struct walk *walk, const MDB_val *key, const MDB_val *value, struct reason *reason)
-{
-	struct pages *pages = walk->pages;
-	const uint8_t *leaf, *data = value->mv_data;
-	int status = STATUS_OK;
-
-	walk->entries++;
-	if (pages->is_off)
-		return STATUS_OK;
-	leaf = page_of(pages, key);
-	if (!walk->last.mv_data || page_of(pages, &walk->last) != leaf) {
-		walk->leaves++;
-		status = mark_leaf(pages, leaf, reason);
-		if (status == STATUS_OK && walk->last.mv_data)
-			status = find_again(walk, &walk->last, walk->last_value, reason);
-		if (status == STATUS_OK)
-			status = find_again(walk, key, data, reason);
-	}
-	if (status == STATUS_OK && (data < leaf || data > leaf + pages->size)) {
-		uint64_t count = (PAGE_HEAD + value->mv_size + pages->size - 1) / pages->size;
-
-		walk->overflows += count;
-		if ((data - pages->map - PAGE_HEAD) % (ptrdiff_t)pages->size != 0)
-			return corrupt(reason, "a value in the middle of a page");
-		status = mark(pages, (uint64_t)(data - pages->map) / pages->size, count, reason);
-	}
-	walk->last = *key;
-	walk->last_value = data;
-	return status;
-}
-
-/* Was all of the tree seen? No cursor shows its branches. */
-static int
-finish_walk(struct walk *walk, struct reason *reason)
-{
-	MDB_stat stat;
-	int code = mdb_stat(walk->txn, walk->dbi, &stat);
-
-	if (code != 0)
-		return status_from_mdb_reason(code, "state", reason);
-	if (walk->entries != stat.ms_entries)
-		return corrupt(reason, "other entries than the tree counts");
-	if (walk->pages->is_off)
-		return STATUS_OK;
-	walk->pages->branches += stat.ms_branch_pages;
-	return walk->leaves == stat.ms_leaf_pages && walk->overflows == stat.ms_overflow_pages
-		? find_again(walk, &walk->last, walk->last_value, reason)
-		: corrupt(reason, "other pages than the tree counts");
-}
-
-/* Records: the commit that freed them -> their count, then their numbers (mdb.c
- * "mt_free_pgs"). */
-static int
-mark_free(struct pages *pages, const MDB_val *key, const MDB_val *value, struct reason *reason)
-{
-	uint64_t count, number;
-	const uint8_t *at = value->mv_data;
-
-	if (key->mv_size != sizeof(uint64_t) || value->mv_size < sizeof(count))
-		return corrupt(reason, "damaged list of free pages");
-	memcpy(&count, at, sizeof(count));
-	if (count > value->mv_size / sizeof(count) - 1)
-		return corrupt(reason, "damaged list of free pages");
-	for (; count > 0; count--) {
-		int status;
-
-		at += sizeof(number);
-		memcpy(&number, at, sizeof(number));
-		status = mark(pages, number, 1, reason);
-		if (status != STATUS_OK)
-			return status;
-	}
-	return STATUS_OK;
-}
-
-/* What is neither a leaf nor data nor free is a branch, unless pages were lost, which LMDB may
- * do. A branch with a wrong number reads well, and would have another page freed. */
-static int
-check_branches(const struct pages *pages, struct reason *reason)
-{
-	uint64_t all = pages->last + 1 - FIRST_PAGE, number, own;
-
-	if (pages->marked + pages->branches > all)
-		return corrupt(reason, "a page is used and free");
-	if (pages->marked + pages->branches < all || !pages->map)
-		return STATUS_OK;
-	for (number = FIRST_PAGE; number <= pages->last; number++) {
-		if (pages->used[number / 8] & 1u << number % 8)
-			continue;
-		memcpy(&own, pages->map + number * pages->size, sizeof(own));
-		if (own != number)
-			return corrupt(reason, "a page with a wrong number");
-	}
-	return STATUS_OK;
-}
-
-static int
-check_free_list(struct check *check, struct pages *pages, struct reason *reason)
-{
-	struct walk walk = { .txn = check->txn.txn, .dbi = FREE_DBI, .pages = pages };
-	MDB_cursor *cursor;
-	MDB_val key, value;
-	int code, status;
-
-	if (pages->is_off)
-		return STATUS_OK;
-	code = mdb_cursor_open(check->txn.txn, FREE_DBI, &cursor);
-	if (code != 0)
-		return status_from_mdb_reason(code, "state", reason);
-	status = STATUS_OK;
-	while (status == STATUS_OK
-		&& (code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
-		status = visit_page(&walk, &key, &value, reason);
-		if (status == STATUS_OK)
-			status = mark_free(pages, &key, &value, reason);
-	}
-	mdb_cursor_close(cursor);
-	if (status == STATUS_OK && code != MDB_NOTFOUND)
-		status = status_from_mdb_reason(code, "state", reason);
-	if (status == STATUS_OK)
-		status = finish_walk(&walk, reason);
-	return status == STATUS_OK ? check_branches(pages, reason) : status;
 }
 
 /* --- zones --- */
@@ -578,9 +375,9 @@ compare_order(const MDB_val *a, const MDB_val *b)
 }
 
 static int
-check_entries(struct check *check, struct pages *pages, struct reason *reason)
+check_entries(struct check *check, struct state_pages *pages, struct reason *reason)
 {
-	struct walk walk = { .txn = check->txn.txn, .dbi = check->txn.dbi, .pages = pages };
+	struct state_page_walk walk = { .txn = check->txn.txn, .dbi = check->txn.dbi, .pages = pages };
 	MDB_cursor *cursor = NULL;
 	MDB_val key, value;
 	int code = 0, status = state_cursor(&check->txn, &cursor, reason);
@@ -590,7 +387,7 @@ check_entries(struct check *check, struct pages *pages, struct reason *reason)
 		if (walk.entries > 0 && compare_order(&walk.last, &key) >= 0)
 			status = corrupt(reason, "keys are out of order");
 		if (status == STATUS_OK)
-			status = visit_page(&walk, &key, &value, reason);
+			status = state_pages_visit(&walk, &key, &value, reason);
 		walk.last = key;
 		if (status == STATUS_OK)
 			status = check_entry(check, &key, &value, reason);
@@ -601,7 +398,7 @@ check_entries(struct check *check, struct pages *pages, struct reason *reason)
 		status = status_from_mdb_reason(code, "state", reason);
 	if (status == STATUS_OK)
 		status = end_source(check, reason);
-	return status == STATUS_OK ? finish_walk(&walk, reason) : status;
+	return status == STATUS_OK ? state_pages_finish(&walk, reason) : status;
 }
 
 /* --- the log against the RRsets --- */
@@ -729,24 +526,6 @@ compare_sums(struct check *check, struct reason *reason)
 	return compare_zones(check, reason);
 }
 
-static int
-begin_pages(struct check *check, struct pages *pages, struct reason *reason)
-{
-	MDB_stat stat;
-	MDB_envinfo info;
-	int code = mdb_stat(check->txn.txn, check->txn.dbi, &stat);
-
-	if (code == 0)
-		code = mdb_env_info(mdb_txn_env(check->txn.txn), &info);
-	if (code != 0)
-		return status_from_mdb_reason(code, "state", reason);
-	pages->size = stat.ms_psize;
-	pages->is_off = stat.ms_psize > (size_t)sysconf(_SC_PAGESIZE);
-	pages->last = info.me_last_pgno;
-	pages->used = calloc(info.me_last_pgno / 8 + 1, 1);
-	return pages->used ? STATUS_OK : reason_set(reason, STATUS_NO_MEMORY, "out of memory");
-}
-
 int
 state_check_run(struct state_check *out, struct reason *reason)
 {
@@ -756,20 +535,20 @@ state_check_run(struct state_check *out, struct reason *reason)
 		.txn = { .txn = out->txn, .dbi = out->dbi },
 		.log.items = malloc(STATE_LOG_ITEMS_MAX * sizeof(struct state_log_item)),
 	};
-	struct pages pages = { .used = NULL };
+	struct state_pages pages = { .used = NULL };
 	int status = check.log.items ? state_load_meta(&check.txn, reason)
 				     : reason_set(reason, STATUS_NO_MEMORY, "out of memory");
 
 	check.meta = check.txn.meta;
 	out->rrsets = 0;
 	if (status == STATUS_OK)
-		status = begin_pages(&check, &pages, reason);
+		status = state_pages_begin(&pages, out->txn, out->dbi, reason);
 	if (status == STATUS_OK)
 		status = state_walk_prefix(&check.txn, &zones, 1, read_zone, &check, reason);
 	if (status == STATUS_OK)
 		status = check_entries(&check, &pages, reason);
 	if (status == STATUS_OK)
-		status = check_free_list(&check, &pages, reason);
+		status = state_pages_check_free(&pages, out->txn, reason);
 	if (status == STATUS_OK)
 		status = compare_sums(&check, reason);
 	if (status == STATUS_OK)

@@ -4,7 +4,7 @@
  * What the files of the state environment share: state_env.c (files), state.c (transactions,
  * meta, room), state_rrset.c (RRsets and their indexes), state_zone.c (zones), state_pointer.c
  * (index of addresses), state_source.c (sources, walks by lease), state_log.c (change log),
- * state_alarm.c, state_check.c (is all of it whole). For these only.
+ * state_alarm.c, state_check.c with state_pages.c (is all of it whole). For these only.
  */
 #pragma once
 
@@ -194,3 +194,38 @@ int state_flush_counters(struct state_txn *txn, struct reason *reason);
 
 /* Has the RRset of an entry of table P that address? STATUS_CORRUPT. */
 int state_check_pointer(struct state_txn *txn, const MDB_val *key, struct reason *reason);
+
+/* --- pages, for a check (state_pages.c) --- */
+
+/* Which pages are in use, and by what. */
+struct state_pages {
+	uint8_t *used; /* a bit for each page up to `last` */
+	uint64_t last, marked, branches;
+	size_t size;
+	const uint8_t *map; /* where page 0 is; NULL: not known yet */
+	bool is_off;        /* pages are larger than those of this machine, and cannot be told */
+};
+
+/* A tree on its way through a cursor, in key order. */
+struct state_page_walk {
+	MDB_txn *txn;
+	MDB_dbi dbi;
+	struct state_pages *pages;
+	MDB_val last;            /* the key before this one */
+	const void *last_value;
+	uint64_t entries, leaves, overflows;
+};
+
+/* The caller frees pages->used, whatever is returned. STATUS_NO_MEMORY. */
+int state_pages_begin(struct state_pages *pages, MDB_txn *txn, MDB_dbi dbi, struct reason *reason);
+
+/* A key and its value, as a cursor that goes through all of the tree comes to them.
+ * STATUS_CORRUPT. */
+int state_pages_visit(struct state_page_walk *walk, const MDB_val *key, const MDB_val *value,
+	struct reason *reason);
+
+/* Behind the last: was all of the tree seen? No cursor shows its branches. STATUS_CORRUPT. */
+int state_pages_finish(struct state_page_walk *walk, struct reason *reason);
+
+/* After that: walks the list of free pages. STATUS_CORRUPT. */
+int state_pages_check_free(struct state_pages *pages, MDB_txn *txn, struct reason *reason);
