@@ -17,11 +17,10 @@
 #include "lib/config/config.h"
 #include "lib/base/status.h"
 #include "lib/serve/guard.h"
-#include "module/cache_purge.h"
 #include "module/host.h"
 #include "module/keeper.h"
-#include "module/cname_loop.h"
 #include "module/query.h"
+#include "module/recursion.h"
 #include "module/worker.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -81,7 +80,7 @@ init(struct module_env *env, int id)
 	}
 	if (!read_settings(env))
 		return 0;
-	if (!cname_loop_init(env, id, &config->zones))
+	if (!recursion_mark_begin(env, id, &config->zones))
 		log_warn("livezone: the host refuses an EDNS option: circles of CNAMEs "
 			 "through public names end by time-out only");
 	if (getenv(TRIAL_ENVIRONMENT))
@@ -167,7 +166,7 @@ purge_new_zones(struct module_env *env, const struct config *before)
 		const struct zone *zone = &config->zones.zone[i];
 
 		if (!zones_find(&before->zones, &zone->key))
-			cache_purge_zone(env, zone);
+			recursion_purge_zone(env, zone);
 	}
 }
 
@@ -215,7 +214,7 @@ say(enum keeper_level level, const char *text)
 void
 deinit(struct module_env *env, int id)
 {
-	cname_loop_done(env, id);
+	recursion_mark_end(env, id);
 	if (keeper && !keeper_stop(keeper)) {
 		log_err("livezone: the keeper waits for another process and is left behind");
 		keeper = NULL;

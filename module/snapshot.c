@@ -11,7 +11,7 @@
 #include "lib/base/clock.h"
 #include "lib/serve/guard.h"
 #include "lib/base/status.h"
-#include "lib/serve/copy.h"
+#include "lib/serve/reader.h"
 
 /* With the keeper's looks in between: at least once a second while the store changes. */
 #define PAUSE_MS 700
@@ -182,7 +182,7 @@ make(void *context)
 {
 	struct work *work = context;
 
-	work->status = serve_copy_make(work->order->live, work->order->limit,
+	work->status = serve_reader_copy(work->order->live, work->order->limit,
 		work->order->slots, &work->made, work->reason);
 }
 
@@ -191,7 +191,7 @@ verify(void *context)
 {
 	struct work *work = context;
 
-	work->status = serve_copy_verify(work->copy, &work->meta, work->reason);
+	work->status = serve_reader_verify(work->copy, &work->meta, work->reason);
 }
 
 static void

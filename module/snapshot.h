@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * The stale snapshot: a verified copy of serve in memory (lib/serve/copy.h), from which
+ * The stale snapshot: a verified copy of serve in memory (lib/serve/reader.h), from which
  * the workers answer when the store itself cannot be read. The keeper's thread makes a
  * new one when the store has changed, hands it to the workers as it hands them a store,
  * and frees the one before when they have left it; so there are two for a moment.

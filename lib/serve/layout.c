@@ -5,6 +5,7 @@
  */
 #include "lib/serve/layout.h"
 
+#include <lmdb.h>
 #include <string.h>
 
 #include "lib/base/checksum.h"
@@ -12,7 +13,6 @@
 #include "lib/serve/guard.h"
 #include "lib/serve/mdb.h"
 #include "lib/base/status.h"
-#include "lib/serve/txn.h"
 
 #define META_MAGIC 0x33535a4cu /* "LZS3" */
 #define META_MAGIC_FAMILY 0x00535a4cu

@@ -44,8 +44,17 @@ struct serve_meta {
 	uint8_t boot_id[SERVE_INSTANCE_SIZE];
 };
 
-/* An open transaction on serve; belongs to one thread at a time. */
-struct serve_txn;
+struct MDB_env;
+struct MDB_txn;
+struct MDB_cursor;
+
+/* An open transaction on serve; belongs to one thread at a time. What is in it is for reader.c,
+ * writer.c and layout.c only. */
+struct serve_txn {
+	struct MDB_txn *txn;
+	struct MDB_cursor *cursor; /* a reader keeps it over renewals, so that none allocates */
+	unsigned dbi;
+};
 
 enum serve_found {
 	SERVE_EXACT, /* a node is stored at the name */
@@ -69,3 +78,23 @@ uint64_t serve_txn_id(struct serve_txn *txn);
 /* Reads the meta record. STATUS_NOT_FOUND, STATUS_FOREIGN (another schema; the reason
  * says which) or STATUS_CORRUPT. */
 int serve_read_meta(struct serve_txn *txn, struct serve_meta *out, struct reason *reason);
+
+/* --- for reader.c and writer.c --- */
+
+#define SERVE_META_KEY ((void *)(uintptr_t)"M")
+#define SERVE_META_SIZE 48
+#define SERVE_KEY_MAX (1 + NAME_KEY_MAX)
+
+/* The key of a node's value into `out` (SERVE_KEY_MAX bytes); returns its length. */
+size_t serve_node_key(const struct name_key *key, uint8_t *out);
+
+/* The meta record from its value: STATUS_FOREIGN (another schema) or STATUS_CORRUPT. */
+int serve_decode_meta(const uint8_t *value, size_t len, struct serve_meta *out,
+	struct reason *reason);
+
+/* The meta record's SERVE_META_SIZE bytes. */
+void serve_encode_meta(const struct serve_meta *meta, uint8_t *out);
+
+/* For mdb_env_set_assert, on both sides: LMDB finds its own pages broken. Ends the guarded call
+ * that it is in; without one it returns, and LMDB aborts. */
+void serve_on_assert(struct MDB_env *env, const char *text);

@@ -23,11 +23,6 @@ struct serve_reader;
 int serve_reader_open(const char *dir, size_t slots, struct serve_reader **out,
 	struct reason *reason);
 
-/* Opens one file that nobody else has and that will not change, `size` bytes of it, without
- * locks. Touches only its first two pages. */
-int serve_reader_open_private(const char *path, uint64_t size, size_t slots,
-	struct serve_reader **out, struct reason *reason);
-
 /* Claims more transactions, until there are `slots`; those that were there stay usable
  * meanwhile. For a host that got more threads: one process cannot open twice. */
 int serve_reader_claim(struct serve_reader *reader, size_t slots, struct reason *reason);
@@ -74,3 +69,36 @@ int serve_reader_begin(struct serve_txn *txn);
 
 /* Resets it; nodes found in it are gone. */
 void serve_reader_end(struct serve_txn *txn);
+
+/*
+ * A copy of one commit of serve in this process's own memory, opened as an environment of
+ * its own: the module's snapshot. The files of serve may go or break afterwards; the copy
+ * has no file that anybody else could reach and no locks that a writer would have to see.
+ *
+ * Made by hand and not with mdb_env_copy, which waits for the writer's mutex and with it
+ * for a livezoned that was stopped. The keeper's thread calls it, in the fault guard.
+ */
+
+/* Two environments over the same memory: what is read through the twin, all of it once, is
+ * not counted as resident any more when that is closed. Both are closed by the caller. */
+struct serve_copy {
+	struct serve_reader *reader;
+	struct serve_reader *twin; /* one slot */
+	uint64_t size;
+};
+
+/* Copies what slot 0 of `from` sees, and claims `slots` transactions on the copy.
+ * STATUS_TOO_LARGE when it has more than `limit` bytes. The copy is not verified yet. */
+int serve_reader_copy(struct serve_reader *from, uint64_t limit, size_t slots,
+	struct serve_copy *out, struct reason *reason);
+
+/* Reads all of the copy in a transaction of its slot 0: the meta record, and each node with
+ * its RRsets. STATUS_CORRUPT: a value fails its checks, or some are missing.
+ * STATUS_UNAVAILABLE: given up (throttle.h). 0.2 s for a million names. */
+int serve_reader_verify(struct serve_reader *copy, struct serve_meta *out_meta,
+	struct reason *reason);
+
+/* Opens one file that nobody else has and that will not change, `size` bytes of it, without
+ * locks. Touches only its first two pages. */
+int serve_reader_open_private(const char *path, uint64_t size, size_t slots,
+	struct serve_reader **out, struct reason *reason);

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,6 @@
 #include "lib/serve/mdb.h"
 #include "lib/serve/identity.h"
 #include "lib/base/status.h"
-#include "lib/serve/txn.h"
 
 #define DIRECTORY_MODE 02770 /* setgid: files belong to the group that Unbound is in */
 #define DATA_MODE 0640

@@ -19,7 +19,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/status.h"
-#include "lib/serve/txn.h"
+#include "lib/serve/layout.h"
 #include "sidecar/journal/backup.h"
 #include "sidecar/journal/examine.h"
 #include "sidecar/journal/journal_reader.h"

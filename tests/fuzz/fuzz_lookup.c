@@ -14,7 +14,7 @@
 #include "lib/base/checksum.h"
 #include "lib/lookup/lookup.h"
 #include "lib/base/status.h"
-#include "lib/serve/txn.h"
+#include "lib/serve/layout.h"
 #include "lib/serve/writer.h"
 #include "tests/fuzz/fuzz_file.h"
 

@@ -17,7 +17,6 @@
 #include "lib/serve/guard.h"
 #include "lib/base/throttle.h"
 #include "lib/serve/reader.h"
-#include "lib/serve/copy.h"
 
 #define PAGE 4096
 #define NAMES 400
@@ -232,7 +231,7 @@ verify(void *outcome)
 {
 	struct serve_meta meta;
 
-	*(int *)outcome = serve_copy_verify(reader, &meta, NULL);
+	*(int *)outcome = serve_reader_verify(reader, &meta, NULL);
 }
 
 static bool

@@ -2,7 +2,9 @@
  * Copyright (c) 2026, the livezone authors */
 #include "tests/unit/serve.h"
 
-#include "lib/serve/txn.h"
+#include <lmdb.h>
+
+#include "lib/serve/layout.h"
 
 #define NAMES 200
 #define ROUNDS 40 /* LIVEZONE_TEST_LONG: 10,000 */

@@ -22,7 +22,6 @@
 #include "lib/dns/rule.h"
 #include "sidecar/state/state.h"
 #include "lib/base/status.h"
-#include "lib/serve/copy.h"
 #include "lib/serve/reader.h"
 #include "lib/serve/writer.h"
 #include "sidecar/json/buffer.h"
@@ -431,7 +430,7 @@ copy_store(void *context)
 		assert_null(reader);
 		return status;
 	}
-	status = serve_copy_make(reader, 1 << 24, 4, &copy, NULL);
+	status = serve_reader_copy(reader, 1 << 24, 4, &copy, NULL);
 	if (status == STATUS_OK) {
 		serve_reader_close(copy.reader);
 		serve_reader_close(copy.twin);
