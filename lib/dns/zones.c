@@ -147,8 +147,7 @@ put_name(uint8_t *at, const struct name *name)
 	return at + name->len;
 }
 
-/* hostmaster.<zone>, or the zone's own name where that is too long. */
-static struct name
+struct name
 zone_contact(const struct zone *zone)
 {
 	static const uint8_t label[] = "\012hostmaster";

@@ -100,6 +100,10 @@ const struct zone *zones_find(const struct zones *zones, const struct name_key *
  * set to forward it to itself? Passing a query on would send it round in a circle. */
 bool zone_is_answered_whole(const struct zone *zone);
 
+/* The SOA's RNAME: the zone's, else hostmaster.<zone>, or the zone's own name where that is too
+ * long. */
+struct name zone_contact(const struct zone *zone);
+
 /* Room for the rdata block of zone_make_soa. */
 #define ZONE_SOA_MAX (2 + 2 * NAME_WIRE_MAX + 20)
 

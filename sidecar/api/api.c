@@ -11,37 +11,77 @@
 #include <string.h>
 
 #include "lib/base/duration.h"
-#include "lib/dns/presentation.h"
-#include "lib/base/status.h"
-#include "sidecar/json/json_writer.h"
-#include "sidecar/http/http.h"
-#include "sidecar/json/rrset_json.h"
 #include "lib/base/log.h"
+#include "lib/base/status.h"
+#include "lib/dns/presentation.h"
+#include "sidecar/json/json_writer.h"
 
 static int
 authorise_record(void *context, const struct state_record *record, struct reason *reason);
+static struct write_request *new_request(struct api_call *call, struct change *change);
 static void on_done(struct write_request *request);
 static void finish_change(struct api_call *call);
-static bool set_status(struct api_call *call, const struct change_result *result);
-static bool answer_refusal(struct api_call *call, const struct change *change,
-	const struct api_places *places, struct change_result *result);
-static void forbid(struct api_call *call, const struct reason *reason);
+static void answer_refusal(struct api_call *call, const struct change *change,
+	struct change_result *result);
+static void write_written(struct api_call *call, const struct change *change,
+	const struct change_result *result);
+static void write_difference(struct json_writer *json, const struct change *change,
+	const struct change_diff *diff);
+static bool forbid(struct api_call *call, const struct reason *reason);
 static bool read_revision(const char *text, uint64_t *out);
 
+int
+api_settings_read(const char *path, struct api_settings **out, struct reason *reason)
+{
+	struct api_settings *settings = calloc(1, sizeof(*settings));
+	int status;
+
+	if (!settings)
+		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+	atomic_init(&settings->references, 1);
+	status = config_read(path, &settings->config, reason);
+	if (!status)
+		status = auth_read(settings->config, &settings->auth, reason);
+	if (status) {
+		api_settings_release(settings);
+		return status;
+	}
+	*out = settings;
+	return 0;
+}
+
 void
-api_write_place(const struct api_places *places, size_t item, const char *field,
+api_settings_release(struct api_settings *settings)
+{
+	if (!settings || atomic_fetch_sub(&settings->references, 1) != 1)
+		return;
+	auth_free(settings->auth);
+	config_free(settings->config);
+	free(settings);
+}
+
+bool
+api_no_memory(struct api_call *call)
+{
+	problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
+	return false;
+}
+
+void
+api_write_place(const struct api_call *call, size_t item, const char *field,
 	char out[CHANGE_PATH_MAX])
 {
-	out[0] = '\0';
-	if (item == CHANGE_WHOLE)
-		snprintf(out, CHANGE_PATH_MAX, "%s", field ? field : "");
-	else if (places->lines)
+	const struct api_places *places = &call->places;
+
+	if (!field)
+		field = "";
+	if (item != CHANGE_WHOLE && places->lines)
 		snprintf(out, CHANGE_PATH_MAX, "line %" PRIu32, places->lines[item]);
-	else if (!places->list)
-		snprintf(out, CHANGE_PATH_MAX, "%s", field ? field : "");
-	else
+	else if (item != CHANGE_WHOLE && places->list)
 		snprintf(out, CHANGE_PATH_MAX, "%s[%zu]%s%s", places->list, item,
-			field ? "." : "", field ? field : "");
+			*field ? "." : "", field);
+	else
+		snprintf(out, CHANGE_PATH_MAX, "%s", field);
 }
 
 bool
@@ -50,10 +90,17 @@ api_authorise(struct api_call *call, enum credentials_verb verb,
 {
 	struct reason reason = { "" };
 
-	if (authorize_name(&call->caller, verb, name, type, &reason))
-		return true;
-	forbid(call, &reason);
-	return false;
+	return authorize_name(&call->caller, verb, name, type, &reason)
+	       || forbid(call, &reason);
+}
+
+bool
+api_authorise_all(struct api_call *call, enum credentials_verb verb)
+{
+	struct reason reason = { "" };
+
+	return authorize_all(&call->caller, verb, call->zones, &reason)
+	       || forbid(call, &reason);
 }
 
 bool
@@ -66,10 +113,8 @@ api_authorise_source(struct api_call *call, const char *source)
 		return true;
 	status = state_walk_source(call->txn, source, strlen(source), authorise_record,
 		&call->caller, &reason);
-	if (status == STATUS_CONFLICT) {
-		forbid(call, &reason);
-		return false;
-	}
+	if (status == STATUS_CONFLICT)
+		return forbid(call, &reason);
 	return status == 0 || api_fail(call, status, &reason, NULL);
 }
 
@@ -201,50 +246,81 @@ api_read_flag(struct api_call *call, const char *key, bool *out)
 }
 
 bool
-api_read_conditions(struct api_call *call, struct api_conditions *out)
+api_read_number(struct api_call *call, const char *key, uint64_t min, uint64_t max,
+	uint64_t *out)
+{
+	const char *text = http_uri_parameter(call->request, key);
+	char path[64];
+	uint64_t value;
+
+	if (!text)
+		return true;
+	value = strtoull(text, NULL, 10);
+	if (*text && strlen(text) <= 19 && strspn(text, "0123456789") == strlen(text)
+		&& value >= min && value <= max) {
+		*out = value;
+		return true;
+	}
+	snprintf(path, sizeof(path), "?%s", key);
+	problem_set(call->reply, PROBLEM_BAD_REQUEST, path,
+		"a whole number from %" PRIu64 " to %" PRIu64 " is needed", min, max);
+	return false;
+}
+
+bool
+api_read_conditions(struct api_call *call, struct change *change)
 {
 	const char *match = http_header(call->request, "If-Match");
 	const char *none = http_header(call->request, "If-None-Match");
+	const bool is_present = match && strcmp(match, "*") == 0;
+	const bool has_revision = match && !is_present;
+	uint64_t revision = 0;
 
-	*out = (struct api_conditions){ 0 };
-	if (match && strcmp(match, "*") == 0) {
-		out->present = true;
-	} else if (match) {
-		out->has_revision = read_revision(match, &out->revision);
-		if (!out->has_revision) {
-			problem_set(call->reply, PROBLEM_BAD_REQUEST, "If-Match",
-				"a revision in double quotes or * is needed");
-			return false;
-		}
+	if (has_revision && !read_revision(match, &revision)) {
+		problem_set(call->reply, PROBLEM_BAD_REQUEST, "If-Match",
+			"a revision in double quotes or * is needed");
+		return false;
 	}
-	out->absent = none && strcmp(none, "*") == 0;
-	if (none && !out->absent) {
+	if (none && strcmp(none, "*") != 0) {
 		problem_set(call->reply, PROBLEM_BAD_REQUEST, "If-None-Match",
 			"only * is supported");
 		return false;
 	}
+	if (change->kind == CHANGE_ITEMS) {
+		change->items->has_if_revision = has_revision;
+		change->items->if_revision = revision;
+		change->items->if_present = is_present;
+		change->items->if_absent = none != NULL;
+	} else {
+		change->has_if_revision = has_revision;
+		change->if_revision = revision;
+		change->if_present = is_present;
+		change->if_absent = none != NULL;
+	}
 	return true;
 }
 
-void
-api_submit(struct api_call *call, struct change *change, const struct api_places *places,
-	api_finish_fn finish)
+struct change *
+api_new_change(struct api_call *call, enum change_kind kind)
 {
-	struct write_request *request = write_request_new(change);
+	struct change *change = change_new(kind);
 
-	if (!request) {
-		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
-		return;
-	}
-	call->submitted = request;
+	if (!change)
+		api_no_memory(call);
+	return change && new_request(call, change) ? change : NULL;
+}
+
+void
+api_submit(struct api_call *call, api_etag_fn add_etag)
+{
+	struct write_request *request = call->submitted;
+	struct change *change = request->change;
+
 	change->caller = call->caller;
 	/* a writer that opens state again waits for its readers: none of them waits for it */
 	state_abort(call->txn);
 	call->txn = NULL;
-	call->places = *places;
-	call->finish = finish;
-	request->context = call;
-	request->done = on_done;
+	call->add_etag = add_etag;
 	request->result = (struct change_result){ .item = CHANGE_WHOLE };
 	if (change->kind == CHANGE_ALARM
 		|| change_check(change, call->zones, &request->result) == 0) {
@@ -259,19 +335,30 @@ api_submit(struct api_call *call, struct change *change, const struct api_places
 void
 api_look(struct api_call *call, write_look_fn look, void (*resume)(struct api_call *))
 {
-	struct write_request *request = write_request_new(NULL);
+	struct write_request *request = new_request(call, NULL);
 
-	if (!request) {
-		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
+	if (!request)
 		return;
-	}
 	request->look = look;
 	request->look_context = call->data;
+	call->is_to_submit = true;
+	call->resume = resume;
+}
+
+/* NULL: the reply says that there is no memory. */
+static struct write_request *
+new_request(struct api_call *call, struct change *change)
+{
+	struct write_request *request = write_request_new(change);
+
+	if (!request) {
+		api_no_memory(call);
+		return NULL;
+	}
 	request->context = call;
 	request->done = on_done;
 	call->submitted = request;
-	call->is_to_submit = true;
-	call->resume = resume;
+	return request;
 }
 
 void
@@ -298,33 +385,83 @@ finish_change(struct api_call *call)
 {
 	struct change_result *result = &call->submitted->result;
 	const struct change *change = call->submitted->change;
-	const bool is_done = set_status(call, result)
-			     || answer_refusal(call, change, &call->places, result);
 
-	call->finish(call, change, result, is_done);
+	if (result->outcome > CHANGE_UNCHANGED) {
+		answer_refusal(call, change, result);
+		return;
+	}
+	call->reply->status = result->outcome == CHANGE_DONE_UNSERVED ? 202 : 200;
+	write_written(call, change, result);
+	if (call->add_etag)
+		call->add_etag(call, result);
 }
 
-void
-api_begin_written(
-	struct api_call *call, const struct change_result *result, struct json_writer *json)
+static void
+write_written(struct api_call *call, const struct change *change,
+	const struct change_result *result)
 {
+	const enum change_kind kind = change->kind;
+	const bool has_difference = kind == CHANGE_SOURCE || kind == CHANGE_ROLLBACK;
 	const bool is_served = result->outcome != CHANGE_DONE_UNSERVED;
+	struct json_writer json = { .out = &call->reply->body };
 
-	*json = (struct json_writer){ .out = &call->reply->body };
-	json_writer_begin(json, '{');
-	json_writer_member_number(json, "revision", result->revision);
-	json_writer_member_bool(json, "served", is_served);
+	json_writer_begin(&json, '{');
+	json_writer_member_number(&json, "revision", result->revision);
+	json_writer_member_bool(&json, "served", is_served);
 	if (!is_served)
-		json_writer_member(json, "reason", result->reason.text);
+		json_writer_member(&json, "reason", result->reason.text);
+	if (kind == CHANGE_HEARTBEAT)
+		json_writer_member_number(&json, "renewed", result->renewed);
+	if (has_difference)
+		json_writer_member_bool(&json, "dry-run", change->dry_run);
+	if (has_difference || kind == CHANGE_ZONE || kind == CHANGE_RESTORE) {
+		json_writer_member_number(&json, "added", result->added);
+		json_writer_member_number(&json, "changed", result->changed);
+		json_writer_member_number(&json, "deleted", result->removed);
+		json_writer_member_number(&json, "unchanged", result->unchanged);
+	}
+	if (has_difference) {
+		json_writer_member_begin(&json, "difference", '[');
+		for (size_t i = 0; i < result->diff_count; i++)
+			write_difference(&json, change, &result->diff[i]);
+		json_writer_end(&json, ']');
+	}
+	json_writer_end(&json, '}');
 }
 
-void
-api_write_counts(struct json_writer *json, const struct change_result *result)
+/* A source is named where it is not the change's. */
+static void
+write_difference(struct json_writer *json, const struct change *change,
+	const struct change_diff *diff)
 {
-	json_writer_member_number(json, "added", result->added);
-	json_writer_member_number(json, "changed", result->changed);
-	json_writer_member_number(json, "deleted", result->removed);
-	json_writer_member_number(json, "unchanged", result->unchanged);
+	const struct change_item *after =
+		diff->item == CHANGE_WHOLE ? NULL : &change->items[diff->item];
+	const bool is_same_source =
+		change->source && strcmp(diff->before_source, change->source) == 0;
+	struct rrset rrset;
+
+	json_writer_begin(json, '{');
+	json_writer_member(json, "op",
+		diff->sign == '+'   ? "add"
+		: diff->sign == '-' ? "delete"
+				    : "change");
+	rrset_json_write_name(json, "name", &diff->before.owner);
+	rrset_json_write_type(json, diff->before.type);
+	if (diff->sign != '+') {
+		json_writer_member_begin(json, "before", '{');
+		rrset_json_write_value(json, &diff->before,
+			is_same_source ? NULL : diff->before_source,
+			strlen(diff->before_source), diff->before_lease_ms);
+		json_writer_end(json, '}');
+	}
+	if (after) {
+		change_read_rrset(after, &rrset);
+		json_writer_member_begin(json, "after", '{');
+		rrset_json_write_value(json, &rrset, change->source ? NULL : after->source,
+			after->source_len, after->lease_ms);
+		json_writer_end(json, '}');
+	}
+	json_writer_end(json, '}');
 }
 
 void
@@ -354,25 +491,9 @@ authorise_record(void *context, const struct state_record *record, struct reason
 		       : STATUS_CONFLICT;
 }
 
-static bool
-set_status(struct api_call *call, const struct change_result *result)
-{
-	switch (result->outcome) {
-	case CHANGE_DONE:
-	case CHANGE_UNCHANGED:
-		call->reply->status = 200;
-		return true;
-	case CHANGE_DONE_UNSERVED:
-		call->reply->status = 202;
-		return true;
-	default:
-		return false;
-	}
-}
-
-static bool
-answer_refusal(struct api_call *call, const struct change *change,
-	const struct api_places *places, struct change_result *result)
+static void
+answer_refusal(
+	struct api_call *call, const struct change *change, struct change_result *result)
 {
 	static const enum problem_kind kinds[] = {
 		[CHANGE_NOT_FOUND] = PROBLEM_NOT_FOUND,
@@ -393,7 +514,7 @@ answer_refusal(struct api_call *call, const struct change *change,
 		.is_outcome_unknown = result->outcome == CHANGE_UNKNOWN,
 	};
 
-	api_write_place(places, result->item, result->field, result->path);
+	api_write_place(call, result->item, result->field, result->path);
 	if (result->outcome == CHANGE_CONFLICT && !result->owner[0])
 		problem.kind = PROBLEM_MAX_DELETE;
 	if (result->outcome == CHANGE_STALE) {
@@ -402,13 +523,14 @@ answer_refusal(struct api_call *call, const struct change *change,
 								: result->revision;
 	}
 	problem_write(&problem, call->reply);
-	return false;
 }
 
-static void
+/* Always false. */
+static bool
 forbid(struct api_call *call, const struct reason *reason)
 {
 	problem_set(call->reply, PROBLEM_FORBIDDEN, NULL, "%s", reason->text);
+	return false;
 }
 
 /* "4711" with its quotes. */

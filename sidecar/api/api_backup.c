@@ -3,14 +3,13 @@
 /*
  * The whole state as lines of JSON (backup.h), out and in.
  */
-#include "sidecar/api/routes.h"
+#include "sidecar/api/api.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/status.h"
-#include "sidecar/api/api_body.h"
 #include "sidecar/journal/backup.h"
 #include "sidecar/json/buffer.h"
 #include "sidecar/json/json_writer.h"
@@ -27,9 +26,7 @@ add_text(void *context, const char *text, size_t len, struct reason *reason);
 static bool read_lines(struct restore *restore, const char *text, size_t len);
 static int add_item(void *context, struct json_value object, struct reason *reason);
 static bool refuse(struct restore *restore, int status, const char *text);
-static uint32_t *number_lines(size_t count);
-static void finish_restore(struct api_call *call, const struct change *change,
-	const struct change_result *result, bool is_done);
+static bool number_lines(struct api_call *call, size_t count);
 
 void
 api_backup_get(struct api_call *call)
@@ -38,11 +35,7 @@ api_backup_get(struct api_call *call)
 	struct reason reason = { "" };
 	int status;
 
-	if (!authorize_all(&call->caller, CREDENTIALS_ADMIN, call->zones, &reason)) {
-		problem_set(call->reply, PROBLEM_FORBIDDEN, NULL, "%s", reason.text);
-		return;
-	}
-	if (!api_begin_read(call, &meta))
+	if (!api_authorise_all(call, CREDENTIALS_ADMIN) || !api_begin_read(call, &meta))
 		return;
 	call->reply->type = "application/x-ndjson";
 	status = backup_lines_write(call->txn, add_text, call, &reason);
@@ -53,47 +46,24 @@ api_backup_get(struct api_call *call)
 void
 api_backup_restore(struct api_call *call)
 {
-	struct change *change = change_new(CHANGE_RESTORE);
+	struct change *change = api_new_change(call, CHANGE_RESTORE);
 	struct restore restore = { .reader = rrset_json_reader_new(call->zones) };
-	struct api_places places = { 0 };
 	const char *text;
 	size_t len;
 
 	if (!change || !restore.reader) {
-		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
-		change_free(change);
-		rrset_json_reader_free(restore.reader);
-		return;
-	}
-	api_body_init(call, change, &restore.body);
-	restore.lines.record = add_item;
-	restore.lines.context = &restore;
-	if (api_body_view(call, &text, &len) && read_lines(&restore, text, len)) {
-		change->base_revision = restore.lines.revision;
-		call->lines = number_lines(change->count);
-		if (!call->lines)
-			problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
+		api_no_memory(call);
+	} else {
+		api_body_init(call, change, &restore.body);
+		restore.lines.record = add_item;
+		restore.lines.context = &restore;
+		if (api_body_view(call, &text, &len) && read_lines(&restore, text, len)
+			&& number_lines(call, change->count)) {
+			change->base_revision = restore.lines.revision;
+			api_submit(call, NULL);
+		}
 	}
 	rrset_json_reader_free(restore.reader);
-	places.lines = call->lines;
-	if (call->lines)
-		api_submit(call, change, &places, finish_restore);
-	else
-		change_free(change);
-}
-
-static void
-finish_restore(struct api_call *call, const struct change *change,
-	const struct change_result *result, bool is_done)
-{
-	struct json_writer json;
-
-	(void)change;
-	if (!is_done)
-		return;
-	api_begin_written(call, result, &json);
-	api_write_counts(&json, result);
-	json_writer_end(&json, '}');
 }
 
 static int
@@ -170,12 +140,13 @@ refuse(struct restore *restore, int status, const char *text)
 }
 
 /* Item i stood in line i + 2. */
-static uint32_t *
-number_lines(size_t count)
+static bool
+number_lines(struct api_call *call, size_t count)
 {
 	uint32_t *lines = calloc(count + 1, sizeof(*lines));
 
+	call->places.lines = lines;
 	for (size_t i = 0; lines && i < count; i++)
 		lines[i] = (uint32_t)i + 2;
-	return lines;
+	return lines || api_no_memory(call);
 }

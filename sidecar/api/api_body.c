@@ -3,7 +3,7 @@
 /*
  * Readers of bodies: JSON, lines of rdata, master files.
  */
-#include "sidecar/api/api_body.h"
+#include "sidecar/api/api.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -32,20 +32,18 @@ struct zone_context {
 	size_t count, room;
 };
 
-static bool read_elements(
-	struct api_body *body, const char *name, struct json_value list, bool is_batch);
+static bool read_elements(struct api_body *body, struct json_value list, bool is_batch);
 static int read_element(struct api_body *body, struct rrset_json_reader *reader,
 	struct json_value element, bool is_batch, struct reason *reason);
 static struct rrset_json_reader *new_reader(struct api_body *body);
 static bool refuse_item(struct api_body *body, int status,
-	const struct rrset_json_reader *reader, const struct api_places *places,
-	size_t index, const struct reason *reason);
+	const struct rrset_json_reader *reader, size_t index, const struct reason *reason);
 static int
 add_zone_record(void *context, const struct rrset *rr, int line, struct reason *reason);
 static void sort_records(struct zone_context *zone);
 static int compare_records(const void *a, const void *b);
 static bool has_same_place(const struct zone_record *a, const struct zone_record *b);
-static bool make_items(struct zone_context *zone, uint32_t *lines);
+static bool make_items(struct zone_context *zone);
 static bool make_item(struct api_body *body, struct rrset_json_reader *reader,
 	const struct zone_record *record, size_t count);
 
@@ -60,16 +58,13 @@ api_body_view(struct api_call *call, const char **out_text, size_t *out_len)
 {
 	if (buffer_view(&call->request->body, out_text, out_len) == 0)
 		return true;
-	problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL,
-		"no memory or space for the body");
-	return false;
+	return api_no_memory(call);
 }
 
 bool
 api_body_read_one(
 	struct api_body *body, const struct rrset *place, struct change_item *item)
 {
-	const struct api_places places = { 0 };
 	struct rrset_json_reader *reader;
 	struct rrset_json read = { .lease_ms = 0 };
 	struct json_value object;
@@ -93,7 +88,7 @@ api_body_read_one(
 	if (!status)
 		status = api_body_take(body, &read, item);
 	if (status)
-		refuse_item(body, status, reader, &places, 0, &reason);
+		refuse_item(body, status, reader, 0, &reason);
 	rrset_json_reader_free(reader);
 	return status == 0;
 }
@@ -102,7 +97,6 @@ bool
 api_body_read_text(
 	struct api_body *body, const struct rrset *place, struct change_item *item)
 {
-	const struct api_places places = { 0 };
 	struct rrset rrset = *place;
 	struct rrset_json_reader *reader;
 	struct reason reason = { "" };
@@ -114,10 +108,11 @@ api_body_read_text(
 	if (!api_body_view(body->call, &text, &len))
 		return false;
 	copy = arena_copy(&body->change->arena, text, len + 1);
-	if (!copy || memchr(copy, '\0', len)) {
-		problem_set(body->call->reply,
-			copy ? PROBLEM_BAD_REQUEST : PROBLEM_UNAVAILABLE, NULL, "%s",
-			copy ? "the body has a NUL byte" : "out of memory");
+	if (!copy)
+		return api_no_memory(body->call);
+	if (memchr(copy, '\0', len)) {
+		problem_set(body->call->reply, PROBLEM_BAD_REQUEST, NULL,
+			"the body has a NUL byte");
 		return false;
 	}
 	reader = new_reader(body);
@@ -137,7 +132,7 @@ api_body_read_text(
 	if (!status)
 		status = change_take_rrset(body->change, item, &rrset);
 	if (status)
-		refuse_item(body, status, reader, &places, 0, &reason);
+		refuse_item(body, status, reader, 0, &reason);
 	rrset_json_reader_free(reader);
 	return status == 0;
 }
@@ -183,7 +178,8 @@ api_body_read_list(struct api_body *body, const char *list, const char *allowed,
 	}
 	if (out_allowed)
 		*out_allowed = other;
-	return read_elements(body, list, elements, strcmp(list, "changes") == 0);
+	body->call->places.list = list;
+	return read_elements(body, elements, strcmp(list, "changes") == 0);
 }
 
 int
@@ -225,12 +221,11 @@ api_body_problem(int status, const struct rrset_json_fault *fault)
 }
 
 bool
-api_body_read_zone(struct api_body *body, const struct zone *zone, uint32_t **out_lines)
+api_body_read_zone(struct api_body *body, const struct zone *zone)
 {
 	struct zone_context context = { .body = body };
 	struct api_call *call = body->call;
 	struct reason reason = { "" };
-	uint32_t *lines = NULL;
 	bool is_good = false;
 	const char *text;
 	FILE *file = NULL;
@@ -242,14 +237,11 @@ api_body_read_zone(struct api_body *body, const struct zone *zone, uint32_t **ou
 	/* fmemopen refuses a length of 0; the NUL behind the text is not read */
 	file = len ? fmemopen((void *)(uintptr_t)text, len, "r")
 		   : fopen("/dev/null", "re");
-	if (!file) {
-		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
-		return false;
-	}
+	if (!file)
+		return api_no_memory(call);
 	status = masterfile_read(
 		file, &zone->name, zone->ttl, add_zone_record, &context, &reason);
 	fclose(file);
-	lines = calloc(context.count + 1, sizeof(*lines));
 	if (status) {
 		/* "line 17: ..." is both the place and the text */
 		const size_t place = strspn(reason.text, "line 0123456789");
@@ -259,25 +251,18 @@ api_body_read_zone(struct api_body *body, const struct zone *zone, uint32_t **ou
 			memcpy(path, reason.text, place);
 		problem_set(call->reply, problem_from_status(status), path, "%s",
 			reason.text);
-	} else if (!lines) {
-		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
 	} else {
+		call->places.lines = calloc(context.count + 1, sizeof(*call->places.lines));
 		sort_records(&context);
-		is_good = make_items(&context, lines);
+		is_good = call->places.lines ? make_items(&context) : api_no_memory(call);
 	}
 	free(context.record);
-	if (is_good)
-		*out_lines = lines;
-	else
-		free(lines);
 	return is_good;
 }
 
 static bool
-read_elements(
-	struct api_body *body, const char *name, struct json_value list, bool is_batch)
+read_elements(struct api_body *body, struct json_value list, bool is_batch)
 {
-	const struct api_places places = { .list = name };
 	struct rrset_json_reader *reader = new_reader(body);
 	struct json_value element = { NULL, 0 };
 	struct reason reason = { "" };
@@ -288,7 +273,7 @@ read_elements(
 	for (size_t i = 0; !status && json_next(list, &element); i++) {
 		status = read_element(body, reader, element, is_batch, &reason);
 		if (status)
-			refuse_item(body, status, reader, &places, i, &reason);
+			refuse_item(body, status, reader, i, &reason);
 	}
 	rrset_json_reader_free(reader);
 	return status == 0;
@@ -323,25 +308,21 @@ new_reader(struct api_body *body)
 	struct rrset_json_reader *reader = rrset_json_reader_new(body->call->zones);
 
 	if (!reader)
-		problem_set(
-			body->call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
+		api_no_memory(body->call);
 	return reader;
 }
 
 /* What is wrong with an item. Always false. */
 static bool
 refuse_item(struct api_body *body, int status, const struct rrset_json_reader *reader,
-	const struct api_places *places, size_t index, const struct reason *reason)
+	size_t index, const struct reason *reason)
 {
 	const char *field = reader->fault.path[0] ? reader->fault.path : NULL;
 	char path[CHANGE_PATH_MAX];
 
-	if (status == STATUS_NO_MEMORY) {
-		problem_set(
-			body->call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
-		return false;
-	}
-	api_write_place(places, index, field, path);
+	if (status == STATUS_NO_MEMORY)
+		return api_no_memory(body->call);
+	api_write_place(body->call, index, field, path);
 	problem_set(body->call->reply, api_body_problem(status, &reader->fault), path, "%s",
 		reason->text);
 	return false;
@@ -421,7 +402,7 @@ has_same_place(const struct zone_record *a, const struct zone_record *b)
 }
 
 static bool
-make_items(struct zone_context *zone, uint32_t *lines)
+make_items(struct zone_context *zone)
 {
 	struct rrset_json_reader *reader = new_reader(zone->body);
 	bool is_good = reader != NULL;
@@ -431,7 +412,8 @@ make_items(struct zone_context *zone, uint32_t *lines)
 		for (end = i + 1; end < zone->count; end++)
 			if (!has_same_place(&zone->record[i], &zone->record[end]))
 				break;
-		lines[zone->body->change->count] = zone->record[i].line;
+		zone->body->call->places.lines[zone->body->change->count] =
+			zone->record[i].line;
 		is_good = make_item(zone->body, reader, &zone->record[i], end - i);
 	}
 	rrset_json_reader_free(reader);
@@ -444,17 +426,14 @@ static bool
 make_item(struct api_body *body, struct rrset_json_reader *reader,
 	const struct zone_record *record, size_t count)
 {
-	const struct api_places places = { .lines = &record->line };
+	const size_t index = body->change->count;
 	struct change_item *item = change_add(body->change);
 	struct reason reason = { "" };
 	struct rrset rrset = { .type = record->type, .ttl = record->ttl };
 	int status;
 
-	if (!item) {
-		problem_set(
-			body->call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
-		return false;
-	}
+	if (!item)
+		return api_no_memory(body->call);
 	name_key_copy(&rrset.owner, record->owner);
 	item->source = body->source;
 	item->source_len = (uint8_t)strlen(body->source);
@@ -465,7 +444,7 @@ make_item(struct api_body *body, struct rrset_json_reader *reader,
 			reason_set(&reason, STATUS_INVALID,
 				"more than 512 records or 64 KiB at one name and type");
 			return refuse_item(
-				body, STATUS_INVALID, reader, &places, 0, &reason);
+				body, STATUS_INVALID, reader, index, &reason);
 		}
 		memcpy(reader->block + rrset.rdata_len, record[i].block, record[i].len);
 		rrset.rdata_len += record[i].len;
@@ -476,5 +455,5 @@ make_item(struct api_body *body, struct rrset_json_reader *reader,
 	status = rrset_json_finish_records(reader, &rrset, &reason);
 	if (!status)
 		status = change_take_rrset(body->change, item, &rrset);
-	return status == 0 || refuse_item(body, status, reader, &places, 0, &reason);
+	return status == 0 || refuse_item(body, status, reader, index, &reason);
 }

@@ -4,7 +4,7 @@
  * The module's own look-up, run on the writer thread inside a transaction on serve,
  * with its trace as sentences. Who wrote what comes from state at the same revision.
  */
-#include "sidecar/api/routes.h"
+#include "sidecar/api/api.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,10 +16,7 @@
 #include "lib/lookup/lookup.h"
 #include "lib/dns/presentation.h"
 #include "lib/base/status.h"
-#include "sidecar/api/api.h"
 #include "sidecar/json/json_writer.h"
-#include "sidecar/http/http.h"
-#include "sidecar/json/rrset_json.h"
 
 /* What state knows of a step's RRset. */
 struct origin {
@@ -109,7 +106,7 @@ api_explain_get(struct api_call *call)
 	call->data = explain;
 	call->free_data = free_explain;
 	if (!explain || answer_init(&explain->answer) != STATUS_OK) {
-		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
+		api_no_memory(call);
 		return;
 	}
 	if (!read_question(call, explain))
@@ -359,31 +356,22 @@ static void
 write_policy(
 	struct json_writer *json, const struct lookup_step *step, const struct origin *origin)
 {
-	const struct zone *zone = step->zone;
-	const char *key = NULL, *value = NULL;
+	static const char *const keys[LOOKUP_EVENTS] = {
+		[LOOKUP_MISSING] = "on-miss",
+		[LOOKUP_HELD_BACK] = "on-expiry",
+		[LOOKUP_CUT] = "delegation",
+		[LOOKUP_BROKEN] = "on-failure",
+		[LOOKUP_SOA] = "negative-ttl",
+	};
+	const char *key = keys[step->event];
 	char ttl[24];
 
-	if (step->event == LOOKUP_MISSING) {
-		key = "on-miss";
-		value = api_zones_on_miss(zone->on_miss);
-	} else if (step->event == LOOKUP_HELD_BACK) {
-		key = "on-expiry";
-		value = api_zones_on_expiry(zone->on_expiry);
-	} else if (step->event == LOOKUP_CUT) {
-		key = "delegation";
-		value = api_zones_delegation(zone->delegation);
-	} else if (step->event == LOOKUP_BROKEN) {
-		key = "on-failure";
-		value = api_zones_on_failure(zone->on_failure);
-	} else if (step->event == LOOKUP_SOA && !origin->is_stored) {
-		snprintf(ttl, sizeof(ttl), "%u", (unsigned)zone->negative_ttl);
-		key = "negative-ttl";
-		value = ttl;
-	}
-	if (!key)
+	if (!key || (step->event == LOOKUP_SOA && origin->is_stored))
 		return;
+	snprintf(ttl, sizeof(ttl), "%u", (unsigned)step->zone->negative_ttl);
 	json_writer_member_begin(json, "policy", '{');
-	json_writer_member(json, key, value);
+	json_writer_member(json, key,
+		step->event == LOOKUP_SOA ? ttl : api_zones_policy(step->zone, key));
 	json_writer_end(json, '}');
 }
 

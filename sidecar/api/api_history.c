@@ -2,9 +2,9 @@
  * Copyright (c) 2026, the livezone authors */
 /*
  * What changed, from what to what, when, by whom: read from the journal, a bounded piece of it
- * for each request. And the way back.
+ * for each request. The feed of changes, for those who follow. And the way back.
  */
-#include "sidecar/api/routes.h"
+#include "sidecar/api/api.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,22 +13,22 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/duration.h"
-#include "lib/base/json.h"
 #include "lib/base/status.h"
-#include "sidecar/api/api.h"
-#include "sidecar/api/api_body.h"
-#include "sidecar/http/http.h"
 #include "sidecar/journal/history.h"
 #include "sidecar/journal/journal_reader.h"
 #include "sidecar/journal/rollback.h"
 #include "sidecar/json/json_writer.h"
-#include "sidecar/json/rrset_json.h"
 
-#define LIMIT_DEFAULT 1000
 #define LIMIT_MAX 1000
-#define READ_MAX (32u << 20)  /* bytes of journal that one request reads */
-#define REPLY_MAX (8u << 20)  /* bytes of JSON, about */
-#define GAPS_MAX 16           /* listed in one reply */
+#define READ_MAX (32u << 20) /* bytes of journal that one request reads */
+#define REPLY_MAX (8u << 20) /* bytes of JSON, about */
+#define GAPS_MAX 16          /* listed in one reply */
+
+#define FEED_REVISIONS_MAX 1000      /* in one reply */
+#define FEED_WAIT_MAX_MS 60000
+#define FEED_VALUES_MAX (4u << 20)   /* bytes of JSON with values in one reply, about */
+#define FEED_VALUES_RESET (32u << 20) /* one revision that has more is a reset */
+#define FEED_BEHIND_MS 20            /* the journal is a moment behind state */
 
 /* A place in the journal: an RRset of a revision, or a time. */
 struct place {
@@ -51,9 +51,24 @@ struct query {
 	struct place next;
 };
 
+/* The reply of the feed; kept over its waits. */
+struct feed {
+	struct api_call *call;
+	uint64_t since, until_ms;
+	bool has_values, has_zone;
+	struct name_key zone;
+	bool is_late; /* the journal had a moment more */
+	struct json_writer json;
+	uint64_t upto; /* what DNS has seen; later entries wait for the next call */
+	uint64_t revision;
+	size_t count;
+	uint64_t bytes; /* with values */
+	bool is_reset, is_behind;
+};
+
+static bool read_zone(struct api_call *call, struct name_key *out, bool *out_is_given);
 static bool read_query(struct api_call *call, struct query *query);
 static bool read_place(struct api_call *call, const char *key, struct place *out);
-static bool read_limit(struct api_call *call, uint64_t *out);
 static uint64_t first_revision(struct api_call *call, const struct query *query);
 static int read_journal(struct api_call *call, struct query *query, struct json_writer *json,
 	struct reason *reason);
@@ -61,13 +76,24 @@ static bool is_behind(const struct query *query, const struct journal_entry *ent
 static bool is_wanted(const struct api_call *call, const struct query *query,
 	const struct journal_entry *entry);
 static void write_end(struct api_call *call, const struct query *query, struct json_writer *json);
-static void write_value(
-	struct json_writer *json, const char *key, const struct state_record *record);
+static bool
+is_in_zone(const struct api_call *call, const struct name_key *zone, const struct name_key *owner);
+static void write_head(struct json_writer *json, const struct journal_entry *entry);
+static void write_item(struct json_writer *json, const struct journal_entry *entry);
+static void
+write_value(struct json_writer *json, const char *key, const struct state_record *record);
+static uint64_t size_of(const struct journal_entry *entry);
+static void answer_feed(struct api_call *call);
+static void answer_feed_now(struct api_call *call, struct feed *feed);
+static int write_names(void *context, uint64_t revision, bool reset,
+	const struct state_log_item *items, size_t count, struct reason *reason);
+static bool is_visible(const struct feed *feed, const struct name_key *owner);
+static int write_values(struct feed *feed, struct reason *reason);
+static int write_revision(struct feed *feed, struct journal_reader *reader,
+	struct journal_entry *entry, struct reason *reason);
+static void answer_reset(struct api_call *call, uint64_t revision);
 static bool read_rollback(struct api_call *call, struct rollback_settings *settings);
 static void free_rollback(void *data);
-static void submit(struct api_call *call, struct rollback *rollback, bool force);
-static void finish_rollback(struct api_call *call, const struct change *change,
-	const struct change_result *result, bool is_done);
 
 /* --- history --- */
 
@@ -80,7 +106,7 @@ api_history_get(struct api_call *call)
 	int status;
 
 	if (!query) {
-		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
+		api_no_memory(call);
 		return;
 	}
 	if (read_query(call, query)) {
@@ -103,17 +129,20 @@ read_query(struct api_call *call, struct query *query)
 	const char *type = http_uri_parameter(call->request, "type");
 
 	query->has_name = name != NULL;
+	query->limit = LIMIT_MAX;
 	return (!name
 		       || (api_read_name(call, name, "?name", &query->name)
 			       && api_authorise(call, CREDENTIALS_READ, &query->name, 0)))
 	       && (!type || api_read_type(call, type, "?type", &query->type))
-	       && api_history_read_zone(call, &query->zone, &query->has_zone)
+	       && read_zone(call, &query->zone, &query->has_zone)
 	       && read_place(call, "since", &query->since)
-	       && read_place(call, "until", &query->until) && read_limit(call, &query->limit);
+	       && read_place(call, "until", &query->until)
+	       && api_read_number(call, "limit", 1, LIMIT_MAX, &query->limit);
 }
 
-bool
-api_history_read_zone(struct api_call *call, struct name_key *out, bool *out_is_given)
+/* `zone` of the query, whose names the caller may read. */
+static bool
+read_zone(struct api_call *call, struct name_key *out, bool *out_is_given)
 {
 	const char *text = http_uri_parameter(call->request, "zone");
 
@@ -156,23 +185,6 @@ read_place(struct api_call *call, const char *key, struct place *out)
 	return false;
 }
 
-static bool
-read_limit(struct api_call *call, uint64_t *out)
-{
-	const char *text = http_uri_parameter(call->request, "limit");
-
-	*out = LIMIT_DEFAULT;
-	if (!text)
-		return true;
-	*out = strtoull(text, NULL, 10);
-	if (*text && strlen(text) <= 4 && strspn(text, "0123456789") == strlen(text) && *out > 0
-		&& *out <= LIMIT_MAX)
-		return true;
-	problem_set(call->reply, PROBLEM_BAD_REQUEST, "?limit",
-		"a whole number from 1 to %d is needed", LIMIT_MAX);
-	return false;
-}
-
 static int
 read_journal(struct api_call *call, struct query *query, struct json_writer *json,
 	struct reason *reason)
@@ -201,11 +213,11 @@ read_journal(struct api_call *call, struct query *query, struct json_writer *jso
 		if (!is_wanted(call, query, &entry))
 			continue;
 		query->count++;
-		query->bytes += api_history_size(&entry);
+		query->bytes += size_of(&entry);
 		json_writer_begin(json, '{');
 		json_writer_member_number(json, "revision", entry.revision);
-		api_history_write_head(json, &entry);
-		api_history_write_item(json, &entry);
+		write_head(json, &entry);
+		write_item(json, &entry);
 		json_writer_end(json, '}');
 	}
 	journal_reader_close(reader);
@@ -256,15 +268,15 @@ is_wanted(const struct api_call *call, const struct query *query,
 		&& (query->name.len != entry->owner.len
 			|| memcmp(query->name.bytes, entry->owner.bytes, entry->owner.len) != 0))
 		return false;
-	if (query->has_zone && !api_history_is_in_zone(call, &query->zone, &entry->owner))
+	if (query->has_zone && !is_in_zone(call, &query->zone, &entry->owner))
 		return false;
 	/* a token sees its own zones only */
 	return authorize_name(&call->caller, CREDENTIALS_READ, &entry->owner, 0, NULL);
 }
 
-bool
-api_history_is_in_zone(
-	const struct api_call *call, const struct name_key *zone, const struct name_key *owner)
+/* Is the name in that zone, and not in a live zone inside it? */
+static bool
+is_in_zone(const struct api_call *call, const struct name_key *zone, const struct name_key *owner)
 {
 	const struct zone *live = zones_match(call->zones, owner);
 
@@ -298,8 +310,9 @@ write_end(struct api_call *call, const struct query *query, struct json_writer *
 	json_writer_member(json, "next", text);
 }
 
-void
-api_history_write_head(struct json_writer *json, const struct journal_entry *entry)
+/* The members time, caller and verb of a revision. */
+static void
+write_head(struct json_writer *json, const struct journal_entry *entry)
 {
 	static const char *const verbs[JOURNAL_VERBS] = {
 		[JOURNAL_ITEMS] = "write",
@@ -317,8 +330,9 @@ api_history_write_head(struct json_writer *json, const struct journal_entry *ent
 	json_writer_member(json, "verb", verbs[entry->verb]);
 }
 
-void
-api_history_write_item(struct json_writer *json, const struct journal_entry *entry)
+/* The members name, type, op, before and after of an RRset. */
+static void
+write_item(struct json_writer *json, const struct journal_entry *entry)
 {
 	rrset_json_write_name(json, "name", &entry->owner);
 	rrset_json_write_type(json, entry->type);
@@ -335,25 +349,217 @@ api_history_write_item(struct json_writer *json, const struct journal_entry *ent
 static void
 write_value(struct json_writer *json, const char *key, const struct state_record *record)
 {
-	char text[DURATION_TEXT_MAX];
-
 	json_writer_member_begin(json, key, '{');
-	rrset_json_write_data(json, &record->rrset);
-	json_writer_key(json, "source");
-	json_writer_string_n(json, record->source, record->source_len);
-	if (record->lease_ms) {
-		duration_write(record->lease_ms, text);
-		json_writer_member(json, "lease", text);
-	}
+	rrset_json_write_value(json, &record->rrset, record->source, record->source_len,
+		record->lease_ms);
 	if (record->expires_ms == STATE_LEASE_OVER)
 		json_writer_member_bool(json, "expired", true);
 	json_writer_end(json, '}');
 }
 
-uint64_t
-api_history_size(const struct journal_entry *entry)
+/* About how many bytes of JSON these are. */
+static uint64_t
+size_of(const struct journal_entry *entry)
 {
 	return 400 + 4 * ((uint64_t)entry->before.rrset.rdata_len + entry->after.rrset.rdata_len);
+}
+
+/* --- the feed --- */
+
+void
+api_history_changes(struct api_call *call)
+{
+	struct feed *feed = calloc(1, sizeof(*feed));
+	uint64_t wait_ms = 0;
+
+	call->data = feed;
+	call->free_data = free;
+	if (!feed) {
+		api_no_memory(call);
+		return;
+	}
+	feed->call = call;
+	if (!http_uri_parameter(call->request, "since")) {
+		problem_set(call->reply, PROBLEM_BAD_REQUEST, "?since", "the revision is missing");
+		return;
+	}
+	if (api_read_number(call, "since", 0, INT64_MAX, &feed->since)
+		&& api_read_flag(call, "values", &feed->has_values)
+		&& read_zone(call, &feed->zone, &feed->has_zone)
+		&& api_read_duration(call, "wait", 0, FEED_WAIT_MAX_MS, &wait_ms)) {
+		feed->until_ms = clock_read_ms(CLOCK_MONOTONIC) + wait_ms;
+		answer_feed(call);
+	}
+}
+
+/* At once, and after each wait. */
+static void
+answer_feed(struct api_call *call)
+{
+	struct feed *feed = call->data;
+	struct writer_status writer;
+
+	writer_read_status(call->api->writer, &writer);
+	if (!feed->is_late && writer.state_revision <= feed->since
+		&& clock_read_ms(CLOCK_MONOTONIC) < feed->until_ms
+		&& !http_must_end(call->request)) {
+		api_wait(call, feed->since, feed->until_ms, answer_feed);
+		return;
+	}
+	feed->json = (struct json_writer){ .out = &call->reply->body };
+	feed->upto = writer.state_revision;
+	feed->revision = feed->since;
+	answer_feed_now(call, feed);
+}
+
+static void
+answer_feed_now(struct api_call *call, struct feed *feed)
+{
+	struct json_writer *json = &feed->json;
+	struct state_meta meta;
+	struct reason reason = { "" };
+	int status;
+
+	if (!api_begin_read(call, &meta))
+		return;
+	if (feed->since > meta.revision) {
+		answer_reset(call, meta.revision);
+		return;
+	}
+	if (feed->upto > meta.revision)
+		feed->upto = meta.revision;
+	json_writer_begin(json, '{');
+	json_writer_member_begin(json, "changes", '[');
+	status = feed->has_values ? write_values(feed, &reason)
+				  : state_walk_log(call->txn, feed->since, FEED_REVISIONS_MAX,
+					    write_names, feed, &reason);
+	if (feed->is_behind && feed->count == 0 && !feed->is_late) {
+		feed->is_late = true;
+		state_abort(call->txn);
+		call->txn = NULL;
+		buffer_clear(&call->reply->body);
+		api_wait(call, UINT64_MAX, clock_read_ms(CLOCK_MONOTONIC) + FEED_BEHIND_MS,
+			answer_feed);
+		return;
+	}
+	if (status == STATUS_NOT_FOUND || feed->is_reset) {
+		answer_reset(call, meta.revision);
+		return;
+	}
+	if (status) {
+		api_fail(call, status, &reason, NULL);
+		return;
+	}
+	/* all there is: revisions without an entry are passed over too */
+	if (feed->count < FEED_REVISIONS_MAX && feed->bytes < FEED_VALUES_MAX && !feed->is_behind
+		&& feed->upto > feed->revision)
+		feed->revision = feed->upto;
+	json_writer_end(json, ']');
+	json_writer_member_number(json, "revision", feed->revision);
+	json_writer_member_bool(json, "reset", false);
+	json_writer_end(json, '}');
+}
+
+static int
+write_names(void *context, uint64_t revision, bool reset, const struct state_log_item *items,
+	size_t count, struct reason *reason)
+{
+	struct feed *feed = context;
+	struct json_writer *json = &feed->json;
+
+	(void)reason;
+	if (revision > feed->upto)
+		return 0;
+	feed->is_reset |= reset;
+	feed->revision = revision;
+	feed->count++;
+	json_writer_begin(json, '{');
+	json_writer_member_number(json, "revision", revision);
+	json_writer_member_begin(json, "changes", '[');
+	for (size_t i = 0; i < count; i++) {
+		if (!is_visible(feed, &items[i].owner))
+			continue;
+		json_writer_begin(json, '{');
+		rrset_json_write_name(json, "name", &items[i].owner);
+		rrset_json_write_type(json, items[i].type);
+		json_writer_member(json, "op", items[i].deleted ? "delete" : "put");
+		json_writer_end(json, '}');
+	}
+	json_writer_end(json, ']');
+	json_writer_end(json, '}');
+	return 0;
+}
+
+/* A token sees its own zones only. */
+static bool
+is_visible(const struct feed *feed, const struct name_key *owner)
+{
+	return (!feed->has_zone || is_in_zone(feed->call, &feed->zone, owner))
+	       && authorize_name(&feed->call->caller, CREDENTIALS_READ, owner, 0, NULL);
+}
+
+/* The same from the journal, which has the values; a gap in it is a reset. */
+static int
+write_values(struct feed *feed, struct reason *reason)
+{
+	struct journal_reader *reader = NULL;
+	struct journal_entry entry = { .event = JOURNAL_END };
+	int status = journal_reader_open(feed->call->settings->config->store.state, feed->since,
+		&reader, reason);
+
+	if (status == STATUS_OK)
+		status = journal_reader_next(reader, &entry, reason);
+	while (status == STATUS_OK && entry.event == JOURNAL_CHANGE
+		&& entry.revision <= feed->upto && feed->count < FEED_REVISIONS_MAX
+		&& feed->bytes < FEED_VALUES_MAX)
+		status = write_revision(feed, reader, &entry, reason);
+	feed->is_reset = entry.event == JOURNAL_GAP || feed->bytes >= FEED_VALUES_RESET;
+	feed->is_behind = entry.event == JOURNAL_END && entry.revision < feed->upto;
+	journal_reader_close(reader);
+	return status;
+}
+
+/* *entry is its first RRset, and then what follows its last one. */
+static int
+write_revision(struct feed *feed, struct journal_reader *reader,
+	struct journal_entry *entry, struct reason *reason)
+{
+	const uint64_t revision = entry->revision;
+	int status = STATUS_OK;
+
+	feed->revision = revision;
+	feed->count++;
+	json_writer_begin(&feed->json, '{');
+	json_writer_member_number(&feed->json, "revision", revision);
+	write_head(&feed->json, entry);
+	json_writer_member_begin(&feed->json, "changes", '[');
+	while (status == STATUS_OK && entry->event == JOURNAL_CHANGE
+		&& entry->revision == revision && feed->bytes < FEED_VALUES_RESET) {
+		if (is_visible(feed, &entry->owner)) {
+			json_writer_begin(&feed->json, '{');
+			write_item(&feed->json, entry);
+			json_writer_end(&feed->json, '}');
+			feed->bytes += size_of(entry);
+		}
+		status = journal_reader_next(reader, entry, reason);
+	}
+	json_writer_end(&feed->json, ']');
+	json_writer_end(&feed->json, '}');
+	return status;
+}
+
+static void
+answer_reset(struct api_call *call, uint64_t revision)
+{
+	struct json_writer json = { .out = &call->reply->body };
+
+	buffer_clear(&call->reply->body);
+	json_writer_begin(&json, '{');
+	json_writer_member_number(&json, "revision", revision);
+	json_writer_member_bool(&json, "reset", true);
+	json_writer_member_begin(&json, "changes", '[');
+	json_writer_end(&json, ']');
+	json_writer_end(&json, '}');
 }
 
 /* --- rollback --- */
@@ -367,6 +573,7 @@ api_history_rollback(struct api_call *call)
 		.caller = &call->caller,
 	};
 	struct rollback *rollback = NULL;
+	struct change *change;
 	struct reason reason = { "" };
 	int status;
 
@@ -379,8 +586,12 @@ api_history_rollback(struct api_call *call)
 		problem_set(call->reply, PROBLEM_INVALID, "revision", "%s", reason.text);
 	else if (status)
 		api_fail(call, status, &reason, NULL);
-	else
-		submit(call, rollback, settings.force);
+	else if ((change = api_new_change(call, CHANGE_ROLLBACK))) {
+		rollback_attach(rollback, change);
+		change->force = settings.force;
+		if (api_read_flag(call, "dry-run", &change->dry_run))
+			api_submit(call, NULL);
+	}
 }
 
 static void
@@ -432,37 +643,4 @@ read_rollback(struct api_call *call, struct rollback_settings *settings)
 		return false;
 	}
 	return api_read_flag(call, "force", &settings->force);
-}
-
-static void
-submit(struct api_call *call, struct rollback *rollback, bool force)
-{
-	static const struct api_places places = { 0 };
-	struct change *change = change_new(CHANGE_ROLLBACK);
-
-	if (!change) {
-		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
-		return;
-	}
-	rollback_attach(rollback, change);
-	change->force = force;
-	if (api_read_flag(call, "dry-run", &change->dry_run))
-		api_submit(call, change, &places, finish_rollback);
-	else
-		change_free(change);
-}
-
-static void
-finish_rollback(struct api_call *call, const struct change *change,
-	const struct change_result *result, bool is_done)
-{
-	struct json_writer json;
-
-	if (!is_done)
-		return;
-	api_begin_written(call, result, &json);
-	json_writer_member_bool(&json, "dry-run", change->dry_run);
-	api_write_counts(&json, result);
-	api_sources_write_difference(&json, change, result);
-	json_writer_end(&json, '}');
 }

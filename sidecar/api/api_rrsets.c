@@ -3,31 +3,22 @@
 /*
  * One RRset by name and type, all at a name, and a list of puts and deletes as one change.
  */
-#include "sidecar/api/routes.h"
+#include "sidecar/api/api.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/status.h"
-#include "sidecar/api/api_body.h"
 #include "sidecar/json/json_writer.h"
-#include "sidecar/http/http.h"
 
-static const struct api_places whole; /* the item is the body */
-
+static struct change *new_change(struct api_call *call, struct rrset *out_place);
 static bool read_place(struct api_call *call, struct rrset *out);
 static bool read_only_source(struct api_call *call, struct change *change);
-static bool take_place(struct api_call *call, struct change *change, const struct rrset *place);
 static bool read_body(struct api_call *call, struct change *change, struct rrset *place);
 static bool read_text_parameters(
 	struct api_body *body, struct rrset *place, struct change_item *item);
 static bool refuse_parameters(struct api_call *call);
-static void finish(struct api_call *call, const struct change *change,
-	const struct change_result *result, bool is_done);
-static void finish_batch(struct api_call *call, const struct change *change,
-	const struct change_result *result, bool is_done);
-static void answer_absent(struct api_call *call);
+static void add_etag(struct api_call *call, const struct change_result *result);
 static int
 write_record(void *context, const struct state_record *record, struct reason *reason);
 
@@ -47,7 +38,8 @@ api_rrsets_get(struct api_call *call)
 		return;
 	status = state_get(call->txn, &place.owner, place.type, &record, &reason);
 	if (status == STATUS_NOT_FOUND) {
-		answer_absent(call);
+		problem_set(call->reply, PROBLEM_NOT_FOUND, NULL, "there is no %s at %s",
+			call->variable[1], call->variable[0]);
 	} else if (status) {
 		api_fail(call, status, &reason, NULL);
 	} else {
@@ -59,72 +51,46 @@ api_rrsets_get(struct api_call *call)
 void
 api_rrsets_put(struct api_call *call)
 {
-	struct change *change = change_new(CHANGE_ITEMS);
-	struct change_item *item = change ? change_add(change) : NULL;
-	struct api_conditions conditions;
 	struct rrset place = { .ttl = 0 };
+	struct change *change = new_change(call, &place);
 
-	if (!item) {
-		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
-	} else if (read_place(call, &place)
-		   && api_read_conditions(call, &conditions)
-		   && read_only_source(call, change)
-		   && read_body(call, change, &place)) {
-		item->has_if_revision = conditions.has_revision;
-		item->if_revision = conditions.revision;
-		item->if_present = conditions.present;
-		item->if_absent = conditions.absent;
-		api_submit(call, change, &whole, finish);
-		return;
-	}
-	change_free(change);
+	if (change && read_body(call, change, &place))
+		api_submit(call, add_etag);
 }
 
 void
 api_rrsets_delete(struct api_call *call)
 {
-	struct change *change = change_new(CHANGE_ITEMS);
-	struct change_item *item = change ? change_add(change) : NULL;
-	struct api_conditions conditions;
 	struct rrset place = { .ttl = 0 };
+	struct change *change = new_change(call, &place);
 
-	if (!item) {
-		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
-	} else if (read_place(call, &place) && api_read_conditions(call, &conditions)
-		   && read_only_source(call, change)
-		   && take_place(call, change, &place)) {
-		item->is_delete = true;
-		item->has_if_revision = conditions.has_revision;
-		item->if_revision = conditions.revision;
-		item->if_present = conditions.present;
-		api_submit(call, change, &whole, finish);
+	if (!change)
 		return;
-	}
-	change_free(change);
+	change->items->is_delete = true;
+	change->items->if_absent = false;
+	if (change_take_rrset(change, change->items, &place) == STATUS_OK)
+		api_submit(call, add_etag);
+	else
+		api_no_memory(call);
 }
 
 void
 api_rrsets_batch(struct api_call *call)
 {
-	static const struct api_places places = { .list = "changes" };
-	struct change *change = change_new(CHANGE_ITEMS);
+	struct change *change = api_new_change(call, CHANGE_ITEMS);
 	struct api_body body;
 
-	if (!change) {
-		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
+	if (!change)
 		return;
-	}
 	api_body_init(call, change, &body);
-	if (read_only_source(call, change)
-		&& api_body_read_list(&body, places.list, NULL, NULL)) {
-		if (change->count > 0) {
-			api_submit(call, change, &places, finish_batch);
-			return;
-		}
+	if (!read_only_source(call, change)
+		|| !api_body_read_list(&body, "changes", NULL, NULL))
+		return;
+	if (change->count > 0)
+		api_submit(call, NULL);
+	else
 		problem_set(call->reply, PROBLEM_BAD_REQUEST, "changes",
 			"at least one change is needed");
-	}
-	change_free(change);
 }
 
 /* What write_record works with. */
@@ -172,6 +138,24 @@ api_rrsets_find(struct api_call *call)
 		api_fail(call, status, &reason, NULL);
 }
 
+/* Of one item; with its place and preconditions. NULL: the reply is the problem. */
+static struct change *
+new_change(struct api_call *call, struct rrset *out_place)
+{
+	struct change *change = api_new_change(call, CHANGE_ITEMS);
+
+	if (!change)
+		return NULL;
+	if (!change_add(change)) {
+		api_no_memory(call);
+		return NULL;
+	}
+	return read_place(call, out_place) && api_read_conditions(call, change)
+			       && read_only_source(call, change)
+		       ? change
+		       : NULL;
+}
+
 static bool
 read_only_source(struct api_call *call, struct change *change)
 {
@@ -186,15 +170,6 @@ read_place(struct api_call *call, struct rrset *out)
 {
 	return api_read_name(call, call->variable[0], "name", &out->owner)
 	       && api_read_type(call, call->variable[1], "type", &out->type);
-}
-
-static bool
-take_place(struct api_call *call, struct change *change, const struct rrset *place)
-{
-	if (change_take_rrset(change, change->items, place) == STATUS_OK)
-		return true;
-	problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
-	return false;
 }
 
 static bool
@@ -216,28 +191,21 @@ read_text_parameters(
 	struct api_body *body, struct rrset *place, struct change_item *item)
 {
 	struct api_call *call = body->call;
-	const char *ttl = http_uri_parameter(call->request, "ttl");
 	const char *source = http_uri_parameter(call->request, "source");
 	struct reason reason = { "" };
-	uint64_t lease_ms = 0;
+	uint64_t lease_ms = 0, ttl = UINT64_MAX;
 
-	if (ttl) {
-		const unsigned long value = strtoul(ttl, NULL, 10);
-
-		if (!*ttl || strspn(ttl, "0123456789") != strlen(ttl)) {
-			problem_set(call->reply, PROBLEM_BAD_REQUEST, "?ttl",
-				"a whole number of seconds is needed");
-			return false;
-		}
-		if (strlen(ttl) > 9 || value > RRSET_TTL_MAX) {
-			problem_set(call->reply, PROBLEM_INVALID, "?ttl",
-				"a TTL is between 0 and %d", RRSET_TTL_MAX);
-			return false;
-		}
-		place->ttl = (uint32_t)value;
-	} else if (rrset_json_default_ttl(call->zones, place, &reason) != 0) {
-		problem_set(call->reply, PROBLEM_INVALID, "name", "%s", reason.text);
+	if (!api_read_number(call, "ttl", 0, UINT32_MAX, &ttl))
 		return false;
+	if (ttl == UINT64_MAX) {
+		if (rrset_json_default_ttl(call->zones, place, &reason) != 0)
+			return api_fail(call, STATUS_INVALID, &reason, "name");
+	} else if (ttl > RRSET_TTL_MAX) {
+		problem_set(call->reply, PROBLEM_INVALID, "?ttl", "a TTL is between 0 and %d",
+			RRSET_TTL_MAX);
+		return false;
+	} else {
+		place->ttl = (uint32_t)ttl;
 	}
 	if (source && !api_check_source(call, source, "?source"))
 		return false;
@@ -269,41 +237,10 @@ refuse_parameters(struct api_call *call)
 }
 
 static void
-finish(struct api_call *call, const struct change *change,
-	const struct change_result *result, bool is_done)
+add_etag(struct api_call *call, const struct change_result *result)
 {
-	struct json_writer json;
-
-	(void)change;
-	if (!is_done) {
-		if (result->outcome == CHANGE_NOT_FOUND)
-			answer_absent(call);
-		return;
-	}
-	api_begin_written(call, result, &json);
-	json_writer_end(&json, '}');
 	if (result->rrset_revision)
 		api_set_etag(call->reply, result->rrset_revision);
-}
-
-static void
-finish_batch(struct api_call *call, const struct change *change,
-	const struct change_result *result, bool is_done)
-{
-	struct json_writer json;
-
-	(void)change;
-	if (!is_done)
-		return;
-	api_begin_written(call, result, &json);
-	json_writer_end(&json, '}');
-}
-
-static void
-answer_absent(struct api_call *call)
-{
-	problem_set(call->reply, PROBLEM_NOT_FOUND, NULL, "there is no %s at %s",
-		call->variable[1], call->variable[0]);
 }
 
 static int

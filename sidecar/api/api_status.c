@@ -3,7 +3,7 @@
 /*
  * How it goes: livezoned, its two environments, and each Unbound that reports.
  */
-#include "sidecar/api/routes.h"
+#include "sidecar/api/api.h"
 
 #include <string.h>
 
@@ -12,7 +12,6 @@
 #include "lib/base/status.h"
 #include "lib/report/report.h"
 #include "livezone-config.h"
-#include "sidecar/api/api.h"
 #include "sidecar/journal/backup_thread.h"
 #include "sidecar/journal/history.h"
 #include "sidecar/json/json_writer.h"
@@ -20,8 +19,6 @@
 
 static bool is_alarm_name(const char *text);
 static int write_alarms(struct json_writer *json, struct state_txn *txn, struct reason *reason);
-static void finish_acknowledge(struct api_call *call, const struct change *change,
-	const struct change_result *result, bool is_done);
 static void write_state(struct json_writer *json, const struct state_meta *meta,
 	const struct state_txn *txn, uint64_t rrsets);
 static void write_serve(struct json_writer *json, const struct writer_status *writer);
@@ -114,7 +111,6 @@ api_status_ready(struct api_call *call)
 void
 api_status_acknowledge(struct api_call *call)
 {
-	static const struct api_places places;
 	const char *name = call->variable[0];
 	struct change *change;
 
@@ -122,13 +118,11 @@ api_status_acknowledge(struct api_call *call)
 		problem_set(call->reply, PROBLEM_NOT_FOUND, NULL, "there is no such alarm");
 		return;
 	}
-	change = change_new(CHANGE_ALARM);
-	if (!change) {
-		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
+	change = api_new_change(call, CHANGE_ALARM);
+	if (!change)
 		return;
-	}
 	change->alarm = name;
-	api_submit(call, change, &places, finish_acknowledge);
+	api_submit(call, NULL);
 }
 
 /* Letters, digits and '-', STATE_ALARM_NAME_MAX of them at most. */
@@ -139,19 +133,6 @@ is_alarm_name(const char *text)
 	size_t len = strlen(text);
 
 	return len >= 1 && len <= STATE_ALARM_NAME_MAX && strspn(text, allowed) == len;
-}
-
-static void
-finish_acknowledge(struct api_call *call, const struct change *change,
-	const struct change_result *result, bool is_done)
-{
-	struct json_writer json;
-
-	(void)change;
-	if (!is_done)
-		return;
-	api_begin_written(call, result, &json);
-	json_writer_end(&json, '}');
 }
 
 static void

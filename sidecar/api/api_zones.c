@@ -3,50 +3,41 @@
 /*
  * Zones come from the configuration; their content is read and replaced here.
  */
-#include "sidecar/api/routes.h"
+#include "sidecar/api/api.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "lib/base/duration.h"
+#include "lib/base/status.h"
 #include "lib/dns/presentation.h"
 #include "lib/dns/rdata.h"
-#include "lib/base/status.h"
-#include "sidecar/api/api_body.h"
 #include "sidecar/json/json_writer.h"
-#include "sidecar/http/http.h"
 
-static const char *const on_miss_names[] = {
-	[ZONE_MISS_NXDOMAIN] = "nxdomain",
-	[ZONE_MISS_RECURSE] = "recurse",
-	[ZONE_MISS_REFUSE] = "refuse",
+/* The policies that are one of a few words; each is an enum in struct zone. */
+static const struct policy {
+	const char *key;
+	size_t offset;
+	const char *name[3];
+} policies[] = {
+	{ "on-miss", offsetof(struct zone, on_miss),
+		{ [ZONE_MISS_NXDOMAIN] = "nxdomain", [ZONE_MISS_RECURSE] = "recurse",
+			[ZONE_MISS_REFUSE] = "refuse" } },
+	{ "on-failure", offsetof(struct zone, on_failure),
+		{ [ZONE_FAILURE_SERVFAIL] = "servfail", [ZONE_FAILURE_RECURSE] = "recurse" } },
+	{ "on-expiry", offsetof(struct zone, on_expiry),
+		{ [ZONE_EXPIRY_FALLBACK] = "fallback", [ZONE_EXPIRY_REMOVE] = "remove" } },
+	{ "delegation", offsetof(struct zone, delegation),
+		{ [ZONE_DELEGATION_REFER] = "refer", [ZONE_DELEGATION_RECURSE] = "recurse" } },
+	{ "soa-serial", offsetof(struct zone, soa_serial),
+		{ [ZONE_SERIAL_AUTO] = "auto", [ZONE_SERIAL_STORED] = "stored" } },
+	{ "any", offsetof(struct zone, any),
+		{ [ZONE_ANY_MINIMAL] = "minimal", [ZONE_ANY_FULL] = "full" } },
 };
 
-static const char *const on_failure_names[] = {
-	[ZONE_FAILURE_SERVFAIL] = "servfail",
-	[ZONE_FAILURE_RECURSE] = "recurse",
-};
-
-static const char *const on_expiry_names[] = {
-	[ZONE_EXPIRY_FALLBACK] = "fallback",
-	[ZONE_EXPIRY_REMOVE] = "remove",
-};
-
-static const char *const delegation_names[] = {
-	[ZONE_DELEGATION_REFER] = "refer",
-	[ZONE_DELEGATION_RECURSE] = "recurse",
-};
-
-static const char *const soa_serial_names[] = {
-	[ZONE_SERIAL_AUTO] = "auto",
-	[ZONE_SERIAL_STORED] = "stored",
-};
-
-static const char *const any_names[] = {
-	[ZONE_ANY_MINIMAL] = "minimal",
-	[ZONE_ANY_FULL] = "full",
-};
+#define POLICIES (sizeof(policies) / sizeof(policies[0]))
 
 /* A zone on its way out. */
 struct content {
@@ -58,10 +49,7 @@ struct content {
 };
 
 static const struct zone *find_zone(struct api_call *call);
-static void finish_put(struct api_call *call, const struct change *change,
-	const struct change_result *result, bool is_done);
-static void set_etag(struct api_call *call, const struct zone *zone,
-	const struct change_result *result);
+static void add_etag(struct api_call *call, const struct change_result *result);
 static bool
 read_state(struct api_call *call, const struct zone *zone, struct state_zone *out);
 static bool make_soa(struct api_call *call, const struct zone *zone, uint64_t revision,
@@ -80,8 +68,7 @@ write_line(void *context, const struct state_record *record, struct reason *reas
 static void write_lines(struct buffer *out, const struct rrset *rrset);
 static bool is_soa(const struct zone *zone, const struct rrset *rrset);
 static bool wants_master_file(const struct api_call *call);
-static bool read_change(struct api_call *call, struct change *change,
-	const struct zone *zone, uint32_t **out_lines);
+static bool read_change(struct api_call *call, struct change *change, const struct zone *zone);
 
 void
 api_zones_list(struct api_call *call)
@@ -149,60 +136,24 @@ void
 api_zones_put(struct api_call *call)
 {
 	const struct zone *zone = find_zone(call);
-	struct api_places places = { .list = "rrsets" };
-	struct change *change;
+	struct change *change = zone ? api_new_change(call, CHANGE_ZONE) : NULL;
 
-	if (!zone)
-		return;
-	change = change_new(CHANGE_ZONE);
-	if (!change) {
-		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
-		return;
+	if (change && read_change(call, change, zone))
+		api_submit(call, add_etag);
+}
+
+const char *
+api_zones_policy(const struct zone *zone, const char *key)
+{
+	for (size_t i = 0; i < POLICIES; i++) {
+		unsigned value; /* what an enum is here */
+
+		if (strcmp(policies[i].key, key) != 0)
+			continue;
+		memcpy(&value, (const char *)zone + policies[i].offset, sizeof(value));
+		return policies[i].name[value];
 	}
-	if (read_change(call, change, zone, &call->lines)) {
-		places.lines = call->lines;
-		api_submit(call, change, &places, finish_put);
-	} else {
-		change_free(change);
-	}
-}
-
-static void
-finish_put(struct api_call *call, const struct change *change,
-	const struct change_result *result, bool is_done)
-{
-	struct json_writer json;
-
-	if (!is_done)
-		return;
-	api_begin_written(call, result, &json);
-	api_write_counts(&json, result);
-	json_writer_end(&json, '}');
-	set_etag(call, zones_find(call->zones, &change->zone), result);
-}
-
-const char *
-api_zones_on_miss(enum zone_on_miss policy)
-{
-	return on_miss_names[policy];
-}
-
-const char *
-api_zones_on_failure(enum zone_on_failure policy)
-{
-	return on_failure_names[policy];
-}
-
-const char *
-api_zones_on_expiry(enum zone_on_expiry policy)
-{
-	return on_expiry_names[policy];
-}
-
-const char *
-api_zones_delegation(enum zone_delegation policy)
-{
-	return delegation_names[policy];
+	return NULL;
 }
 
 /* The configured zone of the path, or a 404. */
@@ -223,16 +174,15 @@ find_zone(struct api_call *call)
 
 /* A zone that is as it was has an older revision than the store. */
 static void
-set_etag(struct api_call *call, const struct zone *zone,
-	const struct change_result *result)
+add_etag(struct api_call *call, const struct change_result *result)
 {
-	struct state_zone facts = { 0 };
+	const struct zone *zone = zones_find(call->zones, &call->submitted->change->zone);
+	struct state_zone facts;
 	struct state_meta meta;
 
 	if (result->outcome != CHANGE_UNCHANGED)
 		api_set_etag(call->reply, result->revision);
-	else if ((call->txn || api_begin_read(call, &meta))
-		 && read_state(call, zone, &facts))
+	else if (api_begin_read(call, &meta) && read_state(call, zone, &facts))
 		api_set_etag(call->reply, facts.revision);
 }
 
@@ -320,32 +270,24 @@ write_facts(struct api_call *call, struct json_writer *json, const struct zone *
 static void
 write_policy(struct json_writer *json, const struct zone *zone)
 {
-	struct name contact = zone->contact;
+	const struct name contact = zone_contact(zone);
 	char text[DURATION_TEXT_MAX];
 
-	if (contact.len == 0 && 11 + zone->name.len <= NAME_WIRE_MAX) {
-		memcpy(contact.wire, "\012hostmaster", 11);
-		memcpy(contact.wire + 11, zone->name.wire, zone->name.len);
-		contact.len = (uint8_t)(11 + zone->name.len);
-	}
 	json_writer_member_begin(json, "policy", '{');
 	json_writer_member_number(json, "ttl", zone->ttl);
 	json_writer_member_number(json, "negative-ttl", zone->negative_ttl);
-	json_writer_member(json, "on-miss", on_miss_names[zone->on_miss]);
-	json_writer_member(json, "on-failure", on_failure_names[zone->on_failure]);
-	json_writer_member(json, "on-expiry", on_expiry_names[zone->on_expiry]);
+	for (size_t i = 0; i < POLICIES; i++)
+		json_writer_member(
+			json, policies[i].key, api_zones_policy(zone, policies[i].key));
 	duration_write_seconds(zone->stale_ms, text);
 	json_writer_member(json, "stale", text);
-	json_writer_member(json, "delegation", delegation_names[zone->delegation]);
-	json_writer_member(json, "soa-serial", soa_serial_names[zone->soa_serial]);
-	json_writer_member(json, "any", any_names[zone->any]);
 	json_writer_member_bool(json, "auto-ptr", zone->auto_ptr);
 	json_writer_member_begin(json, "ns", '[');
 	for (size_t i = 0; i < zone->ns_count; i++)
 		write_wire_name(json, &zone->ns[i]);
 	json_writer_end(json, ']');
 	json_writer_key(json, "contact");
-	write_wire_name(json, contact.len ? &contact : &zone->name);
+	write_wire_name(json, &contact);
 	json_writer_member_number(json, "fallback", zone->fallback_count);
 	json_writer_member_number(json, "rules", zone->rule_count);
 	json_writer_end(json, '}');
@@ -451,25 +393,19 @@ wants_master_file(const struct api_call *call)
 }
 
 static bool
-read_change(struct api_call *call, struct change *change, const struct zone *zone,
-	uint32_t **out_lines)
+read_change(struct api_call *call, struct change *change, const struct zone *zone)
 {
 	const char *source = http_uri_parameter(call->request, "source");
 	struct api_body body;
-	struct api_conditions conditions;
 
 	if ((source && !api_check_source(call, source, "?source"))
-		|| !api_read_conditions(call, &conditions))
+		|| !api_read_conditions(call, change))
 		return false;
 	change->zone = zone->key;
-	change->has_if_revision = conditions.has_revision;
-	change->if_revision = conditions.revision;
-	change->if_present = conditions.present;
-	change->if_absent = conditions.absent;
 	api_body_init(call, change, &body);
 	if (source)
 		body.source = source;
 	if (call->media == API_DNS)
-		return api_body_read_zone(&body, zone, out_lines);
+		return api_body_read_zone(&body, zone);
 	return api_body_read_list(&body, "rrsets", NULL, NULL);
 }

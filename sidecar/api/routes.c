@@ -3,14 +3,13 @@
 /*
  * One row per operation of doc/openapi.yaml.
  */
-#include "sidecar/api/routes.h"
+#include "sidecar/api/api.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "lib/base/status.h"
 #include "lib/base/log.h"
 
 #define SMALL (1024 * 1024)
@@ -43,7 +42,7 @@ static const struct route table[] = {
 		.limit = BULK, .parameters = "source", .is_long = true,
 		.handle = api_zones_put },
 	{ HTTP_GET, "/v1/changes", CREDENTIALS_READ, .parameters = "since wait values zone",
-		.handle = api_changes_get },
+		.handle = api_history_changes },
 	{ HTTP_GET, "/v1/history", CREDENTIALS_READ, .is_long = true,
 		.parameters = "name type zone since until limit",
 		.handle = api_history_get },
@@ -77,9 +76,17 @@ static const struct {
 
 #define MEDIA_TYPES (sizeof(media_types) / sizeof(media_types[0]))
 
+static const char *const methods[] = {
+	[HTTP_GET] = "GET",
+	[HTTP_PUT] = "PUT",
+	[HTTP_POST] = "POST",
+	[HTTP_DELETE] = "DELETE",
+	[HTTP_OTHER] = "other",
+};
+
 /* A part of a path that a pattern leaves open. */
 struct segment {
-	const char *at;
+	char *at;
 	size_t len;
 };
 
@@ -93,16 +100,13 @@ static void end(void *context, struct http_request *request);
 static struct api_call *
 new_call(struct api *api, struct http_request *request, struct http_reply *reply);
 static bool admit(struct api_call *call);
-static bool find_route(struct api_call *call);
+static bool refuse_path(struct api_call *call, const char *allow);
 static bool check_verb(struct api_call *call);
 static bool check_parameters(struct api_call *call);
 static bool check_media(struct api_call *call);
 static bool is_word_of(const char *words, const char *word);
 static bool
-match(const char *pattern, const char *path, struct segment found[API_VARIABLES_MAX]);
-static void copy_variables(
-	const struct segment found[API_VARIABLES_MAX], char *variable[API_VARIABLES_MAX]);
-static void free_variables(char *variable[API_VARIABLES_MAX]);
+match(const char *pattern, char *path, struct segment found[API_VARIABLES_MAX]);
 static void finish(struct api_call *call);
 
 const struct route *
@@ -124,16 +128,9 @@ routes_handler(struct api *api)
 }
 
 const struct route *
-routes_find(enum http_method method, const char *path, char *variable[API_VARIABLES_MAX],
+routes_find(enum http_method method, char *path, char *variable[API_VARIABLES_MAX],
 	char out_allow[48])
 {
-	static const char *const names[] = {
-		[HTTP_GET] = "GET",
-		[HTTP_PUT] = "PUT",
-		[HTTP_POST] = "POST",
-		[HTTP_DELETE] = "DELETE",
-	};
-
 	out_allow[0] = '\0';
 	for (const struct route *route = table; route->pattern; route++) {
 		struct segment found[API_VARIABLES_MAX] = { { NULL, 0 } };
@@ -141,12 +138,16 @@ routes_find(enum http_method method, const char *path, char *variable[API_VARIAB
 
 		if (!match(route->pattern, path, found))
 			continue;
-		if (route->method == method) {
-			copy_variables(found, variable);
-			return route;
+		if (route->method != method) {
+			snprintf(out_allow + used, 48 - used, "%s%s", used ? ", " : "",
+				methods[route->method]);
+			continue;
 		}
-		snprintf(out_allow + used, 48 - used, "%s%s", used ? ", " : "",
-			names[route->method]);
+		for (size_t i = 0; i < API_VARIABLES_MAX && found[i].at; i++) {
+			variable[i] = found[i].at;
+			variable[i][found[i].len] = '\0';
+		}
+		return route;
 	}
 	return NULL;
 }
@@ -250,9 +251,8 @@ end(void *context, struct http_request *request)
 	if (call->free_data)
 		call->free_data(call->data);
 	write_request_free(call->submitted); /* its change borrows from what follows */
-	settings_release(call->settings);
-	free_variables(call->variable);
-	free(call->lines);
+	api_settings_release(call->settings);
+	free(call->places.lines);
 	free(call);
 	request->user = NULL;
 }
@@ -260,12 +260,15 @@ end(void *context, struct http_request *request)
 static struct api_call *
 new_call(struct api *api, struct http_request *request, struct http_reply *reply)
 {
-	struct api_call *call = calloc(1, sizeof(*call));
+	const size_t path_len = strlen(request->path);
+	struct api_call *call = calloc(1, sizeof(*call) + path_len + 1);
 
 	if (!call)
 		return NULL;
+	memcpy(call->path, request->path, path_len);
 	pthread_mutex_lock(&api->lock);
-	call->settings = settings_hold(api->settings);
+	call->settings = api->settings;
+	atomic_fetch_add(&call->settings->references, 1);
 	pthread_mutex_unlock(&api->lock);
 	call->api = api;
 	call->zones = &call->settings->config->zones;
@@ -282,36 +285,27 @@ admit(struct api_call *call)
 	const struct auth *auth = call->settings->auth;
 	char allow[48];
 
-	call->route = routes_find(
-		call->request->method, call->request->path, call->variable, allow);
+	call->route = routes_find(call->request->method, call->path, call->variable, allow);
 	if (!auth_check_origin(auth, call->request, call->reply))
 		return false;
 	if (!(call->route && call->route->is_public)
 		&& !auth_identify(auth, call->request, &call->caller, call->reply))
 		return false;
-	return find_route(call) && check_verb(call) && check_parameters(call)
-	       && check_media(call);
+	if (!call->route)
+		return refuse_path(call, allow);
+	return check_verb(call) && check_parameters(call) && check_media(call);
 }
 
+/* Always false. */
 static bool
-find_route(struct api_call *call)
+refuse_path(struct api_call *call, const char *allow)
 {
-	char *unused[API_VARIABLES_MAX];
-	char allow[48];
-
-	if (call->route && strchr(call->route->pattern, '{') && !call->variable[0]) {
-		problem_set(call->reply, PROBLEM_UNAVAILABLE, NULL, "out of memory");
-		return false;
-	}
-	if (call->route)
-		return true;
-	routes_find(HTTP_OTHER, call->request->path, unused, allow);
 	if (!allow[0]) {
 		problem_set(call->reply, PROBLEM_NOT_FOUND, NULL,
 			"there is nothing at %s", call->request->path);
 		return false;
 	}
-	problem_set(call->reply, PROBLEM_METHOD_NOT_ALLOWED, NULL, "this path knows %s",
+	problem_set(call->reply, PROBLEM_METHOD_NOT_ALLOWED, NULL, "the methods here are %s",
 		allow);
 	snprintf(call->reply->allow, sizeof(call->reply->allow), "%s", allow);
 	return false;
@@ -390,7 +384,7 @@ is_word_of(const char *words, const char *word)
 
 /* "{}" stands for one segment that is not empty. */
 static bool
-match(const char *pattern, const char *path, struct segment found[API_VARIABLES_MAX])
+match(const char *pattern, char *path, struct segment found[API_VARIABLES_MAX])
 {
 	size_t count = 0;
 
@@ -413,41 +407,15 @@ match(const char *pattern, const char *path, struct segment found[API_VARIABLES_
 	return !*path;
 }
 
-/* All of them, or none. */
-static void
-copy_variables(
-	const struct segment found[API_VARIABLES_MAX], char *variable[API_VARIABLES_MAX])
-{
-	for (size_t i = 0; i < API_VARIABLES_MAX; i++)
-		variable[i] = NULL;
-	for (size_t i = 0; i < API_VARIABLES_MAX && found[i].at; i++) {
-		variable[i] = strndup(found[i].at, found[i].len);
-		if (!variable[i]) {
-			free_variables(variable);
-			return;
-		}
-	}
-}
-
-static void
-free_variables(char *variable[API_VARIABLES_MAX])
-{
-	for (size_t i = 0; i < API_VARIABLES_MAX; i++) {
-		free(variable[i]);
-		variable[i] = NULL;
-	}
-}
-
 /* Refusals for lack of rights are logged, at a limited rate. */
 static void
 finish(struct api_call *call)
 {
-	static const char *const names[] = { "GET", "PUT", "POST", "DELETE", "other" };
 	const unsigned code = call->reply->status;
 
 	if (code != 401 && code != 403 && code != 429)
 		return;
 	log_refused("refused: %s %s %.300s: %u",
 		call->caller.name[0] ? call->caller.name : "tcp",
-		names[call->request->method], call->request->path, code);
+		methods[call->request->method], call->request->path, code);
 }

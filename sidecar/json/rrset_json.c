@@ -445,19 +445,31 @@ rrset_json_write(struct json_writer *json, const struct rrset_json *record)
 	json_writer_begin(json, '{');
 	rrset_json_write_name(json, "name", &record->rrset.owner);
 	rrset_json_write_type(json, record->rrset.type);
-	rrset_json_write_data(json, &record->rrset);
-	json_writer_key(json, "source");
-	json_writer_string_n(json, record->source, record->source_len);
-	if (record->has_lease) {
-		duration_write(record->lease_ms, text);
-		json_writer_member(json, "lease", text);
-	}
+	rrset_json_write_value(json, &record->rrset, record->source, record->source_len,
+		record->has_lease ? record->lease_ms : 0);
 	if (record->has_lease_left) {
 		duration_write_seconds(record->lease_left_ms, text);
 		json_writer_member(json, "lease-left", text);
 	}
 	json_writer_member_number(json, "revision", record->revision);
 	json_writer_end(json, '}');
+}
+
+void
+rrset_json_write_value(struct json_writer *json, const struct rrset *rrset,
+	const char *source, size_t source_len, uint32_t lease_ms)
+{
+	char text[DURATION_TEXT_MAX];
+
+	rrset_json_write_data(json, rrset);
+	if (source) {
+		json_writer_key(json, "source");
+		json_writer_string_n(json, source, source_len);
+	}
+	if (lease_ms) {
+		duration_write(lease_ms, text);
+		json_writer_member(json, "lease", text);
+	}
 }
 
 void

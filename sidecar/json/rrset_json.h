@@ -97,6 +97,10 @@ void rrset_json_write(struct json_writer *json, const struct rrset_json *record)
 /* Writes "ttl" and "records". */
 void rrset_json_write_data(struct json_writer *json, const struct rrset *rrset);
 
+/* And "source" (NULL: none) and "lease" (0: none). */
+void rrset_json_write_value(struct json_writer *json, const struct rrset *rrset,
+	const char *source, size_t source_len, uint32_t lease_ms);
+
 /* A member that is a name, and "type". */
 void rrset_json_write_name(
 	struct json_writer *json, const char *key, const struct name_key *name);

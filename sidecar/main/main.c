@@ -31,7 +31,6 @@
 #include "sidecar/journal/history.h"
 #include "sidecar/journal/recover.h"
 #include "sidecar/main/storage.h"
-#include "sidecar/api/routes.h"
 #include "sidecar/main/watchdog.h"
 
 #define EXIT_USAGE 2
@@ -56,7 +55,7 @@ struct daemon {
 	sd_event_source *start_timer, *watch_timer, *reload_timer;
 	struct watchdog watchdog;
 	uint64_t watchdog_s;
-	struct settings *reloading; /* what the writer is taking over; NULL: none */
+	struct api_settings *reloading; /* what the writer is taking over; NULL: none */
 	bool must_reload;           /* asked for in the meantime */
 	bool is_running;            /* the start has succeeded */
 	int end_signal;             /* came at the end of the start; 0: none */
@@ -139,13 +138,13 @@ main(int argc, char **argv)
 	set_up_heap();
 	daemon.watchdog_s = arguments.watchdog_s;
 	daemon.config_path = config_path(arguments.config);
-	if (settings_read(daemon.config_path, &daemon.api.settings, &reason) != 0) {
+	if (api_settings_read(daemon.config_path, &daemon.api.settings, &reason) != 0) {
 		log_line(LOG_LEVEL_ERROR, "%s", reason.text);
 		return EXIT_FAILURE;
 	}
 	if (arguments.only_check) {
 		printf("%s: good\n", daemon.config_path);
-		settings_release(daemon.api.settings);
+		api_settings_release(daemon.api.settings);
 		return EXIT_SUCCESS;
 	}
 	if (run(&daemon, &reason) != 0) {
@@ -512,18 +511,18 @@ on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *co
 static void
 begin_reload(struct daemon *daemon)
 {
-	struct settings *new = NULL;
+	struct api_settings *new = NULL;
 	struct reason reason = { "" };
 	int status;
 
 	daemon->must_reload = false;
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
 		clock_read_ms(CLOCK_MONOTONIC) * 1000);
-	status = settings_read(daemon->config_path, &new, &reason);
+	status = api_settings_read(daemon->config_path, &new, &reason);
 	if (!status)
 		status = check_same(daemon->api.settings->config, new->config, &reason);
 	if (status) {
-		settings_release(new);
+		api_settings_release(new);
 		log_line(LOG_LEVEL_ERROR, "reload: %s; the old settings stay",
 			reason.text);
 		sd_notifyf(0, "READY=1\nSTATUS=reload failed: %s", reason.text);
@@ -550,8 +549,8 @@ on_reload_time(sd_event_source *source, uint64_t usec, void *context)
 static void
 end_reload(struct daemon *daemon)
 {
-	struct settings *old = daemon->api.settings; /* only this thread replaces it */
-	struct settings *new = daemon->reloading;
+	struct api_settings *old = daemon->api.settings; /* only this thread replaces it */
+	struct api_settings *new = daemon->reloading;
 
 	daemon->reloading = NULL;
 	backup_thread_use(daemon->api.backups, new->config);
@@ -560,7 +559,7 @@ end_reload(struct daemon *daemon)
 	daemon->api.settings = new;
 	pthread_mutex_unlock(&daemon->api.lock);
 	log_line(LOG_LEVEL_INFO, "reload: %zu zones", new->config->zones.count);
-	settings_release(old);
+	api_settings_release(old);
 	sd_notify(0, "READY=1\nSTATUS=");
 	if (daemon->must_reload)
 		begin_reload(daemon);
@@ -605,8 +604,8 @@ stop(struct daemon *daemon)
 	writer_free(daemon->api.writer);
 	http_free(daemon->http); /* what the writer announced to */
 	state_close(daemon->api.state);
-	settings_release(daemon->reloading);
-	settings_release(daemon->api.settings);
+	api_settings_release(daemon->reloading);
+	api_settings_release(daemon->api.settings);
 	sd_event_source_unref(daemon->start_timer);
 	sd_event_source_unref(daemon->watch_timer);
 	sd_event_source_unref(daemon->reload_timer);

@@ -9,7 +9,7 @@
 
 #include "lib/dns/presentation.h"
 #include "lib/base/status.h"
-#include "sidecar/api/api_body.h"
+#include "sidecar/api/api.h"
 #include "sidecar/json/buffer.h"
 #include "sidecar/write/change.h"
 #include "sidecar/json/json_writer.h"

@@ -27,7 +27,7 @@
 #include "sidecar/json/buffer.h"
 #include "sidecar/write/change.h"
 #include "sidecar/json/json_writer.h"
-#include "sidecar/api/api_body.h"
+#include "sidecar/api/api.h"
 #include "sidecar/json/rrset_json.h"
 #include "tests/unit/unit.h"
 

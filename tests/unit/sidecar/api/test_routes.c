@@ -5,10 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "sidecar/api/routes.h"
+#include "sidecar/api/api.h"
 
 static const struct {
 	enum http_method method;
@@ -55,9 +56,11 @@ test_paths_lead_to_their_row(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		char *variable[API_VARIABLES_MAX] = { NULL };
-		char allow[48];
-		const struct route *route =
-			routes_find(rows[i].method, rows[i].path, variable, allow);
+		char allow[48], path[64];
+		const struct route *route;
+
+		snprintf(path, sizeof(path), "%s", rows[i].path);
+		route = routes_find(rows[i].method, path, variable, allow);
 
 		assert_int_equal(!route, !rows[i].pattern);
 		if (route) {
@@ -68,8 +71,6 @@ test_paths_lead_to_their_row(void **state)
 		}
 		check_text(variable[0], rows[i].first);
 		check_text(variable[1], rows[i].second);
-		free(variable[0]);
-		free(variable[1]);
 	}
 }
 
