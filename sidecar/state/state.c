@@ -99,6 +99,11 @@ state_begin_write(struct state *state, struct state_txn **out, struct reason *re
 		return status;
 	status = state_begin_quota(txn, reason);
 	if (status == STATUS_OK)
+		status = state_load_meta(txn, reason);
+	/* an environment that is being made has none yet */
+	if (status == STATUS_NOT_FOUND)
+		status = STATUS_OK;
+	if (status == STATUS_OK)
 		*out = txn;
 	else
 		state_abort(txn);
@@ -117,7 +122,7 @@ write_meta(struct state_txn *txn, struct reason *reason)
 	cursor_put_u64(&cursor, txn->meta.meta.revision);
 	cursor_put(&cursor, txn->meta.meta.instance, STATE_INSTANCE_SIZE);
 	cursor_put_u32(&cursor, txn->meta.zones_checksum);
-	cursor_put_u32(&cursor, 0);
+	cursor_put_u32(&cursor, txn->meta.sum);
 	cursor_put_u64(&cursor, txn->meta.log_first);
 	cursor_put_u64(&cursor, txn->meta.log_bytes);
 	state_seal(&key, value, sizeof(value));
@@ -275,10 +280,97 @@ state_read_instance(const char *text, uint8_t out[STATE_INSTANCE_SIZE])
 	return true;
 }
 
-/* --- the meta record --- */
+/* --- entries --- */
+
+bool
+state_is_index(const MDB_val *key)
+{
+	const uint8_t table = key->mv_size > 0 ? *(const uint8_t *)key->mv_data : 0;
+
+	return table == STATE_TABLE_OWNER || table == STATE_TABLE_LEASE
+		|| table == STATE_TABLE_POINTER;
+}
+
+/* The checksum in front of a value covers its key. The last step of splitmix64 spreads a
+ * difference in any bit over all, so that differences do not cancel out. */
+uint32_t
+state_hash_entry(const MDB_val *key, const MDB_val *value)
+{
+	struct cursor cursor = cursor_init(value->mv_data, value->mv_size);
+	uint64_t hash = state_is_index(key) ? checksum_crc32c(key->mv_data, key->mv_size)
+					    : cursor_u32(&cursor);
+
+	hash += 0x9e3779b97f4a7c15u;
+	hash = (hash ^ hash >> 30) * 0xbf58476d1ce4e5b9u;
+	hash = (hash ^ hash >> 27) * 0x94d049bb133111ebu;
+	return (uint32_t)(hash ^ hash >> 31);
+}
+
+static void
+add_to_sum(struct state_txn *txn, uint32_t hash)
+{
+	if (txn->meta.sum != STATE_SUM_UNKNOWN)
+		txn->meta.sum += hash;
+	txn->is_meta_dirty = true;
+}
+
+static int
+find_entry(struct state_txn *txn, MDB_cursor *cursor, MDB_val key, MDB_val *out)
+{
+	return cursor ? mdb_cursor_get(cursor, &key, out, MDB_SET)
+		      : mdb_get(txn->txn, txn->dbi, &key, out);
+}
 
 int
-state_decode_meta(const MDB_val *key, const MDB_val *value, struct state_meta_record *out,
+state_store(struct state_txn *txn, MDB_cursor *cursor, MDB_val key, MDB_val value,
+	unsigned flags)
+{
+	const uint32_t hash = state_hash_entry(&key, &value);
+	uint32_t old_hash = 0;
+	MDB_val old;
+	int code = flags & MDB_NOOVERWRITE ? MDB_NOTFOUND : find_entry(txn, cursor, key, &old);
+
+	if (code == 0)
+		old_hash = state_hash_entry(&key, &old);
+	else if (code != MDB_NOTFOUND)
+		return code;
+	code = cursor ? mdb_cursor_put(cursor, &key, &value, flags)
+		      : mdb_put(txn->txn, txn->dbi, &key, &value, flags);
+	if (code == 0)
+		add_to_sum(txn, hash - old_hash);
+	return code;
+}
+
+int
+state_remove(struct state_txn *txn, MDB_val key)
+{
+	MDB_val old = { 0, NULL };
+	int code = state_is_index(&key) ? 0 : find_entry(txn, NULL, key, &old);
+	const uint32_t hash = state_hash_entry(&key, &old);
+
+	if (code == 0)
+		code = mdb_del(txn->txn, txn->dbi, &key, NULL);
+	if (code == 0)
+		add_to_sum(txn, -hash);
+	return code;
+}
+
+int
+state_remove_at(struct state_txn *txn, MDB_cursor *cursor, const MDB_val *key,
+	const MDB_val *value)
+{
+	const uint32_t hash = state_hash_entry(key, value);
+	int code = mdb_cursor_del(cursor, 0);
+
+	if (code == 0)
+		add_to_sum(txn, -hash);
+	return code;
+}
+
+/* --- the meta record --- */
+
+static int
+decode_meta(const MDB_val *key, const MDB_val *value, struct state_meta_record *out,
 	struct reason *reason)
 {
 	struct cursor cursor = cursor_init(value->mv_data, value->mv_size);
@@ -295,7 +387,7 @@ state_decode_meta(const MDB_val *key, const MDB_val *value, struct state_meta_re
 	out->meta.revision = cursor_u64(&cursor);
 	cursor_copy(&cursor, out->meta.instance, sizeof(out->meta.instance));
 	out->zones_checksum = cursor_u32(&cursor);
-	cursor_u32(&cursor);
+	out->sum = cursor_u32(&cursor);
 	out->log_first = cursor_u64(&cursor);
 	out->log_bytes = cursor_u64(&cursor);
 	return STATUS_OK;
@@ -313,7 +405,7 @@ state_load_meta(struct state_txn *txn, struct reason *reason)
 	code = mdb_get(txn->txn, txn->dbi, &key, &value);
 	if (code != 0)
 		return status_from_mdb_reason(code, "meta record", reason);
-	status = state_decode_meta(&key, &value, &txn->meta, reason);
+	status = decode_meta(&key, &value, &txn->meta, reason);
 	txn->has_meta = status == STATUS_OK;
 	return status;
 }
@@ -342,18 +434,10 @@ state_set_revision(struct state_txn *txn, uint64_t revision, struct reason *reas
 
 /* --- room --- */
 
-/*
- * How much of the map is taken. A delete and its commit need new pages, too: an environment
- * that is full to the end cannot be emptied, so writes are refused before.
- *
- * Taken are the live pages, and the free ones that LMDB keeps for a reader of an old commit:
- * it writes again only to what was freed before the oldest reader's commit (mdb.c
- * mdb_page_alloc). Records of FREE_DBI: the id of the commit that freed them -> their count,
- * then their numbers (mdb.c "mt_free_pgs").
- */
-
-#define FREE_DBI 0   /* mdb.c: the database of free pages */
-#define META_PAGES 2 /* mdb.c NUM_METAS */
+/* How much of the map is taken. A delete and its commit need new pages, too: an environment that
+ * is full to the end cannot be emptied, so writes are refused before. Free pages that LMDB keeps
+ * for a reader of an old commit are not counted: that a commit finds no room because of them ends
+ * with the reader. */
 
 static uint64_t
 pages_of(const MDB_stat *stat)
@@ -361,106 +445,17 @@ pages_of(const MDB_stat *stat)
 	return stat->ms_branch_pages + stat->ms_leaf_pages + stat->ms_overflow_pages;
 }
 
-struct oldest_reader {
-	uint64_t txn_id;
-	int pid;
-};
-
-/* A line of mdb_reader_list: pid, thread, commit; "-" for a slot that reads nothing now. */
-static int
-take_older(const char *line, void *context)
-{
-	struct oldest_reader *oldest = context;
-	unsigned long long txn_id;
-	int pid;
-
-	if (sscanf(line, "%d %*x %llu", &pid, &txn_id) == 2 && txn_id < oldest->txn_id)
-		*oldest = (struct oldest_reader){ .txn_id = txn_id, .pid = pid };
-	return 0;
-}
-
-/* Free pages of the commits before `txn_id`. */
-static int
-count_reusable(MDB_txn *txn, uint64_t txn_id, uint64_t *out_pages)
-{
-	MDB_val key, value;
-	MDB_cursor *cursor;
-	int code = mdb_cursor_open(txn, FREE_DBI, &cursor);
-
-	*out_pages = 0;
-	if (code != 0)
-		return code;
-	while ((code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
-		size_t freed_by, count;
-
-		if (key.mv_size != sizeof(freed_by) || value.mv_size < sizeof(count))
-			break;
-		memcpy(&freed_by, key.mv_data, sizeof(freed_by));
-		memcpy(&count, value.mv_data, sizeof(count));
-		if (freed_by >= txn_id)
-			break;
-		*out_pages += count;
-	}
-	mdb_cursor_close(cursor);
-	return code == MDB_NOTFOUND ? 0 : code;
-}
-
-/* `last_page` is the last that was ever used. */
-static int
-count_kept(MDB_txn *txn, MDB_dbi dbi, uint64_t last_page, uint64_t txn_id, uint64_t *out_pages)
-{
-	uint64_t all = last_page + 1, others, reusable;
-	MDB_stat live, free_list;
-	int code = mdb_stat(txn, dbi, &live);
-
-	if (code == 0)
-		code = mdb_stat(txn, FREE_DBI, &free_list);
-	if (code == 0)
-		code = count_reusable(txn, txn_id, &reusable);
-	if (code != 0)
-		return code;
-	others = pages_of(&live) + pages_of(&free_list) + META_PAGES + reusable;
-	*out_pages = all > others ? all - others : 0;
-	return 0;
-}
-
-/* A free list is open to reading transactions only (mdb.c mdb_cursor_open). */
-static int
-find_kept(struct state_txn *txn, struct state_quota *quota)
-{
-	struct oldest_reader oldest = { .txn_id = UINT64_MAX };
-	MDB_env *env = txn->state->env;
-	MDB_txn *reader;
-	MDB_envinfo info;
-	int code = mdb_env_info(env, &info), dead;
-
-	if (code != 0 || info.me_last_pgno < quota->pages[false])
-		return code;
-	mdb_reader_check(env, &dead); /* a reader that was killed keeps nothing */
-	if (mdb_reader_list(env, &take_older, &oldest) < 0 || oldest.txn_id >= info.me_last_txnid)
-		return 0;
-	code = mdb_txn_begin(env, NULL, MDB_RDONLY, &reader);
-	if (code != 0)
-		return code == MDB_READERS_FULL ? 0 : code;
-	code = count_kept(reader, txn->dbi, info.me_last_pgno, oldest.txn_id, &quota->kept);
-	quota->keeper = oldest.pid;
-	mdb_txn_abort(reader);
-	return code;
-}
-
 int
 state_begin_quota(struct state_txn *txn, struct reason *reason)
 {
-	struct state_quota *quota = &txn->quota;
 	MDB_stat stat;
 	int code = mdb_stat(txn->txn, txn->dbi, &stat);
 
 	if (code == 0) {
 		uint64_t pages = txn->state->map_size / stat.ms_psize;
 
-		quota->pages[false] = pages * STATE_QUOTA_PUT / 100;
-		quota->pages[true] = pages * STATE_QUOTA_DELETE / 100;
-		code = find_kept(txn, quota);
+		txn->quota[false] = pages * STATE_QUOTA_PUT / 100;
+		txn->quota[true] = pages * STATE_QUOTA_DELETE / 100;
 	}
 	return status_from_mdb_reason(code, "state", reason);
 }
@@ -468,25 +463,20 @@ state_begin_quota(struct state_txn *txn, struct reason *reason)
 int
 state_check_quota(struct state_txn *txn, bool is_delete, struct reason *reason)
 {
-	const struct state_quota *quota = &txn->quota;
-	char kept[96] = "";
 	MDB_stat stat;
 	int code = mdb_stat(txn->txn, txn->dbi, &stat);
 
 	if (code != 0)
 		return status_from_mdb_reason(code, "state", reason);
-	if (pages_of(&stat) + quota->kept <= quota->pages[is_delete])
+	if (pages_of(&stat) <= txn->quota[is_delete])
 		return STATUS_OK;
-	if (quota->kept > 0)
-		snprintf(kept, sizeof(kept), "wait until process %d has read state (it keeps %llu MiB), ",
-			quota->keeper, (unsigned long long)(quota->kept * stat.ms_psize >> 20));
 	return reason_set(reason, STATUS_FULL,
-		"%llu of the %llu MiB of store.size-limit are in use, above %d %% %s: %sdelete "
+		"%llu of the %llu MiB of store.size-limit are in use, above %d %% %s: delete "
 		"records or raise store.size-limit",
-		(unsigned long long)((pages_of(&stat) + quota->kept) * stat.ms_psize >> 20),
+		(unsigned long long)(pages_of(&stat) * stat.ms_psize >> 20),
 		(unsigned long long)(txn->state->map_size >> 20),
 		is_delete ? STATE_QUOTA_DELETE : STATE_QUOTA_PUT,
-		is_delete ? "nothing can be deleted" : "nothing can be added", kept);
+		is_delete ? "nothing can be deleted" : "nothing can be added");
 }
 
 void

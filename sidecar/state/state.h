@@ -23,7 +23,7 @@
  * that a value under a wrong key is found out:
  *
  *	meta    crc32c u32 | "LZT2" | revision u64 | instance[16] |
- *	        zones u32 | 0 u32 | log first u64 | log bytes u64
+ *	        zones u32 | sum u32 | log first u64 | log bytes u64
  *	RRset   crc32c u32 | ttl u32 | revision u64 | expires u64 | lease u32 |
  *	        records u16 | source_len u8 | 0 u8 | source | rdata block (rrset.h)
  *	source  crc32c u32 | rrsets u32 | revision u64 | written u64 | heartbeat u64
@@ -35,7 +35,8 @@
  *
  * zones is a checksum over the zones (apex, auto-ptr) for which zone records were counted and
  * P entries made, or 0 when they are to be made; P has the addresses of zones with auto-ptr whose reverse names lie in a
- * live zone. log first is the oldest revision in the log, log bytes the size of its values.
+ * live zone. sum is what all other entries add up to (state_hash_entry in state.c), so that one
+ * that is lost, or old, is found out; 0 = not known. log first is the oldest revision in the log, log bytes the size of its values.
  * Flag 1 of a change is "reset"; verb 0 is a put, 1 a delete.
  *
  * A failed check is STATUS_CORRUPT and names the table. Callbacks of the walks below
@@ -349,7 +350,7 @@ struct state_check {
  * meta record), STATUS_IO. */
 int state_check_begin(const char *dir, struct state_check *out, struct reason *reason);
 
-/* Every value against its checksum, every index against the RRsets, the way to every page.
+/* Every value against its checksum, all entries against their sum, the way to every page.
  * STATUS_CORRUPT: the reason says what; STATUS_NO_MEMORY. */
 int state_check_run(struct state_check *check, struct reason *reason);
 

@@ -64,16 +64,14 @@ state_keep_alarm(struct state_txn *txn, const char *name, const char *text,
 	cursor_put_u64(&cursor, raised_ms);
 	cursor_put(&cursor, text, len);
 	state_seal(&key, data, value.mv_size);
-	return status_from_mdb_reason(mdb_put(txn->txn, txn->dbi, &key, &value, 0), "state",
-		reason);
+	return status_from_mdb_reason(state_store(txn, NULL, key, value, 0), "state", reason);
 }
 
 int
 state_clear_alarm(struct state_txn *txn, const char *name, struct reason *reason)
 {
 	uint8_t bytes[1 + STATE_ALARM_NAME_MAX];
-	MDB_val key = alarm_key(name, bytes);
-	int code = mdb_del(txn->txn, txn->dbi, &key, NULL);
+	int code = state_remove(txn, alarm_key(name, bytes));
 
 	return code == MDB_NOTFOUND ? STATUS_NOT_FOUND
 				    : status_from_mdb_reason(code, "state", reason);

@@ -147,6 +147,7 @@ make_meta(struct state *state, const uint8_t *instance, struct reason *reason)
 	if (status != STATUS_OK)
 		return status;
 	txn->has_meta = txn->is_meta_dirty = true;
+	txn->meta.sum = STATE_SUM_EMPTY;
 	if (instance) {
 		memcpy(txn->meta.meta.instance, instance, STATE_INSTANCE_SIZE);
 	} else if (getrandom(txn->meta.meta.instance, STATE_INSTANCE_SIZE, 0)

@@ -38,7 +38,7 @@ write_entry(struct state_txn *txn, uint64_t revision, const struct state_log_ite
 {
 	bool is_reset = count > STATE_LOG_ITEMS_MAX;
 	struct cursor_out cursor;
-	uint8_t name[9];
+	uint8_t name[9], *bytes;
 	MDB_val key = log_key(revision, name), value = { HEAD, NULL };
 	size_t i;
 	int code;
@@ -47,10 +47,10 @@ write_entry(struct state_txn *txn, uint64_t revision, const struct state_log_ite
 		count = 0;
 	for (i = 0; i < count; i++)
 		value.mv_size += ITEM_HEAD + items[i].owner.len;
-	code = mdb_put(txn->txn, txn->dbi, &key, &value, MDB_RESERVE);
-	if (code != 0)
-		return status_from_mdb_reason(code, "change log", reason);
-	cursor = cursor_out_init(value.mv_data, value.mv_size);
+	value.mv_data = bytes = malloc(value.mv_size);
+	if (!bytes)
+		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+	cursor = cursor_out_init(bytes, value.mv_size);
 	cursor_put_u32(&cursor, 0);
 	cursor_put_u32(&cursor, is_reset ? FLAG_RESET : 0);
 	for (i = 0; i < count; i++) {
@@ -59,9 +59,12 @@ write_entry(struct state_txn *txn, uint64_t revision, const struct state_log_ite
 		cursor_put_u16(&cursor, items[i].type);
 		cursor_put(&cursor, items[i].owner.bytes, items[i].owner.len);
 	}
-	state_seal(&key, value.mv_data, value.mv_size);
-	txn->meta.log_bytes += value.mv_size;
-	return STATUS_OK;
+	state_seal(&key, bytes, value.mv_size);
+	code = state_store(txn, NULL, key, value, 0);
+	free(bytes);
+	if (code == 0)
+		txn->meta.log_bytes += value.mv_size;
+	return status_from_mdb_reason(code, "change log", reason);
 }
 
 static uint64_t
@@ -102,7 +105,7 @@ trim(struct state_txn *txn, uint64_t revision, struct reason *reason)
 				? value.mv_size
 				: txn->meta.log_bytes;
 			txn->meta.log_first++;
-			code = mdb_cursor_del(cursor, 0);
+			code = state_remove_at(txn, cursor, &key, &value);
 		}
 	}
 	if (cursor)
@@ -128,8 +131,15 @@ state_log_append(struct state_txn *txn, uint64_t revision, const struct state_lo
 
 /* --- read --- */
 
+struct log_entry {
+	uint64_t revision;
+	struct state_log_item *items; /* STATE_LOG_ITEMS_MAX of them */
+	size_t count;
+	bool is_reset;
+};
+
 static int
-decode_items(const MDB_val *value, struct state_log_entry *entry)
+decode_items(const MDB_val *value, struct log_entry *entry)
 {
 	struct cursor cursor = cursor_init(value->mv_data, value->mv_size);
 
@@ -155,8 +165,8 @@ decode_items(const MDB_val *value, struct state_log_entry *entry)
 	return cursor.failed || (entry->is_reset && entry->count > 0) ? STATUS_CORRUPT : STATUS_OK;
 }
 
-int
-state_decode_log(const MDB_val *key, const MDB_val *value, struct state_log_entry *entry,
+static int
+decode_entry(const MDB_val *key, const MDB_val *value, struct log_entry *entry,
 	struct reason *reason)
 {
 	entry->revision = revision_of_key(key);
@@ -170,7 +180,7 @@ static int
 walk_entries(struct state_txn *txn, uint64_t since, size_t limit, state_log_fn fn,
 	void *context, struct reason *reason)
 {
-	struct state_log_entry entry = {
+	struct log_entry entry = {
 		.items = malloc(STATE_LOG_ITEMS_MAX * sizeof(struct state_log_item)),
 	};
 	uint8_t name[9];
@@ -185,7 +195,7 @@ walk_entries(struct state_txn *txn, uint64_t since, size_t limit, state_log_fn f
 	for (; status == STATUS_OK && code == 0 && limit > 0; limit--) {
 		if (*(const uint8_t *)key.mv_data != STATE_TABLE_LOG)
 			break;
-		status = state_decode_log(&key, &value, &entry, reason);
+		status = decode_entry(&key, &value, &entry, reason);
 		if (status == STATUS_OK)
 			status = fn(context, entry.revision, entry.is_reset, entry.items,
 				entry.count, reason);

@@ -129,9 +129,9 @@ write_entry(struct follower *follower, const struct name_key *reverse,
 	int code;
 
 	if (delta > 0)
-		code = mdb_put(txn->txn, txn->dbi, &key, &empty, 0);
+		code = state_store(txn, NULL, key, empty, 0);
 	else
-		code = mdb_del(txn->txn, txn->dbi, &key, NULL);
+		code = state_remove(txn, key);
 	if (delta < 0 && code == MDB_NOTFOUND)
 		code = 0;
 	return status_from_mdb_reason(code, "state", follower->reason);
@@ -239,30 +239,6 @@ parse_reverse(const MDB_val *key, struct name_key *out)
 	return STATUS_OK;
 }
 
-int
-state_check_pointer(struct state_txn *txn, const MDB_val *key, struct reason *reason)
-{
-	struct name_key reverse, owner, found;
-	struct state_record record;
-	const uint8_t *address;
-	size_t at = 0, len;
-	uint16_t type;
-	int status = parse_reverse(key, &reverse);
-
-	if (status == STATUS_OK)
-		status = state_parse_rrset_key((const uint8_t *)key->mv_data + 2 + reverse.len,
-			key->mv_size - 2 - reverse.len, &owner, &type);
-	if (status == STATUS_OK)
-		status = state_get(txn, &owner, type, &record, reason);
-	while (status == STATUS_OK && (address = next_address(&record.rrset, &at, &len)))
-		if (state_reverse_key(type, address, len, &found) == STATUS_OK
-			&& found.len == reverse.len
-			&& memcmp(found.bytes, reverse.bytes, found.len) == 0)
-			return STATUS_OK;
-	return reason_set(reason, STATUS_CORRUPT,
-		"state: a reverse name of an address that is not there");
-}
-
 struct reverse_walk {
 	struct name_key last;
 	state_name_fn fn;
@@ -308,7 +284,7 @@ state_clear_pointers(struct state_txn *txn, struct reason *reason)
 	/* each time from the front: where a cursor stands after a delete differs at a page's end */
 	while ((code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE)) == 0
 		&& *(const uint8_t *)key.mv_data == STATE_TABLE_POINTER) {
-		code = mdb_cursor_del(cursor, 0);
+		code = state_remove_at(txn, cursor, &key, &value);
 		if (code != 0)
 			break;
 		key = (MDB_val){ 1, &table };

@@ -110,8 +110,8 @@ decode_value(const MDB_val *key, const MDB_val *value, struct state_record *out,
 	return STATUS_OK;
 }
 
-int
-state_decode_rrset(const MDB_val *key, const MDB_val *value, struct state_record *out,
+static int
+decode_rrset(const MDB_val *key, const MDB_val *value, struct state_record *out,
 	struct reason *reason)
 {
 	if (key->mv_size < 1
@@ -211,7 +211,7 @@ put_key(struct state_txn *txn, MDB_cursor **cursor, MDB_val key, struct reason *
 
 	if (status != STATUS_OK)
 		return status;
-	code = mdb_cursor_put(*cursor, &key, &empty, MDB_NOOVERWRITE);
+	code = state_store(txn, *cursor, key, empty, MDB_NOOVERWRITE);
 	return code == MDB_KEYEXIST ? corrupt(reason, "R")
 				    : status_from_mdb_reason(code, "state", reason);
 }
@@ -220,7 +220,7 @@ put_key(struct state_txn *txn, MDB_cursor **cursor, MDB_val key, struct reason *
 static int
 delete_key(struct state_txn *txn, MDB_val key, struct reason *reason)
 {
-	int code = mdb_del(txn->txn, txn->dbi, &key, NULL);
+	int code = state_remove(txn, key);
 
 	return code == MDB_NOTFOUND ? corrupt(reason, "O, L or R")
 				    : status_from_mdb_reason(code, "state", reason);
@@ -276,17 +276,30 @@ move_owner(struct state_txn *txn, const struct state_record *old,
 }
 
 static int
-put_value(struct state_txn *txn, const struct state_record *record, struct reason *reason)
+want_scratch(struct state_txn *txn, size_t size, struct reason *reason)
+{
+	if (!txn->scratch)
+		txn->scratch = malloc(STATE_RRSET_VALUE_MAX);
+	return txn->scratch && size <= STATE_RRSET_VALUE_MAX
+		? STATUS_OK
+		: reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+}
+
+static int
+put_value(struct state_txn *txn, const struct state_record *record, bool is_new,
+	struct reason *reason)
 {
 	uint8_t bytes[STATE_KEY_MAX];
 	MDB_val key = rrset_key(&record->rrset.owner, record->rrset.type, bytes);
 	MDB_val value = { value_size(record), NULL };
-	int code = mdb_cursor_put(txn->rrsets, &key, &value, MDB_RESERVE);
+	int status = want_scratch(txn, value.mv_size, reason);
 
-	if (code != 0)
-		return status_from_mdb_reason(code, "state", reason);
-	encode_rrset(&key, record, value.mv_data);
-	return STATUS_OK;
+	if (status != STATUS_OK)
+		return status;
+	value.mv_data = txn->scratch;
+	encode_rrset(&key, record, txn->scratch);
+	return status_from_mdb_reason(state_store(txn, txn->rrsets, key, value,
+		is_new ? MDB_NOOVERWRITE : 0), "state", reason);
 }
 
 int
@@ -313,7 +326,7 @@ state_put(struct state_txn *txn, const struct name_key *apex,
 		status = move_lease(txn, &rrset->owner, rrset->type, old_expires,
 			record->expires_ms, reason);
 	if (status == STATUS_OK)
-		status = put_value(txn, record, reason);
+		status = put_value(txn, record, is_new, reason);
 	if (status == STATUS_OK)
 		status = state_count_zone(txn, apex,
 			&(struct state_delta){ &rrset->owner, rrset->type, is_new },
@@ -335,10 +348,9 @@ state_renew(struct state_txn *txn, const struct name_key *owner, uint16_t type,
 		status = find(txn, owner, type, &record, &value, reason);
 	if (status != STATUS_OK || record.expires_ms == expires_ms)
 		return status;
-	if (!txn->scratch)
-		txn->scratch = malloc(STATE_RRSET_VALUE_MAX);
-	if (!txn->scratch || value.mv_size > STATE_RRSET_VALUE_MAX)
-		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+	status = want_scratch(txn, value.mv_size, reason);
+	if (status != STATUS_OK)
+		return status;
 	memcpy(txn->scratch, value.mv_data, value.mv_size);
 	memcpy(txn->scratch + EXPIRES_AT, &little, sizeof(little));
 	key = rrset_key(owner, type, bytes);
@@ -347,8 +359,8 @@ state_renew(struct state_txn *txn, const struct name_key *owner, uint16_t type,
 	if (status != STATUS_OK)
 		return status;
 	value.mv_data = txn->scratch;
-	return status_from_mdb_reason(mdb_cursor_put(txn->rrsets, &key, &value, 0), "state",
-		reason);
+	return status_from_mdb_reason(
+		state_store(txn, txn->rrsets, key, value, 0), "state", reason);
 }
 
 int
@@ -392,7 +404,7 @@ visit_rrset(void *context, const MDB_val *key, const MDB_val *value, struct reas
 {
 	struct record_walk *walk = context;
 	struct state_record record;
-	int status = state_decode_rrset(key, value, &record, reason);
+	int status = decode_rrset(key, value, &record, reason);
 
 	return status == STATUS_OK ? walk->fn(walk->context, &record, reason) : status;
 }

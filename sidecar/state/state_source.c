@@ -28,8 +28,8 @@ source_key(const char *source, size_t len, uint8_t *out)
 	return (MDB_val){ 1 + len, out };
 }
 
-int
-state_decode_source(const MDB_val *key, const MDB_val *value, struct state_source *out,
+static int
+decode_source(const MDB_val *key, const MDB_val *value, struct state_source *out,
 	struct reason *reason)
 {
 	struct cursor cursor = cursor_init(value->mv_data, value->mv_size);
@@ -57,7 +57,7 @@ read_source(struct state_txn *txn, const char *source, size_t len, struct state_
 		return STATUS_NOT_FOUND;
 	if (code != 0)
 		return status_from_mdb_reason(code, "state", reason);
-	return state_decode_source(&key, &value, out, reason);
+	return decode_source(&key, &value, out, reason);
 }
 
 static int
@@ -71,7 +71,7 @@ write_source(struct state_txn *txn, const struct state_source_counter *counter,
 	int code;
 
 	if (counter->record.rrsets == 0) {
-		code = mdb_del(txn->txn, txn->dbi, &key, NULL);
+		code = state_remove(txn, key);
 		return code == MDB_NOTFOUND
 			? STATUS_OK
 			: status_from_mdb_reason(code, "state", reason);
@@ -82,8 +82,7 @@ write_source(struct state_txn *txn, const struct state_source_counter *counter,
 	cursor_put_u64(&cursor, counter->record.written_ms);
 	cursor_put_u64(&cursor, counter->record.heartbeat_ms);
 	state_seal(&key, data, sizeof(data));
-	return status_from_mdb_reason(mdb_put(txn->txn, txn->dbi, &key, &value, 0), "state",
-		reason);
+	return status_from_mdb_reason(state_store(txn, NULL, key, value, 0), "state", reason);
 }
 
 int
@@ -228,7 +227,7 @@ visit_source(void *context, const MDB_val *key, const MDB_val *value, struct rea
 {
 	const struct source_walk *walk = context;
 	struct state_source record;
-	int status = state_decode_source(key, value, &record, reason);
+	int status = decode_source(key, value, &record, reason);
 
 	if (status != STATUS_OK)
 		return status;

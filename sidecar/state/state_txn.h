@@ -4,7 +4,7 @@
  * What the files of the state environment share: state_env.c (files), state.c (transactions,
  * meta, room), state_rrset.c (RRsets and their indexes), state_zone.c (zones), state_pointer.c
  * (index of addresses), state_source.c (sources, walks by lease), state_log.c (change log),
- * state_alarm.c, state_check.c with state_pages.c (is all of it whole). For these only.
+ * state_alarm.c, state_check.c (is all of it whole). For these only.
  */
 #pragma once
 
@@ -38,11 +38,14 @@
 #define STATE_COUNTERS_MAX 256 /* then all are written early */
 
 #define STATE_ZONES_UNCOUNTED 0 /* instead of the checksum of the zones */
+#define STATE_SUM_EMPTY 1       /* the sum of no entries */
+#define STATE_SUM_UNKNOWN 0     /* of a state that an earlier version made */
 
 /* The whole of a meta record. */
 struct state_meta_record {
 	struct state_meta meta;
 	uint32_t zones_checksum;
+	uint32_t sum; /* of all other entries */
 	uint64_t log_first, log_bytes;
 };
 
@@ -74,13 +77,6 @@ struct state {
 	bool has_wrong_counts; /* the writer's: state_doubt_counts, until a recount is committed */
 };
 
-/* In pages of LMDB. */
-struct state_quota {
-	uint64_t pages[2]; /* for puts, for deletes */
-	uint64_t kept;     /* freed, but still read at begin */
-	int keeper;        /* the process that has read longest, when there are any */
-};
-
 struct state_txn {
 	struct state *state;
 	MDB_txn *txn;
@@ -96,7 +92,7 @@ struct state_txn {
 	struct state_zone_counter *zone;
 	size_t source_count, zone_count;
 	size_t source_last, zone_last; /* the one used last */
-	struct state_quota quota;
+	uint64_t quota[2];             /* pages of LMDB: for puts, for deletes */
 	uint8_t *scratch;              /* STATE_RRSET_VALUE_MAX bytes */
 };
 
@@ -130,24 +126,20 @@ int state_parse_rrset_key(const uint8_t *key, size_t len, struct name_key *out_o
 void state_seal(const MDB_val *key, uint8_t *value, size_t len);
 bool state_is_sealed(const MDB_val *key, const MDB_val *value);
 
-/* Entries as stored, checked. Pointers of a record point into the value; a log entry's items
- * (STATE_LOG_ITEMS_MAX of them) are the caller's. STATUS_CORRUPT names the table. */
-int state_decode_meta(const MDB_val *key, const MDB_val *value, struct state_meta_record *out,
-	struct reason *reason);
-int state_decode_rrset(const MDB_val *key, const MDB_val *value, struct state_record *out,
-	struct reason *reason);
-int state_decode_source(const MDB_val *key, const MDB_val *value, struct state_source *out,
-	struct reason *reason);
-int state_decode_zone(const MDB_val *key, const MDB_val *value, struct state_zone *out,
-	struct reason *reason);
-struct state_log_entry {
-	uint64_t revision;
-	struct state_log_item *items;
-	size_t count;
-	bool is_reset;
-};
-int state_decode_log(const MDB_val *key, const MDB_val *value, struct state_log_entry *entry,
-	struct reason *reason);
+/* Is the key one of the tables whose values are empty? */
+bool state_is_index(const MDB_val *key);
+
+/* What an entry adds to the sum in the meta record, which finds one that is lost or old. */
+uint32_t state_hash_entry(const MDB_val *key, const MDB_val *value);
+
+/* All that is written to tables but the meta record goes through these, which keep the sum.
+ * They return LMDB's code. state_store: `cursor` may be NULL; with MDB_NOOVERWRITE the key must
+ * be new. state_remove_at: what the cursor stands on, and has just read. */
+int state_store(struct state_txn *txn, MDB_cursor *cursor, MDB_val key, MDB_val value,
+	unsigned flags);
+int state_remove(struct state_txn *txn, MDB_val key);
+int state_remove_at(struct state_txn *txn, MDB_cursor *cursor, const MDB_val *key,
+	const MDB_val *value);
 
 /* Of a new writing transaction. */
 int state_begin_quota(struct state_txn *txn, struct reason *reason);
@@ -169,10 +161,6 @@ struct state_delta {
 int state_count_zone(struct state_txn *txn, const struct name_key *apex,
 	const struct state_delta *delta, uint64_t revision, struct reason *reason);
 
-/* The same on a record in memory. */
-void state_count_rrset(struct state_zone *zone, const struct name_key *apex,
-	const struct state_delta *delta);
-
 /* A zone's record as it is stored, past the counters of a writer. STATUS_NOT_FOUND. */
 int state_read_zone(struct state_txn *txn, const struct name_key *apex,
 	struct state_zone *out, struct reason *reason);
@@ -191,41 +179,3 @@ int state_clear_pointers(struct state_txn *txn, struct reason *reason);
 int state_flush_sources(struct state_txn *txn, struct reason *reason);
 int state_flush_zones(struct state_txn *txn, struct reason *reason);
 int state_flush_counters(struct state_txn *txn, struct reason *reason);
-
-/* Has the RRset of an entry of table P that address? STATUS_CORRUPT. */
-int state_check_pointer(struct state_txn *txn, const MDB_val *key, struct reason *reason);
-
-/* --- pages, for a check (state_pages.c) --- */
-
-/* Which pages are in use, and by what. */
-struct state_pages {
-	uint8_t *used; /* a bit for each page up to `last` */
-	uint64_t last, marked, branches;
-	size_t size;
-	const uint8_t *map; /* where page 0 is; NULL: not known yet */
-	bool is_off;        /* pages are larger than those of this machine, and cannot be told */
-};
-
-/* A tree on its way through a cursor, in key order. */
-struct state_page_walk {
-	MDB_txn *txn;
-	MDB_dbi dbi;
-	struct state_pages *pages;
-	MDB_val last;            /* the key before this one */
-	const void *last_value;
-	uint64_t entries, leaves, overflows;
-};
-
-/* The caller frees pages->used, whatever is returned. STATUS_NO_MEMORY. */
-int state_pages_begin(struct state_pages *pages, MDB_txn *txn, MDB_dbi dbi, struct reason *reason);
-
-/* A key and its value, as a cursor that goes through all of the tree comes to them.
- * STATUS_CORRUPT. */
-int state_pages_visit(struct state_page_walk *walk, const MDB_val *key, const MDB_val *value,
-	struct reason *reason);
-
-/* Behind the last: was all of the tree seen? No cursor shows its branches. STATUS_CORRUPT. */
-int state_pages_finish(struct state_page_walk *walk, struct reason *reason);
-
-/* After that: walks the list of free pages. STATUS_CORRUPT. */
-int state_pages_check_free(struct state_pages *pages, MDB_txn *txn, struct reason *reason);

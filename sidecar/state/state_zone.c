@@ -29,8 +29,8 @@ zone_key(const struct name_key *apex, uint8_t *out)
 	return (MDB_val){ 1u + apex->len, out };
 }
 
-int
-state_decode_zone(const MDB_val *key, const MDB_val *value, struct state_zone *out,
+static int
+decode_zone(const MDB_val *key, const MDB_val *value, struct state_zone *out,
 	struct reason *reason)
 {
 	struct cursor cursor = cursor_init(value->mv_data, value->mv_size);
@@ -59,7 +59,7 @@ state_read_zone(struct state_txn *txn, const struct name_key *apex, struct state
 		return STATUS_NOT_FOUND;
 	if (code != 0)
 		return status_from_mdb_reason(code, "state", reason);
-	return state_decode_zone(&key, &value, out, reason);
+	return decode_zone(&key, &value, out, reason);
 }
 
 int
@@ -78,8 +78,7 @@ state_write_zone(struct state_txn *txn, const struct state_zone_counter *counter
 	cursor_put_u32(&cursor, counter->record.pointers);
 	cursor_put_u32(&cursor, counter->record.pointless);
 	state_seal(&key, data, sizeof(data));
-	return status_from_mdb_reason(mdb_put(txn->txn, txn->dbi, &key, &value, 0), "state",
-		reason);
+	return status_from_mdb_reason(state_store(txn, NULL, key, value, 0), "state", reason);
 }
 
 int
@@ -173,8 +172,8 @@ has_wildcard(const struct name_key *owner)
 	return false;
 }
 
-void
-state_count_rrset(struct state_zone *zone, const struct name_key *apex,
+static void
+count_rrset(struct state_zone *zone, const struct name_key *apex,
 	const struct state_delta *delta)
 {
 	zone->rrsets = add(zone->rrsets, delta->delta);
@@ -209,7 +208,7 @@ state_count_zone(struct state_txn *txn, const struct name_key *apex,
 	status = load_zone(txn, apex, &counter, reason);
 	if (status != STATUS_OK)
 		return status;
-	state_count_rrset(&counter->record, apex, delta);
+	count_rrset(&counter->record, apex, delta);
 	if (revision > counter->record.revision)
 		counter->record.revision = revision;
 	return STATUS_OK;
@@ -316,7 +315,7 @@ clear_zone(void *context, const MDB_val *key, const MDB_val *value, struct reaso
 		return reason_set(reason, STATUS_CORRUPT, "state: damaged key in table Z");
 	counter.apex.len = (uint8_t)(key->mv_size - 1);
 	memcpy(counter.apex.bytes, (const uint8_t *)key->mv_data + 1, counter.apex.len);
-	status = state_decode_zone(key, value, &counter.record, reason);
+	status = decode_zone(key, value, &counter.record, reason);
 	counter.record = (struct state_zone){ .revision = counter.record.revision };
 	return status == STATUS_OK ? state_write_zone(context, &counter, reason) : status;
 }
@@ -343,7 +342,7 @@ tally_record(void *context, const struct state_record *record, struct reason *re
 
 	(void)reason;
 	if (zone)
-		state_count_rrset(&tally->zone[zone - tally->zones->zone], &zone->key,
+		count_rrset(&tally->zone[zone - tally->zones->zone], &zone->key,
 			&(struct state_delta){ &record->rrset.owner, record->rrset.type, 1 });
 	return STATUS_OK;
 }

@@ -707,58 +707,6 @@ test_puts_stop_at_their_quota_and_deletes_go_on(void **state)
 	assert_int_equal(state_commit(txn, &reason), STATUS_OK);
 }
 
-/* One write of its own for a row that is there: LMDB copies every page on the way to it. */
-static int
-write_again(const char *owner, bool is_delete, uint64_t revision)
-{
-	struct row row = { owner, 1, "api", revision, 0 };
-	struct name_key live = unit_key("live"), key = unit_key(owner);
-	struct state_txn *txn = begin();
-	int status = is_delete ? state_delete(txn, &live, &key, 1, revision, &reason)
-			       : put(txn, "live", &row);
-
-	if (status == STATUS_OK)
-		assert_int_equal(state_commit(txn, &reason), STATUS_OK);
-	else
-		state_abort(txn);
-	return status;
-}
-
-static void
-test_what_a_reader_keeps_counts_and_deletes_go_on(void **state)
-{
-	const int rows = 30;
-	struct state_txn *txn, *reader;
-	uint64_t used, size, revision = 2;
-	char owner[32], pid[32];
-	int i, status = STATUS_OK;
-
-	(void)state;
-	txn = begin();
-	for (i = 0; i < rows; i++) {
-		snprintf(owner, sizeof(owner), "n%d.live", i);
-		assert_int_equal(put(txn, "live", &(struct row){ owner, 1, "api", 1, 0 }),
-			STATUS_OK);
-	}
-	assert_int_equal(state_commit(txn, &reason), STATUS_OK);
-	reader = look();
-	while (status == STATUS_OK && revision < 1000)
-		status = write_again("n0.live", false, revision++);
-	assert_int_equal(status, STATUS_FULL);
-	snprintf(pid, sizeof(pid), "process %ld", (long)getpid());
-	assert_non_null(strstr(reason.text, pid));
-	assert_non_null(strstr(reason.text, "store.size-limit"));
-	state_usage(reader, &used, &size);
-	assert_in_range(used, 1, SIZE / 10);
-	for (i = 0; i < rows; i++) {
-		snprintf(owner, sizeof(owner), "n%d.live", i);
-		assert_int_equal(write_again(owner, true, revision++), STATUS_OK);
-	}
-	assert_int_equal(write_again("n0.live", false, revision++), STATUS_FULL);
-	state_abort(reader);
-	assert_int_equal(write_again("n0.live", false, revision), STATUS_OK);
-}
-
 /* In a child: the lock is of the process. */
 static void
 test_a_second_livezoned_is_refused_with_the_pid_of_the_first(void **state)
@@ -1030,7 +978,6 @@ main(void)
 		TEST(test_addresses_are_indexed_for_zones_that_want_it),
 		TEST(test_the_log_tells_what_changed_and_where_it_ends),
 		TEST(test_puts_stop_at_their_quota_and_deletes_go_on),
-		TEST(test_what_a_reader_keeps_counts_and_deletes_go_on),
 		TEST(test_a_second_livezoned_is_refused_with_the_pid_of_the_first),
 		TEST(test_another_lmdb_format_is_refused_untouched),
 		TEST(test_a_first_start_that_was_killed_is_begun_again),
