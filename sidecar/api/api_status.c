@@ -12,7 +12,7 @@
 #include "lib/base/status.h"
 #include "lib/report/report.h"
 #include "livezone-config.h"
-#include "sidecar/journal/backup_thread.h"
+#include "sidecar/journal/backup.h"
 #include "sidecar/journal/history.h"
 #include "sidecar/json/json_writer.h"
 #include "lib/base/log.h"

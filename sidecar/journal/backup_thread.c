@@ -3,7 +3,7 @@
 /*
  * When a backup is made, and what is known of the newest one.
  */
-#include "sidecar/journal/backup_thread.h"
+#include "sidecar/journal/backup.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +25,6 @@
 			   * each time */
 #define RETRY_MS 60000    /* after a failure */
 #define TRIM_MS 3600000   /* of a journal beside which no backups are made */
-#define GIVEN_UP_MS 5000  /* after state wanted its readers gone */
 #define PARTIAL "livezone.partial"
 #define CHUNK (1024 * 1024) /* written, and started on its way to the disk, at once */
 #define SLEEP_MAX_MS 60000 /* the boot clock goes on while the machine sleeps */
@@ -53,7 +52,6 @@ struct backup_thread {
 	struct newest newest; /* name "": none */
 	uint64_t trim_ms;     /* boot clock: when the journal is trimmed without a backup */
 	uint64_t gaps;        /* of the journal, at the last backup */
-	uint64_t gave_way_ms; /* boot clock, the first time since it was said; 0 = not */
 	/* under the lock */
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
@@ -81,7 +79,6 @@ static bool has_new_gap(const struct backup_thread *thread);
 static void sleep_until(struct backup_thread *thread, uint64_t due_ms);
 static uint64_t
 work(struct backup_thread *thread, const struct settings_of_backup *settings);
-static bool gives_way(struct backup_thread *thread, int status, uint64_t limit_ms);
 static void look_at_newest(struct newest *newest, const char *dir);
 static int read_meta(struct state *state, struct state_meta *out, struct reason *reason);
 static bool is_of(const struct newest *newest, const struct state_meta *meta);
@@ -278,8 +275,6 @@ work(struct backup_thread *thread, const struct settings_of_backup *settings)
 		status = make(thread, settings, &reason);
 		is_made = status == 0;
 	}
-	if (gives_way(thread, status, retry_ms))
-		return retry_ms < GIVEN_UP_MS ? retry_ms : GIVEN_UP_MS;
 	publish(thread, status, is_made, &reason);
 	if (is_made && thread->journal)
 		journal_trim(thread->journal, thread->newest.verdict.revision);
@@ -288,24 +283,6 @@ work(struct backup_thread *thread, const struct settings_of_backup *settings)
 	return thread->newest.file.name[0] || settings->interval_ms < FIRST_MS
 		? settings->interval_ms
 		: FIRST_MS;
-}
-
-/* That somebody else was to go first is no failure, unless it stays so. */
-static bool
-gives_way(struct backup_thread *thread, int status, uint64_t limit_ms)
-{
-	const uint64_t now_ms = clock_boot_ms();
-
-	if (status != STATUS_UNAVAILABLE) {
-		thread->gave_way_ms = 0;
-		return false;
-	}
-	if (thread->gave_way_ms == 0)
-		thread->gave_way_ms = now_ms;
-	if (now_ms - thread->gave_way_ms < limit_ms)
-		return true;
-	thread->gave_way_ms = now_ms;
-	return false;
 }
 
 /* Reads the newest file when it is another one than last time; a damaged one counts for
@@ -403,7 +380,7 @@ publish(struct backup_thread *thread, int status, bool is_made, const struct rea
 	thread->made_ms = newest->made_ms;
 	pthread_mutex_unlock(&thread->lock);
 	if (is_news)
-		log_line(LOG_LEVEL_ERROR, "backup: %s; the next try is soon, and again",
+		log_line(LOG_LEVEL_ERROR, "backup: %s; will retry",
 			reason->text);
 	else if (status == 0 && was_bad)
 		log_line(LOG_LEVEL_INFO, "backup: works again");
@@ -528,7 +505,7 @@ write_chunk(struct making *making, struct reason *reason)
 		return reason_set(reason, STATUS_UNAVAILABLE, "given up");
 	if (state_is_waiting(making->order->state))
 		return reason_set(reason, STATUS_UNAVAILABLE,
-			"given up, state is to be opened anew");
+			"given up: state has to be reopened after a failed write");
 	status = check_room(making->file, reason);
 	while (!status && making->used > 0) {
 		const ssize_t put = write(making->file, at, making->used);

@@ -25,7 +25,7 @@
 #include "livezone-config.h"
 #include "sidecar/api/api.h"
 #include "sidecar/journal/examine.h"
-#include "sidecar/journal/backup_thread.h"
+#include "sidecar/journal/backup.h"
 #include "sidecar/http/http.h"
 #include "lib/base/log.h"
 #include "sidecar/journal/history.h"

@@ -262,9 +262,6 @@ bool state_has_counts(const struct state_txn *txn);
 #define STATE_ALARMS_MAX 64       /* more are STATUS_FULL */
 int state_raise_alarm(struct state_txn *txn, const char *name, const char *text,
 	struct reason *reason);
-/* The same of one that was raised before. */
-int state_keep_alarm(struct state_txn *txn, const char *name, const char *text,
-	uint64_t raised_ms, struct reason *reason);
 /* STATUS_NOT_FOUND when it does not stand. */
 int state_clear_alarm(struct state_txn *txn, const char *name, struct reason *reason);
 /* Name and text are not terminated; raised_ms is the wall clock. */
@@ -329,8 +326,7 @@ void state_file_remove_new(const char *dir);
 int state_file_adopt(const char *dir, struct reason *reason);
 
 /* Gives data.mdb a second name in quarantine, durably, and writes the path of that; the
- * first name goes when another environment is adopted. One that has such a name already
- * (livezoned was killed in between) keeps it. */
+ * first name goes when another environment is adopted. */
 int state_file_quarantine(const char *dir, char out_path[PATH_MAX], struct reason *reason);
 
 /* Is the environment in `dir` whole? livezoned may have it open and write to it: one commit is

@@ -31,7 +31,7 @@
 /* Which pages are in use. */
 struct pages {
 	uint8_t *used; /* a bit for each page up to `last` */
-	uint64_t last;
+	uint64_t last, marked, branches;
 	size_t size;
 	const uint8_t *map; /* where page 0 is; NULL: not known yet */
 	bool is_off;        /* pages are larger than those of this machine, and cannot be told */
@@ -44,6 +44,7 @@ struct walk {
 	struct pages *pages;
 	MDB_val last;            /* the key before this one */
 	const void *last_value;
+	uint64_t entries, leaves, overflows;
 };
 
 static int
@@ -63,6 +64,7 @@ mark(struct pages *pages, uint64_t number, uint64_t count, struct reason *reason
 		if (pages->used[number / 8] & 1u << number % 8)
 			return corrupt(reason, "a page is used twice, or used and free");
 		pages->used[number / 8] |= (uint8_t)(1u << number % 8);
+		pages->marked++;
 	}
 	return STATUS_OK;
 }
@@ -113,10 +115,12 @@ visit_page(struct walk *walk, const MDB_val *key, const MDB_val *value, struct r
 	const uint8_t *leaf, *data = value->mv_data;
 	int status = STATUS_OK;
 
+	walk->entries++;
 	if (pages->is_off)
 		return STATUS_OK;
 	leaf = page_of(pages, key);
 	if (!walk->last.mv_data || page_of(pages, &walk->last) != leaf) {
+		walk->leaves++;
 		status = mark_leaf(pages, leaf, reason);
 		if (status == STATUS_OK && walk->last.mv_data)
 			status = find_again(walk, &walk->last, walk->last_value, reason);
@@ -126,6 +130,7 @@ visit_page(struct walk *walk, const MDB_val *key, const MDB_val *value, struct r
 	if (status == STATUS_OK && (data < leaf || data > leaf + pages->size)) {
 		uint64_t count = (PAGE_HEAD + value->mv_size + pages->size - 1) / pages->size;
 
+		walk->overflows += count;
 		if ((data - pages->map - PAGE_HEAD) % (ptrdiff_t)pages->size != 0)
 			return corrupt(reason, "a value in the middle of a page");
 		status = mark(pages, (uint64_t)(data - pages->map) / pages->size, count, reason);
@@ -133,6 +138,24 @@ visit_page(struct walk *walk, const MDB_val *key, const MDB_val *value, struct r
 	walk->last = *key;
 	walk->last_value = data;
 	return status;
+}
+
+/* Was all of the tree seen? A meta page that was torn has the counts of another commit. */
+static int
+finish_walk(struct walk *walk, struct reason *reason)
+{
+	MDB_stat stat;
+	int code = mdb_stat(walk->txn, walk->dbi, &stat);
+
+	if (code != 0)
+		return status_from_mdb_reason(code, "state", reason);
+	if (walk->entries != stat.ms_entries
+		|| (!walk->pages->is_off
+			&& (walk->leaves != stat.ms_leaf_pages
+				|| walk->overflows != stat.ms_overflow_pages)))
+		return corrupt(reason, "other entries or pages than the tree counts");
+	walk->pages->branches += stat.ms_branch_pages;
+	return find_again(walk, &walk->last, walk->last_value, reason);
 }
 
 /* Records: the commit that freed them -> their count, then their numbers (mdb.c
@@ -180,9 +203,28 @@ check_free_list(MDB_txn *txn, struct pages *pages, struct reason *reason)
 			status = mark_free(pages, &key, &value, reason);
 	}
 	mdb_cursor_close(cursor);
-	return status == STATUS_OK && code != MDB_NOTFOUND
-		? status_from_mdb_reason(code, "state", reason)
-		: status;
+	if (status == STATUS_OK && code != MDB_NOTFOUND)
+		status = status_from_mdb_reason(code, "state", reason);
+	return status == STATUS_OK ? finish_walk(&walk, reason) : status;
+}
+
+/* What is neither a leaf nor data nor free is a branch, unless pages were lost, which LMDB may
+ * do. A branch with a wrong number reads well, and would have another page freed. */
+static int
+check_branches(const struct pages *pages, struct reason *reason)
+{
+	uint64_t number, own;
+
+	if (!pages->map || pages->marked + pages->branches != pages->last + 1 - FIRST_PAGE)
+		return STATUS_OK;
+	for (number = FIRST_PAGE; number <= pages->last; number++) {
+		if (pages->used[number / 8] & 1u << number % 8)
+			continue;
+		memcpy(&own, pages->map + number * pages->size, sizeof(own));
+		if (own != number)
+			return corrupt(reason, "a page with a wrong number");
+	}
+	return STATUS_OK;
 }
 
 /* --- entries --- */
@@ -236,9 +278,7 @@ check_entries(struct state_check *check, struct pages *pages, uint32_t *out_sum,
 	mdb_cursor_close(cursor);
 	if (status == STATUS_OK && code != MDB_NOTFOUND)
 		status = status_from_mdb_reason(code, "state", reason);
-	if (status == STATUS_OK && walk.last.mv_data)
-		status = find_again(&walk, &walk.last, walk.last_value, reason);
-	return status;
+	return status == STATUS_OK ? finish_walk(&walk, reason) : status;
 }
 
 /* --- the whole --- */
@@ -276,6 +316,8 @@ state_check_run(struct state_check *check, struct reason *reason)
 		status = check_entries(check, &pages, &sum, reason);
 	if (status == STATUS_OK)
 		status = check_free_list(check->txn, &pages, reason);
+	if (status == STATUS_OK)
+		status = check_branches(&pages, reason);
 	if (status == STATUS_OK && txn.meta.sum != STATE_SUM_UNKNOWN && txn.meta.sum != sum)
 		status = corrupt(reason, "the entries are not those that were written");
 	free(pages.used);

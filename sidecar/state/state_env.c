@@ -6,7 +6,6 @@
  */
 #include "sidecar/state/state.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -25,7 +24,7 @@
 
 #define READERS_MAX 512     /* API threads hold one each */
 #define MAP_UNIT 65536      /* a multiple of every page size that LMDB has */
-#define REOPEN_WAIT_S 5     /* for running readers to end, or for who waits for that */
+#define REOPEN_WAIT_S 5     /* for running readers to end */
 #define SAME_SECOND_MAX 100 /* quarantines of one second that get names of their own */
 #define READ_ONLY_MS 1000   /* between two attempts to write to what was read-only */
 
@@ -487,32 +486,6 @@ state_file_adopt(const char *dir, struct reason *reason)
 	return status == STATUS_OK ? sync_directory(dir, reason) : status;
 }
 
-/* Looks for the file's other name. */
-static int
-find_quarantined(const char *dir, ino_t inode, char out_path[PATH_MAX])
-{
-	char path[PATH_MAX];
-	struct dirent *entry;
-	struct stat found;
-	bool is_found = false;
-	DIR *all;
-
-	if (join(path, dir, "quarantine", NULL) != STATUS_OK || !(all = opendir(path)))
-		return STATUS_NOT_FOUND;
-	while (!is_found && (entry = readdir(all))) {
-		/* ".." has the very file that is looked for, under its first name */
-		if (entry->d_name[0] == '.')
-			continue;
-		if (snprintf(out_path, PATH_MAX, "%s/quarantine/%s/data.mdb", dir,
-			    entry->d_name)
-			>= PATH_MAX)
-			continue;
-		is_found = lstat(out_path, &found) == 0 && found.st_ino == inode;
-	}
-	closedir(all);
-	return is_found ? STATUS_OK : STATUS_NOT_FOUND;
-}
-
 /* A directory of its own, by the time; out_path is that directory. */
 static int
 make_quarantine(const char *dir, char out_path[PATH_MAX], struct reason *reason)
@@ -547,16 +520,10 @@ int
 state_file_quarantine(const char *dir, char out_path[PATH_MAX], struct reason *reason)
 {
 	char from[PATH_MAX], place[PATH_MAX];
-	struct stat file;
 	int status = join(from, dir, "data.mdb", reason);
 
-	if (status != STATUS_OK)
-		return status;
-	if (lstat(from, &file) != 0)
-		return reason_errno(reason, errno, from);
-	if (file.st_nlink > 1 && find_quarantined(dir, file.st_ino, out_path) == STATUS_OK)
-		return STATUS_OK;
-	status = make_quarantine(dir, place, reason);
+	if (status == STATUS_OK)
+		status = make_quarantine(dir, place, reason);
 	if (status == STATUS_OK)
 		status = join(out_path, place, "data.mdb", reason);
 	if (status == STATUS_OK && link(from, out_path) != 0)

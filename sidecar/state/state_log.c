@@ -2,7 +2,9 @@
  * Copyright (c) 2026, the livezone authors */
 /*
  * The change log: which RRsets each revision touched, for the long poll and for catching
- * serve up. Bounded by revisions and by bytes; trimmed as new entries come.
+ * serve up. Bounded by revisions and by bytes; trimmed as new entries come. And alarms: they
+ * stand until they are acknowledged, over restarts and over the loss of everything that is kept
+ * in memory.
  */
 #include "sidecar/state/state.h"
 
@@ -15,6 +17,7 @@
 #include "lib/base/status.h"
 
 #define HEAD 8          /* checksum, flags */
+#define ALARM_HEAD 16   /* checksum, 0, time */
 #define ITEM_HEAD 4     /* verb, key_len, type */
 #define FLAG_RESET 1u
 #define VERB_PUT 0
@@ -224,4 +227,92 @@ state_walk_log(struct state_txn *txn, uint64_t since, size_t limit, state_log_fn
 			"the change log does not reach back to revision %llu",
 			(unsigned long long)since);
 	return walk_entries(txn, since, limit, fn, context, reason);
+}
+
+/* --- alarms --- */
+
+static MDB_val
+alarm_key(const char *name, uint8_t out[1 + STATE_ALARM_NAME_MAX])
+{
+	size_t len = strnlen(name, STATE_ALARM_NAME_MAX);
+
+	out[0] = STATE_TABLE_ALARM;
+	memcpy(out + 1, name, len);
+	return (MDB_val){ 1 + len, out };
+}
+
+static int
+count_alarm(void *context, const MDB_val *key, const MDB_val *value, struct reason *reason)
+{
+	size_t *count = context;
+
+	(void)key;
+	(void)value;
+	(void)reason;
+	++*count;
+	return STATUS_OK;
+}
+
+int
+state_raise_alarm(struct state_txn *txn, const char *name, const char *text,
+	struct reason *reason)
+{
+	static const uint8_t table = STATE_TABLE_ALARM;
+	uint8_t bytes[1 + STATE_ALARM_NAME_MAX], data[ALARM_HEAD + STATE_ALARM_TEXT_MAX];
+	size_t len = strnlen(text, STATE_ALARM_TEXT_MAX), count = 0;
+	struct cursor_out cursor = cursor_out_init(data, sizeof(data));
+	MDB_val key = alarm_key(name, bytes), value = { ALARM_HEAD + len, data }, old;
+	int status = state_walk_prefix(txn, &table, 1, count_alarm, &count, reason);
+
+	if (status != STATUS_OK)
+		return status;
+	if (count >= STATE_ALARMS_MAX && mdb_get(txn->txn, txn->dbi, &key, &old) != 0)
+		return reason_set(reason, STATUS_FULL, "%zu alarms stand already", count);
+	cursor_put_u32(&cursor, 0);
+	cursor_put_u32(&cursor, 0);
+	cursor_put_u64(&cursor, txn->now_ms);
+	cursor_put(&cursor, text, len);
+	state_seal(&key, data, value.mv_size);
+	return status_from_mdb_reason(state_store(txn, NULL, key, value, 0), "state", reason);
+}
+
+int
+state_clear_alarm(struct state_txn *txn, const char *name, struct reason *reason)
+{
+	uint8_t bytes[1 + STATE_ALARM_NAME_MAX];
+	int code = state_remove(txn, alarm_key(name, bytes));
+
+	return code == MDB_NOTFOUND ? STATUS_NOT_FOUND
+				    : status_from_mdb_reason(code, "state", reason);
+}
+
+struct alarm_walk {
+	state_alarm_fn fn;
+	void *context;
+};
+
+static int
+visit_alarm(void *context, const MDB_val *key, const MDB_val *value, struct reason *reason)
+{
+	const struct alarm_walk *walk = context;
+	struct cursor cursor = cursor_init(value->mv_data, value->mv_size);
+	uint64_t raised_ms;
+
+	if (!state_is_sealed(key, value) || value->mv_size < ALARM_HEAD)
+		return reason_set(reason, STATUS_CORRUPT, "state: damaged value in table A");
+	cursor_u32(&cursor);
+	cursor_u32(&cursor);
+	raised_ms = cursor_u64(&cursor);
+	return walk->fn(walk->context, (const char *)key->mv_data + 1, key->mv_size - 1,
+		(const char *)cursor.at, cursor.left, raised_ms, reason);
+}
+
+int
+state_walk_alarms(struct state_txn *txn, state_alarm_fn fn, void *context,
+	struct reason *reason)
+{
+	static const uint8_t table = STATE_TABLE_ALARM;
+	struct alarm_walk walk = { fn, context };
+
+	return state_walk_prefix(txn, &table, 1, visit_alarm, &walk, reason);
 }

@@ -3,8 +3,8 @@
 /*
  * What the files of the state environment share: state_env.c (files), state.c (transactions,
  * meta, room), state_rrset.c (RRsets and their indexes), state_zone.c (zones), state_pointer.c
- * (index of addresses), state_source.c (sources, walks by lease), state_log.c (change log),
- * state_alarm.c, state_check.c (is all of it whole). For these only.
+ * (index of addresses), state_source.c (sources, walks by lease), state_log.c (change log,
+ * alarms), state_check.c (is all of it whole). For these only.
  */
 #pragma once
 

@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 
 #include "lib/serve/writer.h"
-#include "sidecar/journal/backup_thread.h"
+#include "sidecar/journal/backup.h"
 #include "sidecar/journal/recover.h"
 #include "tests/unit/state_dir.h"
 

@@ -11,7 +11,6 @@
 #include "lib/base/checksum.h"
 #include "lib/base/status.h"
 #include "sidecar/journal/backup.h"
-#include "sidecar/journal/backup_thread.h"
 
 #define RECORDS 5
 #define DIR_MAX 64

@@ -10,7 +10,7 @@
 #include "lib/base/clock.h"
 #include "sidecar/state/state.h"
 #include "lib/base/status.h"
-#include "sidecar/journal/backup_thread.h"
+#include "sidecar/journal/backup.h"
 
 #define INTERVAL_MS 100
 #define DEADLINE_MS 30000
