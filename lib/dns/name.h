@@ -42,6 +42,12 @@ name_key_copy(struct name_key *out, const struct name_key *key)
 	memcpy(out->bytes, key->bytes, key->len);
 }
 
+static inline bool
+name_key_equal(const struct name_key *a, const struct name_key *b)
+{
+	return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
+}
+
 /* Copies the name that starts at wire and ends within max bytes; pointers are
  * refused. Returns 0 or STATUS_INVALID. */
 int name_from_wire(const uint8_t *wire, size_t max, struct name *out);

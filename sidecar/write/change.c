@@ -92,7 +92,7 @@ change_read_rrset(const struct change_item *item, struct rrset *out)
 	out->rdata = rrset->rdata;
 }
 
-void
+int
 change_refuse(struct change_result *result, enum change_outcome outcome, size_t item,
 	const char *field, const char *format, ...)
 {
@@ -104,6 +104,7 @@ change_refuse(struct change_result *result, enum change_outcome outcome, size_t 
 	va_start(args, format);
 	vsnprintf(result->reason.text, sizeof(result->reason.text), format, args);
 	va_end(args);
+	return STATUS_INVALID;
 }
 
 void
@@ -123,15 +124,9 @@ change_describe(const struct name_key *owner, uint16_t type, char out[CHANGE_TEX
 int
 change_compare(const struct change_item *item, const struct name_key *owner, uint16_t type)
 {
-	const struct name_key *key = item->rrset.owner;
-	size_t len = key->len < owner->len ? key->len : owner->len;
-	int order = memcmp(key->bytes, owner->bytes, len);
+	int order = name_key_compare(item->rrset.owner, owner);
 
-	if (order != 0)
-		return order;
-	if (key->len != owner->len)
-		return key->len < owner->len ? -1 : 1;
-	return (int)item->rrset.type - (int)type;
+	return order != 0 ? order : (int)item->rrset.type - (int)type;
 }
 
 static int
@@ -237,13 +232,7 @@ sort_items(struct change *change)
 
 /* --- the rules --- */
 
-static bool
-is_same_key(const struct name_key *a, const struct name_key *b)
-{
-	return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
-}
-
-static bool
+static int
 check_zone(const struct change *change, size_t index, const struct zone *zone,
 	struct change_result *out)
 {
@@ -251,28 +240,23 @@ check_zone(const struct change *change, size_t index, const struct zone *zone,
 	const struct change_rrset *rrset = &change->items[index].rrset;
 
 	if (zone
-		&& (change->kind != CHANGE_ZONE || is_same_key(&zone->key, &change->zone)))
-		return true;
+		&& (change->kind != CHANGE_ZONE || name_key_equal(&zone->key, &change->zone)))
+		return STATUS_OK;
 	change_describe(rrset->owner, rrset->type, text);
-	if (!zone)
-		change_refuse(out, CHANGE_INVALID, index, "name",
-			"%s: the name is in no live zone", text);
-	else
-		change_refuse(out, CHANGE_INVALID, index, "name",
-			"%s: the name is not in this zone", text);
-	return false;
+	return change_refuse(out, CHANGE_INVALID, index, "name", "%s: the name is %s", text,
+		zone ? "not in this zone" : "in no live zone");
 }
 
 /* Types that stand once, or at one place only. */
-static bool
+static int
 check_type(const struct change *change, size_t index, const struct zone *zone,
 	struct change_result *out)
 {
 	const struct change_rrset *rrset = &change->items[index].rrset;
-	bool is_apex = is_same_key(rrset->owner, &zone->key);
+	bool is_apex = name_key_equal(rrset->owner, &zone->key);
 	bool is_single = rrset->type == RRSET_SOA || rrset->type == RRSET_CNAME
 		|| rrset->type == RRSET_DNAME;
-	const char *field = "type", *why = NULL;
+	const char *field = "type", *why;
 	char text[CHANGE_TEXT_MAX];
 
 	if (rrset->type == RRSET_SOA && !is_apex) {
@@ -282,97 +266,90 @@ check_type(const struct change *change, size_t index, const struct zone *zone,
 	} else if (is_single && rrset->count > 1) {
 		field = "records";
 		why = "this type has one record";
+	} else {
+		return STATUS_OK;
 	}
-	if (!why)
-		return true;
 	change_describe(rrset->owner, rrset->type, text);
-	change_refuse(out, CHANGE_INVALID, index, field, "%s: %s", text, why);
-	return false;
+	return change_refuse(out, CHANGE_INVALID, index, field, "%s: %s", text, why);
 }
 
-static bool
+static int
 check_limits(const struct change *change, size_t index, struct change_result *out)
 {
 	const struct change_item *item = &change->items[index];
 	struct rrset rrset;
 
 	change_read_rrset(item, &rrset);
-
 	if (rrset.count == 0)
-		change_refuse(out, CHANGE_INVALID, index, "records",
+		return change_refuse(out, CHANGE_INVALID, index, "records",
 			"at least one record is needed");
-	else if (rrset.count > RRSET_RECORDS_MAX)
-		change_refuse(out, CHANGE_INVALID, index, "records",
+	if (rrset.count > RRSET_RECORDS_MAX)
+		return change_refuse(out, CHANGE_INVALID, index, "records",
 			"%u records, at most %u are allowed", rrset.count,
 			RRSET_RECORDS_MAX);
-	else if (rrset.rdata_len > RRSET_RDATA_MAX)
-		change_refuse(out, CHANGE_INVALID, index, "records",
+	if (rrset.rdata_len > RRSET_RDATA_MAX)
+		return change_refuse(out, CHANGE_INVALID, index, "records",
 			"%u bytes of records, at most %u are allowed", rrset.rdata_len,
 			RRSET_RDATA_MAX);
-	else if (rrset_message_size(&rrset) > RRSET_MESSAGE_MAX)
-		change_refuse(out, CHANGE_INVALID, index, "records",
+	if (rrset_message_size(&rrset) > RRSET_MESSAGE_MAX)
+		return change_refuse(out, CHANGE_INVALID, index, "records",
 			"an answer with this RRset would have %zu octets, a DNS message "
 			"has at most %u",
 			rrset_message_size(&rrset), RRSET_MESSAGE_MAX);
-	else if (rrset.ttl > RRSET_TTL_MAX)
-		change_refuse(out, CHANGE_INVALID, index, "ttl",
+	if (rrset.ttl > RRSET_TTL_MAX)
+		return change_refuse(out, CHANGE_INVALID, index, "ttl",
 			"TTL %u is out of range: 0 to %u", rrset.ttl, RRSET_TTL_MAX);
-	else if (item->source_len == 0 || item->source_len > STATE_SOURCE_MAX)
-		change_refuse(out, CHANGE_INVALID, index, "source",
+	if (item->source_len == 0 || item->source_len > STATE_SOURCE_MAX)
+		return change_refuse(out, CHANGE_INVALID, index, "source",
 			"a source's name has 1 to %u characters", STATE_SOURCE_MAX);
-	else
-		return true;
-	return false;
+	return STATUS_OK;
 }
 
-static bool
+static int
 check_item(const struct change *change, size_t index, const struct zones *zones,
 	struct change_result *out)
 {
 	const struct change_item *item = &change->items[index];
 	const struct zone *zone = zones_match(zones, item->rrset.owner);
+	int status = check_zone(change, index, zone, out);
 
-	if (!check_zone(change, index, zone, out))
-		return false;
-	if (item->is_delete)
-		return true;
-	return check_limits(change, index, out) && check_type(change, index, zone, out);
+	if (status == STATUS_OK && !item->is_delete)
+		status = check_limits(change, index, out);
+	if (status == STATUS_OK && !item->is_delete)
+		status = check_type(change, index, zone, out);
+	return status;
 }
 
-static bool
-check_doubles(const struct change *change, struct change_result *out)
+static int
+check_duplicates(const struct change *change, struct change_result *out)
 {
 	char text[CHANGE_TEXT_MAX];
-	size_t i;
 
-	for (i = 1; i < change->count; i++) {
+	for (size_t i = 1; i < change->count; i++) {
 		uint32_t a = change->order[i - 1], b = change->order[i];
 		const struct change_rrset *rrset = &change->items[b].rrset;
 
 		if (compare_items(&change->items[a], &change->items[b]) != 0)
 			continue;
 		change_describe(rrset->owner, rrset->type, text);
-		change_refuse(out, CHANGE_INVALID, a > b ? a : b, NULL,
+		return change_refuse(out, CHANGE_INVALID, a > b ? a : b, NULL,
 			"%s is given twice", text);
-		return false;
 	}
-	return true;
+	return STATUS_OK;
 }
 
 int
 change_check(struct change *change, const struct zones *zones, struct change_result *out)
 {
-	size_t i;
-
 	out->item = CHANGE_WHOLE;
-	for (i = 0; i < change->count; i++)
-		if (!check_item(change, i, zones, out))
+	for (size_t i = 0; i < change->count; i++)
+		if (check_item(change, i, zones, out) != STATUS_OK)
 			return STATUS_INVALID;
 	if (sort_items(change) != STATUS_OK) {
 		change_refuse(out, CHANGE_FAILED, CHANGE_WHOLE, NULL, "out of memory");
 		return STATUS_NO_MEMORY;
 	}
-	return check_doubles(change, out) ? STATUS_OK : STATUS_INVALID;
+	return check_duplicates(change, out);
 }
 
 /* --- the audit line --- */

@@ -160,8 +160,8 @@ int change_take_rrset(
 /* The item's RRset; its rdata is borrowed. */
 void change_read_rrset(const struct change_item *item, struct rrset *out);
 
-/* Sets outcome, item, field and reason of a refusal. */
-void change_refuse(struct change_result *result, enum change_outcome outcome, size_t item,
+/* Sets outcome, item, field and reason of a refusal; returns STATUS_INVALID. */
+int change_refuse(struct change_result *result, enum change_outcome outcome, size_t item,
 	const char *field, const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 /*

@@ -33,8 +33,6 @@ static int plan_delete(struct planner *planner, const struct name_key *owner,
 static int note_difference(struct planner *planner, char sign, size_t item,
 	const struct rrset *rrset, const struct state_record *old);
 static int clear_over(struct planner *planner, const struct name_key *owner);
-static bool
-is_put(const struct planner *planner, const struct name_key *owner, uint16_t type);
 static int plan_leases(struct planner *planner);
 static int
 visit_lease(void *context, const struct state_record *record, struct reason *reason);
@@ -136,7 +134,7 @@ visit_present(void *context, const struct state_record *record, struct reason *r
 			zones_match(planner->zones, &record->rrset.owner);
 
 		/* a live zone inside this one is not part of it */
-		if (!zone || !planner_is_same_name(&zone->key, &planner->change->zone))
+		if (!zone || !name_key_equal(&zone->key, &planner->change->zone))
 			return STATUS_OK;
 	}
 	planner->owned++;
@@ -207,7 +205,7 @@ plan_name(struct planner *planner, const struct name_key *owner)
 	int status = begin_name(planner, owner);
 
 	while (status == STATUS_OK && planner->absent_at < planner->absent_count
-		&& planner_is_same_name(
+		&& name_key_equal(
 			planner->absent[planner->absent_at].owner, owner)) {
 		const struct planner_absent *absent =
 			&planner->absent[planner->absent_at++];
@@ -216,7 +214,7 @@ plan_name(struct planner *planner, const struct name_key *owner)
 			find_old(planner, absent->type));
 	}
 	while (status == STATUS_OK && (item = planner_next_item(planner))
-		&& planner_is_same_name(item->rrset.owner, owner))
+		&& name_key_equal(item->rrset.owner, owner))
 		status = plan_item(planner, change->order[planner->at++]);
 	if (status == STATUS_OK && planner->last_put != PLANNER_ITEM_NONE)
 		status = clear_over(planner, owner);
@@ -229,6 +227,7 @@ begin_name(struct planner *planner, const struct name_key *owner)
 	planner->old_count = planner->new_count = 0;
 	planner->new_size = 0;
 	planner->has_cname = false;
+	planner->other_put = 0;
 	planner->last_put = PLANNER_ITEM_NONE;
 	return state_walk_name(
 		planner->txn, owner, collect_old, planner, &planner->out->reason);
@@ -242,7 +241,7 @@ collect_old(void *context, const struct state_record *record, struct reason *rea
 	if (planner->old_count == NODE_RRSETS_MAX)
 		return reason_set(reason, STATUS_CORRUPT,
 			"state: more than %d types at a name", NODE_RRSETS_MAX);
-	planner->goes[planner->old_count] = false;
+	planner->goes[planner->old_count] = planner->is_put[planner->old_count] = false;
 	planner->old[planner->old_count++] = *record;
 	return STATUS_OK;
 }
@@ -274,8 +273,8 @@ plan_item(struct planner *planner, uint32_t index)
 	if (!item->is_delete)
 		return plan_put(planner, index, old);
 	if (!old && planner->change->kind == CHANGE_ITEMS && planner->change->count == 1)
-		return plan_check_refuse(
-			planner, CHANGE_NOT_FOUND, index, "there is no such RRset");
+		return change_refuse(planner->out, CHANGE_NOT_FOUND, index, NULL,
+				"there is no such RRset");
 	return plan_delete(planner, item->rrset.owner, item->rrset.type, old);
 }
 
@@ -294,10 +293,14 @@ plan_put(struct planner *planner, uint32_t index, const struct state_record *old
 	change_read_rrset(item, &rrset);
 	planner->last_put = index;
 	planner->new_size += item->rrset.rdata_len;
-	if (!old)
+	if (old)
+		planner->is_put[old - planner->old] = true;
+	else
 		planner->new_count++;
 	if (item->rrset.type == RRSET_CNAME)
 		planner->has_cname = true;
+	else
+		planner->other_put = item->rrset.type;
 	if (old && !planner_is_over(planner, old) && !item->is_lease_over
 		&& rrset_has_same_data(&old->rrset, &rrset)
 		&& planner_has_source(old, item->source, item->source_len)
@@ -383,28 +386,10 @@ clear_over(struct planner *planner, const struct name_key *owner)
 
 		if (!planner->goes[i] && planner_is_over(planner, old)
 			&& (planner->has_cname || old->rrset.type == RRSET_CNAME)
-			&& !is_put(planner, owner, old->rrset.type))
+			&& !planner->is_put[i])
 			status = plan_delete(planner, owner, old->rrset.type, old);
 	}
 	return status;
-}
-
-/* Does the change put that type at the name in hand? Its items end before planner->at. */
-static bool
-is_put(const struct planner *planner, const struct name_key *owner, uint16_t type)
-{
-	const struct change *change = planner->change;
-	size_t i;
-
-	for (i = planner->at; i > 0; i--) {
-		const struct change_item *item = &change->items[change->order[i - 1]];
-
-		if (!planner_is_same_name(item->rrset.owner, owner))
-			break;
-		if (!item->is_delete && item->rrset.type == type)
-			return true;
-	}
-	return false;
 }
 
 /* --- changes without items: a heartbeat, and leases that ran out --- */
@@ -425,8 +410,8 @@ plan_leases(struct planner *planner)
 	status = state_get_source(planner->txn, change->source, change->source_len,
 		&source, &planner->out->reason);
 	if (status == STATUS_NOT_FOUND)
-		return plan_check_refuse(planner, CHANGE_NOT_FOUND, CHANGE_WHOLE,
-			"no RRset belongs to this source");
+		return change_refuse(planner->out, CHANGE_NOT_FOUND, CHANGE_WHOLE, NULL,
+				"no RRset belongs to this source");
 	if (status == STATUS_OK)
 		status = state_walk_source(planner->txn, change->source,
 			change->source_len, visit_lease, planner, &planner->out->reason);

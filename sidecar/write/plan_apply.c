@@ -11,7 +11,7 @@
 #include "sidecar/state/state.h"
 #include "lib/base/status.h"
 
-/* PTR records of zones with auto-ptr follow a change of addresses: around each step whose RRset
+/* PTR records of zones with auto-ptr follow a change of addresses: behind each step whose RRset
  * state_reverse_is_wanted. */
 struct auto_ptr {
 	struct plan *plan;   /* whose arena the touched names live in */
@@ -20,19 +20,12 @@ struct auto_ptr {
 	struct touched *touched;
 	uint64_t revision;   /* of the step; 0: a renewal, which makes none */
 	const struct zone *last; /* reverse zone that was touched last */
-	struct rrset before; /* count 0: none */
-	uint8_t block[STATE_REVERSE_BLOCK_MAX];
 };
 
-static int note_pointers(struct auto_ptr *pointing, const struct plan_step *step,
-	struct reason *reason);
 static int follow_pointers(struct auto_ptr *pointing, const struct plan_step *step,
 	const struct change *change, uint64_t revision, struct reason *reason);
 static int touch_reverse(void *context, const struct name_key *name, struct reason *reason);
 static int apply_step(const struct plan_step *step, const struct change *change,
-	struct state_txn *txn, const struct name_key *apex, uint64_t revision,
-	uint64_t now_ms, struct reason *reason);
-static int apply_put(const struct plan_step *step, const struct change *change,
 	struct state_txn *txn, const struct name_key *apex, uint64_t revision,
 	uint64_t now_ms, struct reason *reason);
 static int append_log(const struct plan *plan, struct state_txn *txn, uint64_t revision,
@@ -53,23 +46,16 @@ plan_apply(struct plan *plan, const struct change *change, struct state_txn *txn
 	*out_is_clean = false;
 	for (i = 0; status == STATUS_OK && i < plan->count; i++) {
 		const struct plan_step *step = &plan->step[i];
-		bool has_pointers;
 
 		zone = zones_match(zones, step->owner);
-		has_pointers = state_reverse_is_wanted(zone, step->owner, step->type);
-		if (has_pointers)
-			status = note_pointers(&pointing, step, reason);
-		if (status != STATUS_OK)
-			break;
 		status = apply_step(step, change, txn, zone ? &zone->key : NULL, revision,
 			now_ms, reason);
 		if (status == STATUS_OK)
 			status = touched_add(&touched->names, step->owner);
 		else if (status == STATUS_FULL && i == 0)
 			*out_is_clean = true;
-		if (status == STATUS_OK && has_pointers)
-			status = follow_pointers(
-				&pointing, step, change, revision, reason);
+		if (status == STATUS_OK && state_reverse_is_wanted(zone, step->owner, step->type))
+			status = follow_pointers(&pointing, step, change, revision, reason);
 		/* the serial moves with the data, not with a lease */
 		if (status == STATUS_OK && zone && zone != last
 			&& step->verb != PLAN_RENEW) {
@@ -87,11 +73,14 @@ apply_step(const struct plan_step *step, const struct change *change,
 	struct state_txn *txn, const struct name_key *apex, uint64_t revision,
 	uint64_t now_ms, struct reason *reason)
 {
+	struct state_record record;
 	int status;
 
 	switch (step->verb) {
 	case PLAN_PUT:
-		return apply_put(step, change, txn, apex, revision, now_ms, reason);
+		plan_read_after(step, change, now_ms, &record);
+		record.revision = revision;
+		return state_put(txn, apex, &record, reason);
 	case PLAN_RENEW:
 		return state_renew(
 			txn, step->owner, step->type, now_ms + step->lease_ms, reason);
@@ -104,18 +93,6 @@ apply_step(const struct plan_step *step, const struct change *change,
 	default:
 		return state_delete(txn, apex, step->owner, step->type, revision, reason);
 	}
-}
-
-static int
-apply_put(const struct plan_step *step, const struct change *change,
-	struct state_txn *txn, const struct name_key *apex, uint64_t revision,
-	uint64_t now_ms, struct reason *reason)
-{
-	struct state_record record;
-
-	plan_read_after(step, change, now_ms, &record);
-	record.revision = revision;
-	return state_put(txn, apex, &record, reason);
 }
 
 bool
@@ -191,44 +168,30 @@ append_log(const struct plan *plan, struct state_txn *txn, uint64_t revision,
 
 /* --- auto-ptr --- */
 
-/* Notes what is stored; before the step is carried out. */
-static int
-note_pointers(struct auto_ptr *pointing, const struct plan_step *step,
-	struct reason *reason)
-{
-	struct state_record record;
-	int status = state_get(pointing->txn, step->owner, step->type, &record, reason);
-
-	pointing->before = (struct rrset){ .count = 0 };
-	if (status == STATUS_NOT_FOUND)
-		return STATUS_OK;
-	if (status != STATUS_OK || record.rrset.rdata_len > sizeof(pointing->block))
-		return status;
-	pointing->before = record.rrset;
-	pointing->before.rdata = pointing->block;
-	memcpy(pointing->block, record.rrset.rdata, record.rrset.rdata_len);
-	return STATUS_OK;
-}
-
 /* Brings index, counts, serials of reverse zones and the names touched to what the step
  * has made of it. */
 static int
 follow_pointers(struct auto_ptr *pointing, const struct plan_step *step,
 	const struct change *change, uint64_t revision, struct reason *reason)
 {
-	const struct rrset *before = pointing->before.count > 0 ? &pointing->before : NULL;
-	const struct rrset *after = step->verb == PLAN_DELETE ? NULL : before;
-	struct rrset put;
+	struct state_record before, after;
+	bool was = plan_read_before(step, &before), is = plan_read_after(step, change, 0, &after);
+	int status;
 
-	if (step->verb == PLAN_PUT) {
-		change_read_rrset(&change->items[step->item], &put);
-		after = &put;
+	pointing->revision = revision;
+	if (step->verb == PLAN_RENEW) {
+		/* the same data, which end at another time */
+		pointing->revision = 0;
+		status = state_get(pointing->txn, step->owner, step->type, &after, reason);
+		if (status != STATUS_OK)
+			return status;
+		before = after;
+		was = is = true;
 	}
-	pointing->revision = step->verb == PLAN_RENEW ? 0 : revision;
-	if (!before && !after)
+	if (!was && !is)
 		return STATUS_OK;
-	return state_point(pointing->txn, pointing->zones, before, after, touch_reverse,
-		pointing, reason);
+	return state_point(pointing->txn, pointing->zones, was ? &before.rrset : NULL,
+		is ? &after.rrset : NULL, touch_reverse, pointing, reason);
 }
 
 static int

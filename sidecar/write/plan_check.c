@@ -19,7 +19,7 @@ static int
 check_owner(struct planner *planner, uint32_t index, const struct state_record *old);
 static int refuse_owner(
 	struct planner *planner, uint32_t index, const struct state_record *old);
-static uint16_t beside_cname(const struct planner *planner, const struct name_key *owner);
+static uint16_t beside_cname(const struct planner *planner);
 
 int
 plan_check_whole(struct planner *planner)
@@ -40,7 +40,7 @@ plan_check_whole(struct planner *planner)
 		exists = status == STATUS_OK;
 	} else if (change->kind == CHANGE_ZONE) {
 		if (!zones_find(planner->zones, &change->zone))
-			return plan_check_refuse(planner, CHANGE_INVALID, CHANGE_WHOLE,
+			return change_refuse(planner->out, CHANGE_INVALID, CHANGE_WHOLE, NULL,
 				"the zone is no longer live");
 		status = state_get_zone(
 			planner->txn, &change->zone, &zone, &planner->out->reason);
@@ -53,14 +53,14 @@ plan_check_whole(struct planner *planner)
 		return status;
 	planner->out->rrset_revision = revision;
 	if (change->has_if_revision && change->if_revision != revision)
-		return plan_check_refuse(planner, CHANGE_STALE, CHANGE_WHOLE,
-			"it has changed since: If-Match names another revision");
+		return change_refuse(planner->out, CHANGE_STALE, CHANGE_WHOLE, NULL,
+				"it has changed since: If-Match names another revision");
 	if (change->if_present && !exists)
-		return plan_check_refuse(
-			planner, CHANGE_STALE, CHANGE_WHOLE, "it does not exist");
+		return change_refuse(planner->out, CHANGE_STALE, CHANGE_WHOLE, NULL,
+				"it does not exist");
 	if (change->if_absent && exists)
-		return plan_check_refuse(
-			planner, CHANGE_STALE, CHANGE_WHOLE, "it exists already");
+		return change_refuse(planner->out, CHANGE_STALE, CHANGE_WHOLE, NULL,
+				"it exists already");
 	return STATUS_OK;
 }
 
@@ -73,11 +73,10 @@ plan_check_deletes(struct planner *planner)
 	if (change->kind != CHANGE_SOURCE || change->force || owned <= SOURCE_RULE_MIN
 		|| gone * 100 <= owned * change->max_delete_percent)
 		return STATUS_OK;
-	change_refuse(planner->out, CHANGE_CONFLICT, CHANGE_WHOLE, NULL,
+	return change_refuse(planner->out, CHANGE_CONFLICT, CHANGE_WHOLE, NULL,
 		"would delete %zu of the source's %zu RRsets, more than max-delete %u %%: "
 		"pass force=true to allow this",
 		gone, owned, change->max_delete_percent);
-	return STATUS_INVALID;
 }
 
 /* Of the change as a whole; each name is looked at later. */
@@ -126,7 +125,7 @@ plan_check_right(struct planner *planner, size_t item, const struct name_key *ow
 static int
 forbid(struct planner *planner, size_t item, const struct reason *reason)
 {
-	return plan_check_refuse(planner, CHANGE_FORBIDDEN, item, reason->text);
+	return change_refuse(planner->out, CHANGE_FORBIDDEN, item, NULL, "%s", reason->text);
 }
 
 int
@@ -144,9 +143,8 @@ plan_check_item(struct planner *planner, uint32_t index, const struct state_reco
 		return status;
 	if (!zones_match(planner->zones, item->rrset.owner)) {
 		change_describe(item->rrset.owner, item->rrset.type, text);
-		change_refuse(planner->out, CHANGE_INVALID, index, "name",
+		return change_refuse(planner->out, CHANGE_INVALID, index, "name",
 			"%s: the name is in no live zone", text);
-		return STATUS_INVALID;
 	}
 	return STATUS_OK;
 }
@@ -230,59 +228,36 @@ plan_check_name(struct planner *planner, const struct name_key *owner)
 		if (planner->old[i].rrset.type == RRSET_CNAME)
 			planner->has_cname = true;
 	}
-	beside = planner->has_cname ? beside_cname(planner, owner) : 0;
+	beside = planner->has_cname ? beside_cname(planner) : 0;
 	if (beside != 0) {
 		change_describe(owner, RRSET_CNAME, text);
 		presentation_write_type(beside, other);
-		change_refuse(planner->out, CHANGE_INVALID, planner->last_put, "type",
+		return change_refuse(planner->out, CHANGE_INVALID, planner->last_put, "type",
 			"%s cannot stand beside %s: a CNAME is alone at its name (RFC "
 			"2181 "
 			"section 10.1)",
 			text, other);
-		return STATUS_INVALID;
 	}
 	/* an apex may get an SOA and an NS RRset that nobody wrote */
 	made = zones_find(planner->zones, owner) ? 2 : 0;
 	if (types + made > NODE_RRSETS_MAX) {
-		change_refuse(planner->out, CHANGE_INVALID, planner->last_put, "type",
+		return change_refuse(planner->out, CHANGE_INVALID, planner->last_put, "type",
 			"more than %d types at one name", NODE_RRSETS_MAX);
-		return STATUS_INVALID;
 	}
 	/* head of a node, heads of its RRsets, what an apex may get */
 	if (size + 512 + (types + made) * 24 + made * 8192 > NODE_SIZE_MAX) {
-		change_refuse(planner->out, CHANGE_INVALID, planner->last_put, "records",
+		return change_refuse(planner->out, CHANGE_INVALID, planner->last_put, "records",
 			"more than %d bytes at one name", NODE_SIZE_MAX);
-		return STATUS_INVALID;
 	}
 	return STATUS_OK;
 }
 
 /* The type that will stand beside a CNAME; 0 when it is alone. */
 static uint16_t
-beside_cname(const struct planner *planner, const struct name_key *owner)
+beside_cname(const struct planner *planner)
 {
-	const struct change *change = planner->change;
-	size_t i;
-
-	for (i = 0; i < planner->old_count; i++)
+	for (size_t i = 0; i < planner->old_count; i++)
 		if (!planner->goes[i] && planner->old[i].rrset.type != RRSET_CNAME)
 			return planner->old[i].rrset.type;
-	/* the items of this name end before planner->at */
-	for (i = planner->at; i > 0; i--) {
-		const struct change_item *item = &change->items[change->order[i - 1]];
-
-		if (!planner_is_same_name(item->rrset.owner, owner))
-			break;
-		if (!item->is_delete && item->rrset.type != RRSET_CNAME)
-			return item->rrset.type;
-	}
-	return 0;
-}
-
-int
-plan_check_refuse(struct planner *planner, enum change_outcome outcome, size_t item,
-	const char *text)
-{
-	change_refuse(planner->out, outcome, item, NULL, "%s", text);
-	return STATUS_INVALID;
+	return planner->other_put;
 }

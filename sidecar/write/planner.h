@@ -36,10 +36,12 @@ struct planner {
 	/* the name in hand */
 	struct state_record old[NODE_RRSETS_MAX];
 	size_t old_count;
-	bool goes[NODE_RRSETS_MAX]; /* old[i] is deleted */
+	bool goes[NODE_RRSETS_MAX];   /* old[i] is deleted */
+	bool is_put[NODE_RRSETS_MAX]; /* or replaced */
 	size_t new_count;           /* types that were not there */
 	uint64_t new_size;          /* bytes of all that is put */
 	bool has_cname;
+	uint16_t other_put; /* a type beside CNAME that is put; 0: none */
 	uint32_t last_put; /* item to blame */
 };
 
@@ -61,20 +63,10 @@ int plan_check_right(struct planner *planner, size_t item, const struct name_key
 int plan_check_item(
 	struct planner *planner, uint32_t index, const struct state_record *old);
 
-/* What stands at the name in hand after the change, whose items end before planner->at. */
+/* What stands at the name in hand after the change. */
 int plan_check_name(struct planner *planner, const struct name_key *owner);
 
-/* Refuses the change because of an item, or CHANGE_WHOLE; returns STATUS_INVALID. */
-int plan_check_refuse(struct planner *planner, enum change_outcome outcome, size_t item,
-	const char *text);
-
 /* --- helpers of both --- */
-
-static inline bool
-planner_is_same_name(const struct name_key *a, const struct name_key *b)
-{
-	return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
-}
 
 static inline const struct change_item *
 planner_next_item(const struct planner *planner)

@@ -121,7 +121,7 @@ static bool
 is_idle(const struct writer *writer)
 {
 	return !writer->small.first && !writer->bulk.first && !writer->looks.first
-	       && !writer->refused.first && !writer->reload && !writer->is_stopping;
+	       && !writer->reload && !writer->is_stopping;
 }
 
 static void
@@ -351,14 +351,6 @@ refuse_all(struct write_request *list)
 /* --- the turns --- */
 
 static void
-count_group(struct writer *writer, const struct write_request *group)
-{
-	writer->status.groups += group != NULL;
-	for (; group; group = group->next)
-		writer->status.changes += group->is_applied;
-}
-
-static void
 announce(struct writer *writer)
 {
 	writer_publish_fn fn;
@@ -373,14 +365,14 @@ announce(struct writer *writer)
 }
 
 static void
-publish(struct writer *writer, const struct write_request *small,
-	const struct write_request *bulk, const struct config *reload)
+publish(struct writer *writer, const struct write_request *group, const struct config *reload)
 {
 	pthread_mutex_lock(&writer->lock);
 	if (reload && writer->reload == reload)
 		writer->reload = NULL;
-	count_group(writer, small);
-	count_group(writer, bulk);
+	writer->status.groups += group != NULL;
+	for (; group; group = group->next)
+		writer->status.changes += group->is_applied;
 	publish_status(writer);
 	pthread_mutex_unlock(&writer->lock);
 	if (writer->revision != writer->published)
@@ -388,19 +380,19 @@ publish(struct writer *writer, const struct write_request *small,
 	writer->published = writer->revision;
 }
 
-/* All of state may be read: a million RRsets take seconds, and more on a slow disk. Reckoned as a
- * millisecond for each KiB. */
+/* All of state may be read so many times: a million RRsets take seconds, and more on a slow disk.
+ * Reckoned as a millisecond for each KiB. */
 static void
-allow_walk(struct writer *writer)
+allow_walks(struct writer *writer, int walks)
 {
 	struct state_txn *txn;
 	uint64_t used, size;
 
-	if (state_begin_read(writer->state, &txn, NULL) != STATUS_OK)
+	if (walks == 0 || state_begin_read(writer->state, &txn, NULL) != STATUS_OK)
 		return;
 	state_usage(txn, &used, &size);
 	state_abort(txn);
-	atomic_fetch_add(&writer->allowed_ms, used / 1024);
+	atomic_fetch_add(&writer->allowed_ms, (uint64_t)walks * used / 1024);
 }
 
 /* Of a change of a million RRsets LMDB keeps 170 MB for the next one, and the heap what is
@@ -418,8 +410,9 @@ release_memory(struct writer *writer)
 static void
 turn(struct writer *writer)
 {
-	struct write_request *small, *bulk, *looks, *refused;
+	struct write_request *small, *bulk, *looks;
 	const struct config *reload;
+	int walks;
 
 	atomic_store(&writer->allowed_ms, 0);
 	atomic_fetch_add(&writer->turns, 1);
@@ -434,33 +427,28 @@ turn(struct writer *writer)
 	small = take_group(&writer->small);
 	bulk = take_group(&writer->bulk);
 	looks = take_all(&writer->looks);
-	refused = take_all(&writer->refused);
 	pthread_mutex_unlock(&writer->lock);
 
-	answer(refused);
 	if (writer_group_is_expiry_due(writer))
 		writer_group_expire(writer);
 	if (small) {
 		writer_group_run(writer, small);
-		publish(writer, small, NULL, NULL);
+		publish(writer, small, NULL);
 		answer(small);
 	}
-	if (bulk) {
-		allow_walk(writer);
+	walks = small || bulk || reload || !writer->publisher.is_current;
+	walks += (bulk ? 1 : 0) + (reload ? 1 : 0);
+	allow_walks(writer, walks);
+	if (bulk)
 		writer_group_run(writer, bulk);
-	}
-	if (reload) {
-		allow_walk(writer);
+	if (reload)
 		use_config(writer, reload);
-	}
-	if (small || bulk || reload || !writer->publisher.is_current)
-		allow_walk(writer);
 	retry_recount(writer);
 	publisher_tick(&writer->publisher);
 	sweep_state(writer);
 	if (looks)
 		run_looks(writer, looks);
-	publish(writer, NULL, bulk, reload);
+	publish(writer, bulk, reload);
 	if (bulk)
 		writer->must_release |= bulk->change->count >= RELEASE_ITEMS;
 	else if (!small && writer->must_release)
@@ -473,7 +461,7 @@ static void *
 run(void *context)
 {
 	struct writer *writer = context;
-	struct write_request *small, *bulk, *looks, *refused;
+	struct write_request *small, *bulk, *looks;
 	bool is_stopping = false;
 
 	pthread_setname_np(pthread_self(), "writer");
@@ -488,10 +476,8 @@ run(void *context)
 	small = take_all(&writer->small);
 	bulk = take_all(&writer->bulk);
 	looks = take_all(&writer->looks);
-	refused = take_all(&writer->refused);
 	pthread_cond_broadcast(&writer->changed);
 	pthread_mutex_unlock(&writer->lock);
-	answer(refused);
 	refuse_all(small);
 	refuse_all(bulk);
 	refuse_all(looks);
@@ -540,7 +526,6 @@ writer_start(struct state *state, const struct config *config,
 	list_init(&writer->small);
 	list_init(&writer->bulk);
 	list_init(&writer->looks);
-	list_init(&writer->refused);
 	guard_install();
 	writer->state = state;
 	writer->config = config;
@@ -627,11 +612,13 @@ is_bulk(const struct change *change)
 	       || change->kind == CHANGE_RESTORE;
 }
 
-/* The list for a request, with the lock held; a full one refuses it. */
+/* The list for a request, with the lock held; NULL: it is refused. */
 static struct writer_list *
 choose_list(struct writer *writer, struct write_request *request)
 {
-	if (!request->change) {
+	if (writer->has_ended) {
+		refuse(request, "livezoned is stopping");
+	} else if (!request->change) {
 		if (writer->looks.count < WRITER_LOOKS_MAX)
 			return &writer->looks;
 		refuse(request, "too many look-ups are waiting");
@@ -647,27 +634,25 @@ choose_list(struct writer *writer, struct write_request *request)
 			return &writer->small;
 		refuse(request, "too many writes are waiting");
 	}
-	return &writer->refused;
+	return NULL;
 }
 
 void
 writer_submit(struct writer *writer, struct write_request *request)
 {
-	bool has_ended;
+	struct writer_list *list;
 
 	request->result = (struct change_result){ .item = CHANGE_WHOLE };
 	request->is_final = request->is_applied = false;
 	pthread_mutex_lock(&writer->lock);
-	has_ended = writer->has_ended;
-	if (!has_ended) {
-		list_add(choose_list(writer, request), request);
+	list = choose_list(writer, request);
+	if (list) {
+		list_add(list, request);
 		pthread_cond_signal(&writer->work);
 	}
 	pthread_mutex_unlock(&writer->lock);
-	if (has_ended) {
-		refuse(request, "livezoned is stopping");
+	if (!list)
 		answer_one(request);
-	}
 }
 
 /* For writer_submit_wait. */
@@ -748,21 +733,4 @@ writer_read_status(struct writer *writer, struct writer_status *out)
 	out->queued_bulk = writer->bulk.count;
 	pthread_mutex_unlock(&writer->lock);
 	out->state_reopens = state_reopens(writer->state);
-}
-
-uint64_t
-writer_wait(struct writer *writer, uint64_t since, uint32_t wait_ms)
-{
-	struct timespec until;
-	uint64_t revision;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	add_ms(&until, wait_ms);
-	pthread_mutex_lock(&writer->lock);
-	while (writer->status.state_revision <= since && !writer->is_stopping)
-		if (pthread_cond_timedwait(&writer->changed, &writer->lock, &until) != 0)
-			break;
-	revision = writer->status.state_revision;
-	pthread_mutex_unlock(&writer->lock);
-	return revision;
 }

@@ -33,8 +33,8 @@ struct write_request;
 
 /* Called exactly once for each request that was submitted, on the writer's thread and without
  * a lock; the request is the callee's again, who may free it. Must be quick and must not wait
- * for the writer, but may submit. After writer_stop: on the submitter's thread, within
- * writer_submit. */
+ * for the writer, but may submit. What is refused at once, because a queue is full or the writer
+ * has stopped, is answered on the submitter's thread, within writer_submit. */
 typedef void (*write_done_fn)(struct write_request *request);
 
 /* A look-up into both stores at one revision, on the writer's thread: livezoned reads serve in
@@ -143,7 +143,3 @@ uint64_t writer_lease_clock(struct writer *writer);
 
 /* Any thread, at once: nothing of state is read. */
 void writer_read_status(struct writer *writer, struct writer_status *out);
-
-/* Waits until the durable and served revision is above `since`, the deadline (monotonic
- * ms from now) ends or the writer stops; returns the revision. For the long poll. */
-uint64_t writer_wait(struct writer *writer, uint64_t since, uint32_t wait_ms);

@@ -52,9 +52,8 @@ struct writer {
 	writer_publish_fn on_publish;
 	void *publish_context;
 	pthread_cond_t work;    /* for the thread */
-	pthread_cond_t changed; /* for writer_wait and writer_reload */
+	pthread_cond_t changed; /* for writer_is_reloaded */
 	struct writer_list small, bulk, looks;
-	struct writer_list refused; /* only to be answered */
 	const struct config *reload;
 	bool is_stopping;
 	bool has_ended; /* nobody is left to answer */
