@@ -267,8 +267,6 @@ make_state(struct module_qstate *q, int id)
 		return NULL;
 	}
 	guard_unblock();
-	if (keeper)
-		keeper_follow_fork(keeper);
 	own = malloc(sizeof(*own));
 	if (!own)
 		return NULL;

@@ -23,11 +23,16 @@
 #include "sldns/rrdef.h"
 #include "util/data/msgreply.h"
 #include "util/data/packed_rrset.h"
+#include "util/locks.h"
 #include "util/log.h"
 #include "util/module.h"
 #include "util/net_help.h"
 #include "util/regional.h"
 #include "util/storage/slabhash.h"
+
+#ifdef THREADS_DISABLED
+#error "this Unbound has no threads: it forks its workers, in which no LMDB environment may be used"
+#endif
 
 #define HOST_STRING PACKAGE_STRING   /* "unbound 1.22.0" */
 #define HOST_VERSION PACKAGE_VERSION /* "1.22.0" */

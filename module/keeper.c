@@ -41,7 +41,6 @@ struct keeper {
 	char *dir;
 	bool allows_network_filesystem;
 	uint64_t snapshot_limit;
-	pid_t pid; /* of the process that the thread runs in */
 	pthread_t thread;
 	bool is_running;
 	atomic_bool is_stopping;
@@ -72,7 +71,6 @@ static int start_thread(struct keeper *keeper, struct reason *reason);
 static void close_wake_fd(struct keeper *keeper);
 static bool wait_for(struct keeper *keeper, const bool *flag, unsigned limit_ms);
 static void announce(struct keeper *keeper, bool *flag);
-static void drop_parent(struct keeper *keeper);
 static bool join(struct keeper *keeper);
 static void leave_behind(struct keeper *keeper);
 static void *run(void *argument);
@@ -176,8 +174,7 @@ start_thread(struct keeper *keeper, struct reason *reason)
 	sigset_t all, before;
 	int error;
 
-	keeper->pid = getpid();
-	keeper->report.pid = keeper->pid;
+	keeper->report.pid = getpid();
 	identity_init(&keeper->report.identity);
 	keeper->has_tried = keeper->has_ended = false;
 	keeper->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -246,10 +243,6 @@ keeper_stop(struct keeper *keeper)
 
 	if (!keeper->is_running)
 		return true;
-	if (keeper->pid != getpid()) {
-		drop_parent(keeper);
-		return true;
-	}
 	atomic_store(&keeper->is_stopping, true);
 	while (write(keeper->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
@@ -267,18 +260,6 @@ keeper_stop(struct keeper *keeper)
 	return true;
 }
 
-/* In a forked process: thread, store and report are the parent's. */
-static void
-drop_parent(struct keeper *keeper)
-{
-	serve_reader_follow_fork();
-	live_drop(&keeper->live, keeper->settings.workers);
-	snapshot_drop(&keeper->snapshot, keeper->settings.workers);
-	close_wake_fd(keeper);
-	keeper->is_running = false;
-	pthread_mutex_init(&keeper->lock, NULL);
-}
-
 static bool
 join(struct keeper *keeper)
 {
@@ -293,7 +274,7 @@ static void
 leave_behind(struct keeper *keeper)
 {
 	struct workers *workers = keeper->settings.workers;
-	struct report ended = { .pid = keeper->pid,
+	struct report ended = { .pid = keeper->report.pid,
 		.identity = keeper->report.identity,
 		.ended = 1,
 		.written_boot_ms = clock_boot_ms(),
@@ -305,15 +286,6 @@ leave_behind(struct keeper *keeper)
 	atomic_store(&workers->snapshot, NULL);
 	atomic_store(&workers->wake_fd, -1);
 	(void)report_write(keeper->dir, &ended, NULL);
-}
-
-void
-keeper_follow_fork(struct keeper *keeper)
-{
-	if (!keeper->is_running || keeper->pid == getpid())
-		return;
-	drop_parent(keeper);
-	(void)start_thread(keeper, NULL);
 }
 
 static void *

@@ -47,16 +47,10 @@ int keeper_start(struct keeper *keeper, const struct keeper_settings *settings,
 	struct reason *reason);
 
 /* Ends the thread and keeps its counters. Call it before workers_reset. The store stays open.
- * Does nothing when no thread runs, and in a forked process only drops the parent's. False: the
- * thread does not end within KEEPER_STOP_MS, because it waits for another process, as for a
+ * Does nothing when no thread runs. False: the thread does not end within KEEPER_STOP_MS, because it waits for another process, as for a
  * livezoned that was stopped while it had a lock (doc/lmdb.md, "reader mutex"). It is left
  * behind then with all that it has, and the keeper must not be used again. */
 bool keeper_stop(struct keeper *keeper);
-
-/* A host without threads forks its workers after the start, and an LMDB environment must
- * not be used then: forgets the parent's store and starts a thread in the calling
- * process, without waiting. Does nothing in the process that started the keeper. */
-void keeper_follow_fork(struct keeper *keeper);
 
 #define KEEPER_WAIT_MS 2000
 #define KEEPER_STOP_MS 2000 /* a host that reloads answers nobody meanwhile */

@@ -614,11 +614,3 @@ read_meta_guarded(void *context)
 	reading->status = serve_read_meta(txn, &reading->meta, NULL);
 	serve_reader_end(txn);
 }
-
-void
-live_drop(struct live *live, struct workers *workers)
-{
-	/* abandoned as they are: even closing them is the parent's business */
-	atomic_store(&workers->live, NULL);
-	*live = (struct live){ 0 };
-}

@@ -115,9 +115,6 @@ void live_note_damage(struct live *live);
 /* Adds what it is to the report. */
 void live_report(struct live *live, const struct live_order *order, struct report *report);
 
-/* Leaves all to the parent, after a fork. */
-void live_drop(struct live *live, struct workers *workers);
-
 /* Is `dir` what was refused, and was that just now? STATUS_OK: try it. Otherwise the status
  * that was noted, with its reason. */
 int live_refused_check(

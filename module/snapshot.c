@@ -240,13 +240,6 @@ free_retired(struct snapshot *snapshot, const struct snapshot_order *order)
 }
 
 void
-snapshot_drop(struct snapshot *snapshot, struct workers *workers)
-{
-	atomic_store(&workers->snapshot, NULL);
-	*snapshot = (struct snapshot){ 0 };
-}
-
-void
 snapshot_report(const struct snapshot *snapshot, const struct workers *workers,
 	struct report *report)
 {

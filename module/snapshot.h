@@ -51,9 +51,6 @@ void snapshot_claim(struct snapshot *snapshot, const struct snapshot_order *orde
 int snapshot_follow(struct snapshot *snapshot, const struct snapshot_order *order,
 	struct reason *reason);
 
-/* Leaves all to the parent, after a fork. */
-void snapshot_drop(struct snapshot *snapshot, struct workers *workers);
-
 /* Adds what it is to the report. */
 void snapshot_report(const struct snapshot *snapshot, const struct workers *workers,
 	struct report *report);

@@ -33,7 +33,6 @@
 struct serve_reader {
 	MDB_env *env;
 	MDB_dbi dbi;
-	pid_t pid; /* an environment must not be used after a fork */
 	struct mdb_files files;
 	struct serve_meta meta;
 	uint64_t id;
@@ -57,9 +56,8 @@ register_open(struct serve_reader *reader, const char *dir, struct reason *reaso
 
 	pthread_mutex_lock(&open_lock);
 	for (other = open_readers; other; other = other->next_open)
-		if (other->pid == reader->pid
-			&& (mdb_files_share_lock(&other->files, &reader->files)
-				|| mdb_files_share_data(&other->files, &reader->files)))
+		if (mdb_files_share_lock(&other->files, &reader->files)
+			|| mdb_files_share_data(&other->files, &reader->files))
 			status = STATUS_UNAVAILABLE;
 	if (status == STATUS_OK) {
 		reader->id = ++last_id;
@@ -73,13 +71,6 @@ register_open(struct serve_reader *reader, const char *dir, struct reason *reaso
 			  "%s: this process has these files open already; waiting for a new "
 			  "environment",
 			  dir);
-}
-
-void
-serve_reader_follow_fork(void)
-{
-	pthread_mutex_init(&open_lock, NULL);
-	open_readers = NULL;
 }
 
 static void
@@ -223,7 +214,6 @@ serve_reader_open(const char *dir, size_t slots, struct serve_reader **out,
 	reader = calloc(1, sizeof(*reader));
 	if (!reader)
 		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
-	reader->pid = getpid();
 	status = mdb_files_stat(dir, &reader->files, reason);
 	if (status == STATUS_OK)
 		status = check_mount(dir, reason);
@@ -265,13 +255,11 @@ serve_reader_close(struct serve_reader *reader)
 	if (!reader)
 		return;
 	unregister_open(reader);
-	if (reader->pid == getpid()) {
-		for (i = 0; i < reader->slots; i++) {
-			mdb_cursor_close(reader->slot[i].cursor);
-			mdb_txn_abort(reader->slot[i].txn);
-		}
-		mdb_env_close(reader->env);
+	for (i = 0; i < reader->slots; i++) {
+		mdb_cursor_close(reader->slot[i].cursor);
+		mdb_txn_abort(reader->slot[i].txn);
 	}
+	mdb_env_close(reader->env);
 	free(reader);
 }
 
@@ -282,8 +270,6 @@ serve_reader_check(struct serve_reader *reader, struct reason *reason)
 	const char *dir;
 	int status;
 
-	if (reader->pid != getpid())
-		return reason_set(reason, STATUS_UNAVAILABLE, "opened before a fork");
 	mdb_env_get_path(reader->env, &dir);
 	status = mdb_files_stat(dir, &now, reason);
 	if (status == STATUS_OK)
@@ -410,7 +396,6 @@ serve_reader_open_private(const char *path, uint64_t size, size_t slots,
 
 	if (!reader)
 		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
-	reader->pid = getpid();
 	pthread_mutex_lock(&open_lock);
 	reader->id = ++last_id;
 	pthread_mutex_unlock(&open_lock);

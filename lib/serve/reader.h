@@ -31,10 +31,6 @@ int serve_reader_claim(struct serve_reader *reader, size_t slots, struct reason 
  * one is never closed (doc/lmdb.md, "closing"). NULL is allowed. */
 void serve_reader_close(struct serve_reader *reader);
 
-/* In a process that was forked, before another reader is opened there: a thread of the parent
- * may have been opening one at that moment. The parent's are forgotten. */
-void serve_reader_follow_fork(void);
-
 /* Does the directory still hold the files that are open, in full length? Uses stat(2)
  * only. STATUS_NOT_FOUND and STATUS_FOREIGN: deleted or replaced, what is open is whole;
  * STATUS_CORRUPT: truncated, or the lock file alone was replaced: must not be read. */

@@ -7,11 +7,11 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <time.h>
 
 #include "lib/base/clock.h"
 #include "lib/report/report.h"
-#include "lib/base/log.h"
 
 #define FRESH_MS 5000 /* five reports missed: stopped or gone */
 #define WAIT_MS 2000  /* eight looks of a keeper */
@@ -23,19 +23,6 @@ struct look {
 	struct reporters *reporters;
 	size_t found;
 };
-
-static enum identity_verdict
-judge(const struct reporters *reporters, const struct report *report,
-	enum identity_verdict before)
-{
-	struct reason reason = { "" };
-	enum identity_verdict now = identity_compare(&reporters->own, &report->identity, &reason);
-
-	if (now != before && now != IDENTITY_FITS)
-		log_line(LOG_LEVEL_ERROR, "Unbound with pid %ld: %s", (long)report->pid,
-			reason.text);
-	return now;
-}
 
 static bool
 is_silent(const struct reporter *reporter)
@@ -63,15 +50,11 @@ note(void *context, const struct report *report)
 		return;
 	look->found++;
 	for (i = 0; i < reporters->count; i++) {
-		struct reporter *before = &reporters->reporter[i];
-
-		if (before->pid == now.pid) {
-			now.verdict = judge(reporters, report, before->verdict);
-			*before = now;
+		if (reporters->reporter[i].pid == now.pid) {
+			reporters->reporter[i] = now;
 			return;
 		}
 	}
-	now.verdict = judge(reporters, report, IDENTITY_FITS);
 	if (reporters->count < REPORTERS_MAX)
 		reporters->reporter[reporters->count++] = now;
 }

@@ -22,7 +22,6 @@ struct reporter {
 	uint64_t written_ms;  /* boot clock */
 	uint64_t serve_inode; /* of the data.mdb that it reads; 0: none */
 	uint64_t damaged_inode; /* of one that it found damaged */
-	enum identity_verdict verdict; /* of what it is; said in the log when it is bad */
 };
 
 struct reporters {

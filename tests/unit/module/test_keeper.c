@@ -2,7 +2,6 @@
  * Copyright (c) 2026, the livezone authors */
 #include "tests/unit/serve.h"
 
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -1012,124 +1011,6 @@ a_snapshot_of_another_directory_does_not_answer(void **state)
 	assert_int_equal(ask(worker_new(&workers, 1)), 0);
 }
 
-#ifndef __SANITIZE_THREAD__ /* which ends a forked process that starts threads */
-static void
-a_forked_worker_opens_the_store_for_itself(void **state)
-{
-	pid_t child;
-
-	(void)state;
-	publish(5);
-	start();
-	child = fork();
-	assert_true(child >= 0);
-	if (child == 0) {
-		struct worker_state *worker;
-
-		keeper_follow_fork(keeper);
-		worker = worker_new(&workers, 1);
-		wait_for(worker, 5);
-		keeper_stop(keeper);
-		_exit(0);
-	}
-	unit_wait_child(child);
-}
-#endif
-
-static void
-note_end(void *context, const struct report *report)
-{
-	bool *has_ended = context;
-
-	if (report->pid == getpid())
-		*has_ended = report->ended != 0;
-}
-
-static void
-a_forked_worker_that_ends_before_its_first_query_ends_nothing(void **state)
-{
-	bool has_ended = true;
-	uint64_t began;
-	pid_t child;
-
-	(void)state;
-	publish(5);
-	start();
-	began = clock_boot_ms();
-	child = fork();
-	assert_true(child >= 0);
-	if (child == 0)
-		_exit(keeper_stop(keeper) ? 0 : 1);
-	unit_wait_child(child);
-	assert_true(clock_boot_ms() - began < KEEPER_STOP_MS);
-	assert_int_equal(report_read_all(serve.dir, note_end, &has_ended, NULL), STATUS_OK);
-	assert_false(has_ended);
-	assert_int_equal(ask(worker_new(&workers, 1)), 5);
-}
-
-#ifndef __SANITIZE_THREAD__
-static _Thread_local bool is_held;
-static atomic_bool has_held, may_let_go;
-
-/* In place of the library's: a thread keeps what it has locked until it is told. */
-int
-pthread_mutex_unlock(pthread_mutex_t *mutex)
-{
-	static int (*unlock)(pthread_mutex_t *);
-
-	if (!unlock)
-		*(void **)&unlock = dlsym(RTLD_NEXT, "pthread_mutex_unlock");
-	if (is_held)
-		atomic_store(&has_held, true);
-	while (is_held && !atomic_load(&may_let_go))
-		usleep(1000);
-	return unlock(mutex);
-}
-
-static void *
-open_slowly(void *unused)
-{
-	struct serve_reader *reader;
-
-	(void)unused;
-	is_held = true;
-	assert_int_equal(
-		serve_reader_open(serve.dir, 1, &reader, NULL), STATUS_UNAVAILABLE);
-	return NULL;
-}
-
-static void
-a_fork_while_a_store_is_opened_does_no_harm(void **state)
-{
-	uint64_t until = clock_boot_ms() + DEADLINE_MS;
-	pthread_t thread;
-	pid_t child;
-	int outcome = 1;
-
-	(void)state;
-	publish(5);
-	start();
-	assert_int_equal(pthread_create(&thread, NULL, &open_slowly, NULL), 0);
-	while (!atomic_load(&has_held))
-		assert_true(clock_boot_ms() < until);
-	child = fork();
-	assert_true(child >= 0);
-	if (child == 0) {
-		struct worker_state *worker;
-
-		keeper_follow_fork(keeper);
-		worker = worker_new(&workers, 1);
-		while (ask(worker) != 5 && clock_boot_ms() < until)
-			usleep(1000);
-		_exit(ask(worker) != 5);
-	}
-	atomic_store(&may_let_go, true);
-	assert_int_equal(waitpid(child, &outcome, 0), child);
-	pthread_join(thread, NULL);
-	assert_int_equal(outcome, 0);
-}
-#endif
-
 int
 main(void)
 {
@@ -1198,14 +1079,7 @@ main(void)
 			teardown),
 		cmocka_unit_test_setup_teardown(
 			a_keeper_that_was_left_behind_needs_no_settings, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			a_forked_worker_opens_the_store_for_itself, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			a_fork_while_a_store_is_opened_does_no_harm, setup, teardown),
 #endif
-		cmocka_unit_test_setup_teardown(
-			a_forked_worker_that_ends_before_its_first_query_ends_nothing, setup,
-			teardown),
 	};
 
 	return cmocka_run_group_tests_name("keeper", tests, NULL, NULL);
