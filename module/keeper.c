@@ -32,18 +32,10 @@
  * Nothing to answer from, or the files are just changing: every moment counts. */
 #define LOOK_TROUBLE_MS 50
 #define REPORT_MS 1000
-/* Slots beyond the expected threads: the keeper's own, and room for a host that starts a
- * few more than it says. */
-#define SLOTS_EXTRA 4
 
 struct keeper {
-	struct keeper_settings settings; /* but config, which is not kept */
-	char *dir;
-	bool allows_network_filesystem;
-	uint64_t snapshot_limit;
 	pthread_t thread;
 	bool is_running;
-	atomic_bool is_stopping;
 	int wake_fd; /* written to by keeper_stop, and by a worker whose read tripped */
 
 	pthread_mutex_t lock; /* guards the flags */
@@ -51,6 +43,7 @@ struct keeper {
 	bool has_tried, has_ended;
 
 	/* the thread's own; main thread while none runs */
+	struct keeper_scope scope;
 	struct breaker breaker;
 	bool has_begun; /* the breaker has been asked */
 	char off_reason[REASON_MAX]; /* what the breaker says */
@@ -58,7 +51,6 @@ struct keeper {
 	struct snapshot snapshot;
 	struct reason snapshot_why; /* why there is no new one, as it was said */
 	uint64_t reported_ms; /* boot clock */
-	struct report report; /* counters: of the workers that ended */
 };
 
 static int take_settings(struct keeper *keeper, const struct keeper_settings *settings,
@@ -78,9 +70,6 @@ static bool go_round(struct keeper *keeper);
 static void begin(struct keeper *keeper);
 static void follow_with_snapshot(struct keeper *keeper);
 static void sleep_or_wake(struct keeper *keeper);
-static struct live_order live_order(struct keeper *keeper);
-static struct snapshot_order snapshot_order(struct keeper *keeper);
-static size_t slots_wanted(const struct keeper *keeper, size_t limit);
 static int write_report(struct keeper *keeper);
 
 struct keeper *
@@ -117,21 +106,23 @@ static int
 take_settings(struct keeper *keeper, const struct keeper_settings *settings,
 	struct reason *reason)
 {
+	struct keeper_scope *scope = &keeper->scope;
 	char *dir = strdup(settings->config->store.serve);
 
 	if (!dir)
 		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
-	free(keeper->dir);
-	keeper->dir = dir;
-	keeper->allows_network_filesystem = settings->config->store.allow_network_filesystem;
-	keeper->snapshot_limit = settings->config->store.snapshot_limit;
-	keeper->settings = *settings;
-	keeper->settings.config = NULL;
-	if (!keeper->report.started_ms)
-		keeper->report.started_ms = clock_wall_ms();
-	snprintf(keeper->report.unbound, sizeof(keeper->report.unbound), "%s",
+	free(scope->dir);
+	scope->dir = dir;
+	scope->allows_network_filesystem = settings->config->store.allow_network_filesystem;
+	scope->snapshot_limit = settings->config->store.snapshot_limit;
+	scope->workers = settings->workers;
+	scope->threads = settings->threads;
+	scope->say = settings->say;
+	if (!scope->report.started_ms)
+		scope->report.started_ms = clock_wall_ms();
+	snprintf(scope->report.unbound, sizeof(scope->report.unbound), "%s",
 		settings->host);
-	return set_zones(&keeper->report, &settings->config->zones, reason);
+	return set_zones(&scope->report, &settings->config->zones, reason);
 }
 
 /* Nobody would notice that the store is replaced, and it would be answered from for ever: the
@@ -174,14 +165,14 @@ start_thread(struct keeper *keeper, struct reason *reason)
 	sigset_t all, before;
 	int error;
 
-	keeper->report.pid = getpid();
-	identity_init(&keeper->report.identity);
+	keeper->scope.report.pid = getpid();
+	identity_init(&keeper->scope.report.identity);
 	keeper->has_tried = keeper->has_ended = false;
 	keeper->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (keeper->wake_fd < 0)
 		return reason_set(reason, STATUS_IO, "eventfd: %s", strerror(errno));
-	atomic_store(&keeper->settings.workers->wake_fd, keeper->wake_fd);
-	atomic_store(&keeper->is_stopping, false);
+	atomic_store(&keeper->scope.workers->wake_fd, keeper->wake_fd);
+	atomic_store(&keeper->scope.is_stopping, false);
 	/* the host's signals are the main thread's; faults must not be blocked */
 	sigfillset(&all);
 	sigdelset(&all, SIGBUS);
@@ -203,7 +194,7 @@ start_thread(struct keeper *keeper, struct reason *reason)
 static void
 close_wake_fd(struct keeper *keeper)
 {
-	atomic_store(&keeper->settings.workers->wake_fd, -1);
+	atomic_store(&keeper->scope.workers->wake_fd, -1);
 	close(keeper->wake_fd);
 }
 
@@ -238,12 +229,12 @@ announce(struct keeper *keeper, bool *flag)
 bool
 keeper_stop(struct keeper *keeper)
 {
-	struct workers *workers = keeper->settings.workers;
+	struct workers *workers = keeper->scope.workers;
 	uint64_t one = 1;
 
 	if (!keeper->is_running)
 		return true;
-	atomic_store(&keeper->is_stopping, true);
+	atomic_store(&keeper->scope.is_stopping, true);
 	while (write(keeper->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
 	if (!join(keeper)) {
@@ -253,10 +244,10 @@ keeper_stop(struct keeper *keeper)
 	close_wake_fd(keeper);
 	keeper->is_running = false;
 	/* a reload or an end, but no crash */
-	keeper->report.ended = 1;
+	keeper->scope.report.ended = 1;
 	(void)write_report(keeper);
-	keeper->report.ended = 0;
-	workers_report(workers, &keeper->report);
+	keeper->scope.report.ended = 0;
+	workers_report(workers, &keeper->scope.report);
 	return true;
 }
 
@@ -273,9 +264,9 @@ join(struct keeper *keeper)
 static void
 leave_behind(struct keeper *keeper)
 {
-	struct workers *workers = keeper->settings.workers;
-	struct report ended = { .pid = keeper->report.pid,
-		.identity = keeper->report.identity,
+	struct workers *workers = keeper->scope.workers;
+	struct report ended = { .pid = keeper->scope.report.pid,
+		.identity = keeper->scope.report.identity,
 		.ended = 1,
 		.written_boot_ms = clock_boot_ms(),
 		.written_ms = clock_wall_ms() };
@@ -285,7 +276,7 @@ leave_behind(struct keeper *keeper)
 	atomic_store(&workers->live, NULL);
 	atomic_store(&workers->snapshot, NULL);
 	atomic_store(&workers->wake_fd, -1);
-	(void)report_write(keeper->dir, &ended, NULL);
+	(void)report_write(keeper->scope.dir, &ended, NULL);
 }
 
 static void *
@@ -293,7 +284,7 @@ run(void *argument)
 {
 	struct keeper *keeper = argument;
 
-	throttle_begin(&keeper->is_stopping);
+	throttle_begin(&keeper->scope.is_stopping);
 	begin(keeper);
 	while (go_round(keeper))
 		;
@@ -306,72 +297,70 @@ run(void *argument)
 static bool
 go_round(struct keeper *keeper)
 {
-	const struct live_order order = live_order(keeper);
-	struct snapshot_order copies;
+	struct keeper_scope *scope = &keeper->scope;
 	uint64_t woken;
 
-	live_look(&keeper->live, &order);
-	if (atomic_load(&keeper->is_stopping))
+	keeper->live.off_reason = breaker_is_off(&keeper->breaker, clock_boot_ms())
+		? keeper->off_reason : NULL;
+	live_look(&keeper->live, scope);
+	if (atomic_load(&scope->is_stopping))
 		return false;
 	if (keeper->live.has_news || clock_boot_ms() - keeper->reported_ms >= REPORT_MS)
 		(void)write_report(keeper);
-	if (atomic_load(&keeper->is_stopping))
+	if (atomic_load(&scope->is_stopping))
 		return false;
-	copies = snapshot_order(keeper);
-	snapshot_claim(&keeper->snapshot, &copies);
+	snapshot_claim(&keeper->snapshot, scope);
 	announce(keeper, &keeper->has_tried);
 	follow_with_snapshot(keeper);
-	if (atomic_load(&keeper->is_stopping))
+	if (atomic_load(&scope->is_stopping))
 		return false;
 	if (keeper->live.has_news)
 		(void)write_report(keeper);
 	sleep_or_wake(keeper);
 	return read(keeper->wake_fd, &woken, sizeof(woken)) <= 0
-		|| !atomic_load(&keeper->is_stopping);
+		|| !atomic_load(&scope->is_stopping);
 }
 
 /* Before a store is touched: what comes now may be the crash that is to be counted. */
 static void
 begin(struct keeper *keeper)
 {
-	const char *dir = keeper->dir;
+	const char *dir = keeper->scope.dir;
 	uint64_t now = clock_boot_ms();
 
 	if (!keeper->has_begun) {
 		keeper->has_begun = true;
-		breaker_begin(&keeper->breaker, dir, &keeper->report.identity, now);
+		breaker_begin(&keeper->breaker, dir, &keeper->scope.report.identity, now);
 		if (breaker_is_off(&keeper->breaker, now))
 			snprintf(keeper->off_reason, sizeof(keeper->off_reason),
 				"Unbound ended uncleanly again and again: the store is not read "
 				"for %u s; a clean restart of Unbound reads it at once",
 				(unsigned)(keeper->breaker.pause_ms / 1000));
 	}
-	if (!atomic_load(&keeper->is_stopping) && write_report(keeper) == STATUS_OK)
+	if (!atomic_load(&keeper->scope.is_stopping) && write_report(keeper) == STATUS_OK)
 		breaker_remove_dead(&keeper->breaker, dir);
 }
 
 static void
 follow_with_snapshot(struct keeper *keeper)
 {
-	const struct live_order live = live_order(keeper);
-	const struct snapshot_order order = snapshot_order(keeper);
 	struct reason why = { "" };
 	char line[REASON_MAX + 64];
 	int status;
 
-	if (!live_is_readable(&keeper->live, &live))
+	if (!live_is_readable(&keeper->live, &keeper->scope))
 		return;
-	status = snapshot_follow(&keeper->snapshot, &order, &why);
+	status = snapshot_follow(&keeper->snapshot, &keeper->scope, keeper->live.current, &why);
 	if (keeper->snapshot.is_equal)
 		keeper->snapshot_why.text[0] = '\0'; /* the next failure is said again */
-	if (status == STATUS_OK || atomic_load(&keeper->is_stopping))
+	if (status == STATUS_OK || atomic_load(&keeper->scope.is_stopping))
 		return;
 	if (status == STATUS_CORRUPT && keeper->live.current)
 		live_note_damage(&keeper->live);
 	if (strcmp(keeper->snapshot_why.text, why.text)) {
 		keeper->snapshot_why = why;
 		snprintf(line, sizeof(line), "no snapshot of the store as it is: %s", why.text);
-		keeper->settings.say(KEEPER_WARNING, line);
+		keeper->scope.say(KEEPER_WARNING, line);
 	}
 }
 
@@ -384,62 +373,21 @@ sleep_or_wake(struct keeper *keeper)
 	poll(&wake, 1, is_calm ? REPORT_LOOK_MS : LOOK_TROUBLE_MS);
 }
 
-static struct live_order
-live_order(struct keeper *keeper)
-{
-	return (struct live_order){
-		.dir = keeper->dir,
-		.allows_network_filesystem = keeper->allows_network_filesystem,
-		.workers = keeper->settings.workers,
-		.slots = slots_wanted(keeper, WORKERS_LIVE_MAX),
-		.report = &keeper->report,
-		.say = keeper->settings.say,
-		.is_stopping = &keeper->is_stopping,
-		.off_reason = breaker_is_off(&keeper->breaker, clock_boot_ms())
-			? keeper->off_reason : NULL,
-	};
-}
-
-static struct snapshot_order
-snapshot_order(struct keeper *keeper)
-{
-	return (struct snapshot_order){
-		.dir = keeper->dir,
-		.workers = keeper->settings.workers,
-		.live = keeper->live.current,
-		.limit = keeper->snapshot_limit,
-		.slots = slots_wanted(keeper, SERVE_READERS_MAX),
-		.report = &keeper->report,
-		.is_stopping = &keeper->is_stopping,
-	};
-}
-
-static size_t
-slots_wanted(const struct keeper *keeper, size_t limit)
-{
-	size_t expected = keeper->settings.threads;
-	size_t running = workers_count(keeper->settings.workers);
-	size_t slots = (running > expected ? running : expected) + SLOTS_EXTRA;
-
-	return slots < limit ? slots : limit;
-}
-
 static int
 write_report(struct keeper *keeper)
 {
-	const struct live_order order = live_order(keeper);
-	struct workers *workers = keeper->settings.workers;
-	struct report report = keeper->report;
+	struct workers *workers = keeper->scope.workers;
+	struct report report = keeper->scope.report;
 	size_t bytes = report.zone_count * sizeof(*report.zone);
 	int status;
 
 	report.zone = malloc(bytes ? bytes : 1);
 	if (!report.zone)
 		return STATUS_NO_MEMORY;
-	memcpy(report.zone, keeper->report.zone, bytes);
+	memcpy(report.zone, keeper->scope.report.zone, bytes);
 	report.workers = (unsigned)workers_count(workers);
 	workers_report(workers, &report);
-	live_report(&keeper->live, &order, &report);
+	live_report(&keeper->live, &keeper->scope, &report);
 	snapshot_report(&keeper->snapshot, workers, &report);
 	breaker_report(&keeper->breaker, &report);
 	keeper->live.has_news = false;
@@ -447,7 +395,7 @@ write_report(struct keeper *keeper)
 	report.written_ms = clock_wall_ms();
 	report.written_boot_ms = keeper->reported_ms;
 	/* without a directory there is no reader of reports either */
-	status = report_write(keeper->dir, &report, NULL);
+	status = report_write(keeper->scope.dir, &report, NULL);
 	free(report.zone);
 	return status;
 }

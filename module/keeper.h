@@ -10,11 +10,14 @@
  */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lib/config/config.h"
 #include "lib/base/reason.h"
+#include "lib/report/report.h"
 #include "module/worker.h"
 
 struct keeper;
@@ -37,6 +40,19 @@ struct keeper_settings {
 	keeper_say_fn say;
 };
 
+/* What the parts of the keeper share (live.h, snapshot.h). The thread's own; main thread while
+ * none runs. */
+struct keeper_scope {
+	char *dir; /* of the store; a reload may name another */
+	bool allows_network_filesystem;
+	uint64_t snapshot_limit; /* bytes; 0: there is none */
+	struct workers *workers;
+	size_t threads;
+	keeper_say_fn say;
+	struct report report;    /* counters: of the workers that ended, and the keeper's */
+	atomic_bool is_stopping; /* nobody waits for this round any more */
+};
+
 /* One per process, for its whole life. NULL when out of memory. */
 struct keeper *keeper_new(void);
 
@@ -47,9 +63,10 @@ int keeper_start(struct keeper *keeper, const struct keeper_settings *settings,
 	struct reason *reason);
 
 /* Ends the thread and keeps its counters. Call it before workers_reset. The store stays open.
- * Does nothing when no thread runs. False: the thread does not end within KEEPER_STOP_MS, because it waits for another process, as for a
- * livezoned that was stopped while it had a lock (doc/lmdb.md, "reader mutex"). It is left
- * behind then with all that it has, and the keeper must not be used again. */
+ * Does nothing when no thread runs. False: the thread does not end within KEEPER_STOP_MS,
+ * because it waits for another process, as for a livezoned that was stopped while it had a lock
+ * (doc/lmdb.md, "reader mutex"). It is left behind then with all that it has, and the keeper
+ * must not be used again. */
 bool keeper_stop(struct keeper *keeper);
 
 #define KEEPER_WAIT_MS 2000

@@ -37,7 +37,7 @@ enum event {
 	EVENT_BROKEN,   /* current is shorter, its lock is another, or a read of it faulted */
 };
 
-typedef void (*action_fn)(struct live *live, const struct live_order *order);
+typedef void (*action_fn)(struct live *live, struct keeper_scope *scope);
 
 /* For guard_run. */
 struct opening {
@@ -59,38 +59,37 @@ struct reading {
 	int status;
 };
 
-static void park(struct live *live, const struct live_order *order);
-static void unpark(struct live *live, const struct live_order *order);
-static void switch_over(struct live *live, const struct live_order *order);
-static void give_slots(struct live *live, const struct live_order *order);
-static void give_up_outdated(struct live *live, const struct live_order *order);
-static void withdraw(struct live *live, const struct live_order *order);
-static void take(struct live *live, const struct live_order *order, enum event event,
+static void park(struct live *live, struct keeper_scope *scope);
+static void unpark(struct live *live, struct keeper_scope *scope);
+static void switch_over(struct live *live, struct keeper_scope *scope);
+static void give_slots(struct live *live, struct keeper_scope *scope);
+static void give_up_outdated(struct live *live, struct keeper_scope *scope);
+static void withdraw(struct live *live, struct keeper_scope *scope);
+static void take(struct live *live, struct keeper_scope *scope, enum event event,
 	const struct reason *why);
 static enum event
-observe(struct live *live, const struct live_order *order, struct reason *why);
+observe(struct live *live, struct keeper_scope *scope, struct reason *why);
 static enum event
-observe_current(struct live *live, const struct live_order *order, struct reason *why);
+observe_current(struct live *live, struct keeper_scope *scope, struct reason *why);
 static enum event
-observe_directory(struct live *live, const struct live_order *order, struct reason *why);
-static void say(struct live *live, const struct live_order *order, enum keeper_state before,
+observe_directory(struct live *live, struct keeper_scope *scope, struct reason *why);
+static void say(struct live *live, struct keeper_scope *scope, enum keeper_state before,
 	const struct reason *why_before);
-static void note_suspicion(struct live *live, const struct live_order *order);
+static void note_suspicion(struct live *live, struct keeper_scope *scope);
 static bool is_outdated(struct live *live, int status, int status_of_new);
 static int
-open_store(struct live *live, const struct live_order *order, struct reason *why);
-static int check_identity(struct live *live, const struct live_order *order, struct reason *why);
+open_store(struct live *live, struct keeper_scope *scope, struct reason *why);
+static int check_identity(struct live *live, struct keeper_scope *scope, struct reason *why);
+static size_t slots_wanted(const struct keeper_scope *scope);
 static void open_guarded(void *context);
-static enum guard_trip run_guarded(const struct live_order *order,
-	struct serve_reader *reader, guard_fn fn, void *context);
 static void back_off(struct live *live);
-static void offer(const struct live_order *order, struct serve_reader *reader);
+static void offer(struct keeper_scope *scope, struct serve_reader *reader);
 static struct live_retired *find_parked(struct live *live, const char *dir);
 static void retire(struct live *live, const char *parked_dir);
-static void free_retired(struct live *live, const struct live_order *order);
+static void free_retired(struct live *live, struct keeper_scope *scope);
 static void free_guarded(void *context);
 static void claim_guarded(void *context);
-static void warn(struct reason *at, const struct reason *now, const struct live_order *order);
+static void warn(struct reason *at, const struct reason *now, struct keeper_scope *scope);
 static void read_meta_guarded(void *context);
 
 #define FROM(state) (1u << (state))
@@ -130,26 +129,26 @@ static const char *const state_names[KEEPER_STATES] = {
 };
 
 void
-live_look(struct live *live, const struct live_order *order)
+live_look(struct live *live, struct keeper_scope *scope)
 {
 	const enum keeper_state before = live->state;
 	const struct reason why_before = live->why;
 	enum event event;
 
 	live->was_switched = false;
-	free_retired(live, order);
-	note_suspicion(live, order);
+	free_retired(live, scope);
+	note_suspicion(live, scope);
 	do {
 		struct reason why = { "" };
 
-		event = observe(live, order, &why);
-		take(live, order, event, &why);
+		event = observe(live, scope, &why);
+		take(live, scope, event, &why);
 	} while (event == EVENT_MOVED || event == EVENT_PARKED);
-	say(live, order, before, &why_before);
+	say(live, scope, before, &why_before);
 }
 
 static void
-take(struct live *live, const struct live_order *order, enum event event,
+take(struct live *live, struct keeper_scope *scope, enum event event,
 	const struct reason *why)
 {
 	for (size_t i = 0; i < sizeof(transitions) / sizeof(transitions[0]); i++) {
@@ -158,7 +157,7 @@ take(struct live *live, const struct live_order *order, enum event event,
 		if (row->event != event || !(row->from & FROM(live->state)))
 			continue;
 		if (row->action)
-			row->action(live, order);
+			row->action(live, scope);
 		live->state = row->to;
 		live->why = *why;
 		return;
@@ -166,36 +165,36 @@ take(struct live *live, const struct live_order *order, enum event event,
 }
 
 static enum event
-observe(struct live *live, const struct live_order *order, struct reason *why)
+observe(struct live *live, struct keeper_scope *scope, struct reason *why)
 {
-	if (live->current && strcmp(live->dir, order->dir) != 0)
+	if (live->current && strcmp(live->dir, scope->dir) != 0)
 		return EVENT_MOVED;
 	switch (live->state) {
 	case KEEPER_LIVE:
 	case KEEPER_DELETED:
-		return observe_current(live, order, why);
+		return observe_current(live, scope, why);
 	case KEEPER_STARTING:
 	case KEEPER_ABSENT:
 	case KEEPER_REFUSED:
 	case KEEPER_DISABLED:
-		if (order->off_reason) {
-			reason_set(why, STATUS_UNAVAILABLE, "%s", order->off_reason);
+		if (live->off_reason) {
+			reason_set(why, STATUS_UNAVAILABLE, "%s", live->off_reason);
 			return EVENT_OFF;
 		}
-		if (find_parked(live, order->dir))
+		if (find_parked(live, scope->dir))
 			return EVENT_PARKED;
 		break;
 	case KEEPER_BROKEN:
 	case KEEPER_STATES:
 		break;
 	}
-	return observe_directory(live, order, why);
+	return observe_directory(live, scope, why);
 }
 
 static enum event
-observe_directory(struct live *live, const struct live_order *order, struct reason *why)
+observe_directory(struct live *live, struct keeper_scope *scope, struct reason *why)
 {
-	switch (open_store(live, order, why)) {
+	switch (open_store(live, scope, why)) {
 	case STATUS_OK:
 		return EVENT_OPENED;
 	case STATUS_NOT_FOUND:
@@ -206,7 +205,7 @@ observe_directory(struct live *live, const struct live_order *order, struct reas
 }
 
 static enum event
-observe_current(struct live *live, const struct live_order *order, struct reason *why)
+observe_current(struct live *live, struct keeper_scope *scope, struct reason *why)
 {
 	struct reason why_not = { "" };
 	int trip = serve_reader_poisoned(live->current);
@@ -222,7 +221,7 @@ observe_current(struct live *live, const struct live_order *order, struct reason
 	if (status == STATUS_CORRUPT)
 		return EVENT_BROKEN;
 	/* still mapped and whole, the best that there is until there is another */
-	status_of_new = open_store(live, order, &why_not);
+	status_of_new = open_store(live, scope, &why_not);
 	if (status_of_new == STATUS_OK)
 		return EVENT_OPENED;
 	if (status == STATUS_FOREIGN)
@@ -246,15 +245,15 @@ is_outdated(struct live *live, int status, int status_of_new)
 
 /* A worker found that a value of it fails its checks; what fails from now on asks again. */
 static void
-note_suspicion(struct live *live, const struct live_order *order)
+note_suspicion(struct live *live, struct keeper_scope *scope)
 {
-	uint64_t suspect = atomic_load(&order->workers->suspect);
+	uint64_t suspect = atomic_load(&scope->workers->suspect);
 
 	if (!live->current || suspect != serve_reader_id(live->current))
 		return;
-	atomic_store(&order->workers->suspect, 0);
+	atomic_store(&scope->workers->suspect, 0);
 	if (live->damaged_inode != serve_reader_inode(live->current))
-		order->say(KEEPER_WARNING,
+		scope->say(KEEPER_WARNING,
 			"store is damaged: a value of it fails its checks; livezoned is asked "
 			"to rebuild it");
 	live_note_damage(live);
@@ -262,7 +261,7 @@ note_suspicion(struct live *live, const struct live_order *order)
 
 /* A change is said once. */
 static void
-say(struct live *live, const struct live_order *order, enum keeper_state before,
+say(struct live *live, struct keeper_scope *scope, enum keeper_state before,
 	const struct reason *why_before)
 {
 	char line[REASON_MAX + PATH_MAX + 64];
@@ -277,76 +276,76 @@ say(struct live *live, const struct live_order *order, enum keeper_state before,
 	else
 		snprintf(line, sizeof(line), "store is %s: %s", state_names[live->state],
 			live->why.text);
-	order->say(live->state == KEEPER_LIVE ? KEEPER_INFO : KEEPER_WARNING, line);
+	scope->say(live->state == KEEPER_LIVE ? KEEPER_INFO : KEEPER_WARNING, line);
 }
 
 /* --- actions of the table --- */
 
 static void
-park(struct live *live, const struct live_order *order)
+park(struct live *live, struct keeper_scope *scope)
 {
-	offer(order, NULL);
+	offer(scope, NULL);
 	retire(live, live->dir);
 }
 
 static void
-unpark(struct live *live, const struct live_order *order)
+unpark(struct live *live, struct keeper_scope *scope)
 {
-	struct live_retired *parked = find_parked(live, order->dir);
+	struct live_retired *parked = find_parked(live, scope->dir);
 
 	live->current = parked->reader;
-	snprintf(live->dir, sizeof(live->dir), "%s", order->dir);
+	snprintf(live->dir, sizeof(live->dir), "%s", scope->dir);
 	*parked = (struct live_retired){ 0 };
 }
 
 static void
-switch_over(struct live *live, const struct live_order *order)
+switch_over(struct live *live, struct keeper_scope *scope)
 {
-	offer(order, live->opened);
+	offer(scope, live->opened);
 	if (live->current)
 		retire(live, NULL);
 	live->current = live->opened;
 	live->opened = NULL;
-	snprintf(live->dir, sizeof(live->dir), "%s", order->dir);
+	snprintf(live->dir, sizeof(live->dir), "%s", scope->dir);
 	live->replaced_ms = 0;
 	live->was_switched = true;
 	live->damaged_inode = 0;
-	order->report->opens++;
+	scope->report.opens++;
 }
 
 /* A reload may have raised the number of threads. */
 static void
-give_slots(struct live *live, const struct live_order *order)
+give_slots(struct live *live, struct keeper_scope *scope)
 {
-	struct claim claim = { .reader = live->current, .slots = order->slots };
+	struct claim claim = { .reader = live->current, .slots = slots_wanted(scope) };
 	struct reason too_few = { "" };
 	size_t have;
 
-	(void)run_guarded(order, live->current, &claim_guarded, &claim);
+	(void)workers_guard(&scope->report, live->current, &claim_guarded, &claim);
 	have = serve_reader_slots(live->current);
-	if (have < order->slots)
+	if (have < claim.slots)
 		reason_set(&too_few, STATUS_UNAVAILABLE,
 			"%zu of %zu reader slots are left for us: the other threads answer "
 			"from the snapshot",
-			have, order->slots);
-	warn(&live->slots, &too_few, order);
-	offer(order, live->current);
+			have, claim.slots);
+	warn(&live->slots, &too_few, scope);
+	offer(scope, live->current);
 	live->replaced_ms = 0;
 }
 
 static void
-give_up_outdated(struct live *live, const struct live_order *order)
+give_up_outdated(struct live *live, struct keeper_scope *scope)
 {
-	offer(order, NULL);
+	offer(scope, NULL);
 	retire(live, NULL);
 	live->was_switched = true;
 }
 
 /* Truncated, or the writer no longer sees our locks: a read may end the process. */
 static void
-withdraw(struct live *live, const struct live_order *order)
+withdraw(struct live *live, struct keeper_scope *scope)
 {
-	offer(order, NULL);
+	offer(scope, NULL);
 	live->was_switched = true;
 	live_note_damage(live); /* at once: writes are not seen */
 	back_off(live);
@@ -356,36 +355,36 @@ withdraw(struct live *live, const struct live_order *order)
 
 /* Into live->opened. STATUS_NOT_FOUND: there is none. */
 static int
-open_store(struct live *live, const struct live_order *order, struct reason *why)
+open_store(struct live *live, struct keeper_scope *scope, struct reason *why)
 {
 	struct reason refused = { "" };
 	struct opening opening = {
-		.dir = order->dir,
-		.slots = order->slots,
+		.dir = scope->dir,
+		.slots = slots_wanted(scope),
 		.why = &refused,
 	};
 	struct mdb_files files;
 	enum guard_trip trip;
 
-	if (!order->allows_network_filesystem
-		&& filesystem_refuse_network(order->dir, why) != STATUS_OK)
+	if (!scope->allows_network_filesystem
+		&& filesystem_refuse_network(scope->dir, why) != STATUS_OK)
 		return STATUS_FOREIGN;
 	if (clock_boot_ms() < live->retry_ms)
 		return reason_set(why, STATUS_CORRUPT,
 			"stores broke %u times in a row: waiting", live->broken);
-	opening.status = check_identity(live, order, why);
+	opening.status = check_identity(live, scope, why);
 	if (opening.status == STATUS_OK)
-		opening.status = live_refused_check(&live->refused, order->dir, why);
+		opening.status = live_refused_check(&live->refused, scope->dir, why);
 	if (opening.status)
 		return opening.status;
-	trip = run_guarded(order, NULL, &open_guarded, &opening);
+	trip = workers_guard(&scope->report, NULL, &open_guarded, &opening);
 	if (trip != GUARD_NONE) {
 		/* what was opened so far is abandoned, and known as open */
 		back_off(live);
 		opening.status = reason_set(&refused, STATUS_CORRUPT,
 			"%s while it was opened", guard_name(trip));
 	} else {
-		live_refused_note(&live->refused, order->dir, opening.status, &refused);
+		live_refused_note(&live->refused, scope->dir, opening.status, &refused);
 	}
 	if (opening.status == STATUS_OK) {
 		live->opened = opening.reader;
@@ -393,9 +392,15 @@ open_store(struct live *live, const struct live_order *order, struct reason *why
 	}
 	/* livezoned, which has it open, may not have noticed */
 	if (opening.status == STATUS_CORRUPT
-		&& mdb_files_stat(order->dir, &files, NULL) == STATUS_OK)
+		&& mdb_files_stat(scope->dir, &files, NULL) == STATUS_OK)
 		live->damaged_inode = files.data_inode;
 	return reason_set(why, opening.status, "%s", refused.text);
+}
+
+static size_t
+slots_wanted(const struct keeper_scope *scope)
+{
+	return workers_slots(scope->workers, scope->threads, WORKERS_LIVE_MAX);
 }
 
 static void
@@ -410,28 +415,28 @@ open_guarded(void *context)
 /* Compares what livezoned says of itself with what the report says of us. A status other than
  * STATUS_OK: both must not use one lock file. */
 static int
-check_identity(struct live *live, const struct live_order *order, struct reason *why)
+check_identity(struct live *live, struct keeper_scope *scope, struct reason *why)
 {
 	struct reason reason = { "" };
 	struct identity other;
 
 	/* missing or not readable: of another version, and says nothing */
-	if (identity_read(order->dir, &other, NULL))
+	if (identity_read(scope->dir, &other, NULL))
 		return STATUS_OK;
-	if (identity_compare(&order->report->identity, &other, &reason) == IDENTITY_DIFFERS)
+	if (identity_compare(&scope->report.identity, &other, &reason) == IDENTITY_DIFFERS)
 		return reason_set(why, STATUS_FOREIGN, "livezoned: %s", reason.text);
 	/* one pid twice: livezoned has no reader slot that ours could be taken for, but
 	 * one that we leave by a crash is never cleared */
-	warn(&live->identity, &reason, order);
+	warn(&live->identity, &reason, scope);
 	return STATUS_OK;
 }
 
 /* Said once in the log, and in each report. */
 static void
-warn(struct reason *at, const struct reason *now, const struct live_order *order)
+warn(struct reason *at, const struct reason *now, struct keeper_scope *scope)
 {
 	if (now->text[0] && strcmp(at->text, now->text) != 0)
-		order->say(KEEPER_WARNING, now->text);
+		scope->say(KEEPER_WARNING, now->text);
 	*at = *now;
 }
 
@@ -460,21 +465,6 @@ live_refused_note(struct live_refused *refused, const char *dir, int status,
 	refused->until_ms = clock_boot_ms() + LIVE_REFUSED_MS;
 }
 
-/* Calls fn in the guard; a reader that tripped it is poisoned. */
-static enum guard_trip
-run_guarded(const struct live_order *order, struct serve_reader *reader, guard_fn fn,
-	void *context)
-{
-	enum guard_trip trip = guard_run(fn, context);
-
-	if (trip == GUARD_NONE)
-		return trip;
-	workers_report_trip(trip, order->report);
-	if (reader)
-		serve_reader_poison(reader, (int)trip);
-	return trip;
-}
-
 /* A store in which a fault was caught costs its address space and two descriptors for ever, so
  * that one which breaks again and again must not be followed at its pace. */
 static void
@@ -495,10 +485,10 @@ back_off(struct live *live)
 /* A keeper that was given up while it waited must not come between its successor and the
  * workers. */
 static void
-offer(const struct live_order *order, struct serve_reader *reader)
+offer(struct keeper_scope *scope, struct serve_reader *reader)
 {
-	if (!atomic_load(order->is_stopping))
-		atomic_store(&order->workers->live, reader);
+	if (!atomic_load(&scope->is_stopping))
+		atomic_store(&scope->workers->live, reader);
 }
 
 static void
@@ -539,19 +529,19 @@ retire(struct live *live, const char *parked_dir)
 }
 
 static void
-free_retired(struct live *live, const struct live_order *order)
+free_retired(struct live *live, struct keeper_scope *scope)
 {
 	for (size_t i = 0; i < LIVE_RETIRED_MAX; i++) {
 		struct live_retired *at = &live->retired[i];
 
 		/* closing the last one may have taken long */
-		if (atomic_load(order->is_stopping))
+		if (atomic_load(&scope->is_stopping))
 			return;
 		if (!at->reader || at->parked_dir[0]
-			|| workers_use(order->workers, at->reader))
+			|| workers_use(scope->workers, at->reader))
 			continue;
 		if (!serve_reader_poisoned(at->reader))
-			(void)run_guarded(order, NULL, &free_guarded, at->reader);
+			(void)workers_guard(&scope->report, NULL, &free_guarded, at->reader);
 		*at = (struct live_retired){ 0 };
 	}
 }
@@ -565,9 +555,9 @@ free_guarded(void *context)
 /* --- for the rest of the keeper --- */
 
 bool
-live_is_readable(const struct live *live, const struct live_order *order)
+live_is_readable(const struct live *live, struct keeper_scope *scope)
 {
-	return live->current && atomic_load(&order->workers->live)
+	return live->current && atomic_load(&scope->workers->live)
 		&& !serve_reader_poisoned(live->current);
 }
 
@@ -582,7 +572,7 @@ live_note_damage(struct live *live)
 }
 
 void
-live_report(struct live *live, const struct live_order *order, struct report *report)
+live_report(struct live *live, struct keeper_scope *scope, struct report *report)
 {
 	const struct reason *warning = live->slots.text[0] ? &live->slots : &live->identity;
 	struct reading reading = { .reader = live->current, .status = STATUS_UNAVAILABLE };
@@ -592,10 +582,10 @@ live_report(struct live *live, const struct live_order *order, struct report *re
 	snprintf(report->warning, sizeof(report->warning), "%.255s", warning->text);
 	report->damaged_inode = live->damaged_inode;
 	report->revision = live->revision;
-	if (!live_is_readable(live, order))
+	if (!live_is_readable(live, scope))
 		return;
 	report->serve_inode = serve_reader_inode(live->current);
-	if (run_guarded(order, live->current, &read_meta_guarded, &reading) != GUARD_NONE
+	if (workers_guard(&scope->report, live->current, &read_meta_guarded, &reading) != GUARD_NONE
 		|| reading.status != STATUS_OK)
 		return;
 	live->revision = report->revision = reading.meta.revision;

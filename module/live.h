@@ -24,16 +24,13 @@
 #pragma once
 
 #include <limits.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "lib/base/reason.h"
-#include "lib/report/report.h"
 #include "lib/serve/mdb.h"
 #include "module/keeper.h"
-#include "module/worker.h"
 
 enum keeper_state {
 	KEEPER_STARTING,
@@ -85,35 +82,24 @@ struct live {
 	struct live_retired retired[LIVE_RETIRED_MAX];
 	struct live_refused refused;
 	struct reason identity, slots; /* warnings: what is wrong although it is read */
+	const char *off_reason;       /* the breaker: the store is to be left alone; NULL: it is not */
 	unsigned broken;              /* stores in a row that could not be read */
 	uint64_t broken_ms, retry_ms; /* the last of them, and when to try the next */
 };
 
-/* What one round of the keeper is about. */
-struct live_order {
-	const char *dir;
-	bool allows_network_filesystem;
-	struct workers *workers;
-	size_t slots;
-	struct report *report; /* trips and opens are counted here */
-	keeper_say_fn say;
-	const atomic_bool *is_stopping; /* nobody waits for this round any more */
-	const char *off_reason; /* the store is to be left alone; NULL: it is not */
-};
-
 /* Looks at the files, and goes on to another state: opens, switches, withdraws. A change is
  * said once. */
-void live_look(struct live *live, const struct live_order *order);
+void live_look(struct live *live, struct keeper_scope *scope);
 
 /* May current be read by the keeper? */
-bool live_is_readable(const struct live *live, const struct live_order *order);
+bool live_is_readable(const struct live *live, struct keeper_scope *scope);
 
 /* Asks livezoned for another store: this one is damaged, but what it still answers is
  * right. */
 void live_note_damage(struct live *live);
 
 /* Adds what it is to the report. */
-void live_report(struct live *live, const struct live_order *order, struct report *report);
+void live_report(struct live *live, struct keeper_scope *scope, struct report *report);
 
 /* Is `dir` what was refused, and was that just now? STATUS_OK: try it. Otherwise the status
  * that was noted, with its reason. */

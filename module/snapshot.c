@@ -20,7 +20,8 @@
 
 /* For guard_run. */
 struct work {
-	const struct snapshot_order *order;
+	struct keeper_scope *scope;
+	struct serve_reader *live; /* the store */
 	struct serve_reader *copy; /* that the call is about */
 	struct serve_copy made;
 	uint64_t txn_id;
@@ -29,93 +30,95 @@ struct work {
 	struct reason *reason;
 };
 
-static bool may_follow(struct snapshot *snapshot, const struct snapshot_order *order);
+static bool may_follow(struct snapshot *snapshot, struct keeper_scope *scope);
 static int renew(struct snapshot *snapshot, struct work *work);
 static int adopt(struct snapshot *snapshot, struct work *work);
+static size_t slots_wanted(const struct keeper_scope *scope);
 static enum guard_trip run(const struct work *work, guard_fn fn);
 static void read_txn_id(void *context);
 static void make(void *context);
 static void verify(void *context);
 static void claim(void *context);
 static void free_copy(void *context);
-static void replace(struct snapshot *snapshot, const struct snapshot_order *order,
+static void replace(struct snapshot *snapshot, struct keeper_scope *scope,
 	struct serve_reader *copy);
-static void free_retired(struct snapshot *snapshot, const struct snapshot_order *order);
+static void free_retired(struct snapshot *snapshot, struct keeper_scope *scope);
 
 void
-snapshot_claim(struct snapshot *snapshot, const struct snapshot_order *order)
+snapshot_claim(struct snapshot *snapshot, struct keeper_scope *scope)
 {
-	struct work work = { .order = order };
+	struct work work = { .scope = scope };
 
-	if (strcmp(snapshot->dir, order->dir) != 0) {
-		free_retired(snapshot, order);
-		replace(snapshot, order, NULL);
-		snprintf(snapshot->dir, sizeof(snapshot->dir), "%s", order->dir);
+	if (strcmp(snapshot->dir, scope->dir) != 0) {
+		free_retired(snapshot, scope);
+		replace(snapshot, scope, NULL);
+		snprintf(snapshot->dir, sizeof(snapshot->dir), "%s", scope->dir);
 	}
 	work.copy = snapshot->current;
 	/* a start that failed may have taken it from them */
-	atomic_store(&order->workers->snapshot, snapshot->current);
+	atomic_store(&scope->workers->snapshot, snapshot->current);
 	if (snapshot->current && !serve_reader_poisoned(snapshot->current)
-		&& serve_reader_slots(snapshot->current) < order->slots)
+		&& serve_reader_slots(snapshot->current) < slots_wanted(scope))
 		(void)run(&work, &claim);
 }
 
 int
-snapshot_follow(struct snapshot *snapshot, const struct snapshot_order *order,
-	struct reason *reason)
+snapshot_follow(struct snapshot *snapshot, struct keeper_scope *scope,
+	struct serve_reader *live, struct reason *reason)
 {
-	struct work work = { .order = order, .reason = reason, .copy = snapshot->current };
+	struct work work = { .scope = scope, .live = live, .reason = reason,
+		.copy = snapshot->current };
 	uint64_t now = clock_boot_ms(), used = clock_read_ms(CLOCK_THREAD_CPUTIME_ID);
 	enum guard_trip trip;
 	int status;
 
-	if (!may_follow(snapshot, order))
+	if (!may_follow(snapshot, scope))
 		return STATUS_OK;
 	trip = run(&work, &read_txn_id);
 	if (trip != GUARD_NONE)
-		serve_reader_poison(order->live, (int)trip);
+		serve_reader_poison(live, (int)trip);
 	/* of anything else the keeper sees to it */
 	if (trip != GUARD_NONE || work.status != STATUS_OK)
 		return work.status != STATUS_CORRUPT
 			? STATUS_OK
 			: reason_set(reason, STATUS_CORRUPT, "serve has no last commit");
-	if (snapshot->source == serve_reader_id(order->live)
+	if (snapshot->source == serve_reader_id(live)
 		&& snapshot->txn_id == work.txn_id) {
 		if (snapshot->is_equal)
-			atomic_store(&order->workers->snapshot_ms, now);
+			atomic_store(&scope->workers->snapshot_ms, now);
 		return STATUS_OK;
 	}
 	if (now < snapshot->next_ms || snapshot->retired)
 		return STATUS_OK;
 	status = renew(snapshot, &work);
 	if (status == STATUS_OK)
-		atomic_store(&order->workers->snapshot_ms, now);
+		atomic_store(&scope->workers->snapshot_ms, now);
 	used = clock_read_ms(CLOCK_THREAD_CPUTIME_ID) - used;
 	snapshot->next_ms = clock_boot_ms() + PAUSE_TIMES * used + PAUSE_MS;
 	return status;
 }
 
 static bool
-may_follow(struct snapshot *snapshot, const struct snapshot_order *order)
+may_follow(struct snapshot *snapshot, struct keeper_scope *scope)
 {
-	free_retired(snapshot, order);
-	if (order->limit == 0 || (snapshot->current && serve_reader_poisoned(snapshot->current)))
-		replace(snapshot, order, NULL);
-	return order->limit > 0;
+	free_retired(snapshot, scope);
+	if (scope->snapshot_limit == 0
+		|| (snapshot->current && serve_reader_poisoned(snapshot->current)))
+		replace(snapshot, scope, NULL);
+	return scope->snapshot_limit > 0;
 }
 
 static int
 renew(struct snapshot *snapshot, struct work *work)
 {
-	const struct snapshot_order *order = work->order;
 	enum guard_trip trip;
 
-	snapshot->source = serve_reader_id(order->live);
+	snapshot->source = serve_reader_id(work->live);
 	snapshot->txn_id = work->txn_id;
 	snapshot->is_equal = false;
 	trip = run(work, &make);
 	if (trip != GUARD_NONE) {
-		serve_reader_poison(order->live, (int)trip);
+		serve_reader_poison(work->live, (int)trip);
 		return reason_set(work->reason, STATUS_CORRUPT, "%s while it was copied",
 			guard_name(trip));
 	}
@@ -142,7 +145,7 @@ adopt(struct snapshot *snapshot, struct work *work)
 	if (trip != GUARD_NONE)
 		work->status = reason_set(work->reason, STATUS_CORRUPT,
 			"serve is damaged: %s in its copy", guard_name(trip));
-	if (work->status == STATUS_OK && atomic_load(work->order->is_stopping))
+	if (work->status == STATUS_OK && atomic_load(&work->scope->is_stopping))
 		work->status = reason_set(work->reason, STATUS_UNAVAILABLE, "stopped");
 	if (work->status != STATUS_OK) {
 		(void)run(work, &free_copy);
@@ -151,24 +154,27 @@ adopt(struct snapshot *snapshot, struct work *work)
 	snapshot->is_equal = true;
 	snapshot->size = work->made.size;
 	snapshot->revision = work->meta.revision;
-	replace(snapshot, work->order, work->copy);
+	replace(snapshot, work->scope, work->copy);
 	return STATUS_OK;
+}
+
+static size_t
+slots_wanted(const struct keeper_scope *scope)
+{
+	return workers_slots(scope->workers, scope->threads, SERVE_READERS_MAX);
 }
 
 static enum guard_trip
 run(const struct work *work, guard_fn fn)
 {
-	enum guard_trip trip = guard_run(fn, (void *)(uintptr_t)work);
-
-	workers_report_trip(trip, work->order->report);
-	return trip;
+	return workers_guard(&work->scope->report, NULL, fn, (void *)(uintptr_t)work);
 }
 
 static void
 read_txn_id(void *context)
 {
 	struct work *work = context;
-	struct serve_txn *txn = serve_reader_slot(work->order->live, 0);
+	struct serve_txn *txn = serve_reader_slot(work->live, 0);
 
 	work->status = serve_reader_begin(txn);
 	if (work->status != STATUS_OK)
@@ -182,8 +188,8 @@ make(void *context)
 {
 	struct work *work = context;
 
-	work->status = serve_reader_copy(work->order->live, work->order->limit,
-		work->order->slots, &work->made, work->reason);
+	work->status = serve_reader_copy(work->live, work->scope->snapshot_limit,
+		slots_wanted(work->scope), &work->made, work->reason);
 }
 
 static void
@@ -199,7 +205,7 @@ claim(void *context)
 {
 	const struct work *work = context;
 
-	(void)serve_reader_claim(work->copy, work->order->slots, NULL);
+	(void)serve_reader_claim(work->copy, slots_wanted(work->scope), NULL);
 }
 
 static void
@@ -211,12 +217,12 @@ free_copy(void *context)
 }
 
 static void
-replace(struct snapshot *snapshot, const struct snapshot_order *order,
+replace(struct snapshot *snapshot, struct keeper_scope *scope,
 	struct serve_reader *copy)
 {
 	if (snapshot->current && snapshot->retired)
 		return; /* a worker is still in the last but one; next time */
-	atomic_store(&order->workers->snapshot, copy);
+	atomic_store(&scope->workers->snapshot, copy);
 	if (snapshot->current)
 		snapshot->retired = snapshot->current;
 	snapshot->current = copy;
@@ -224,15 +230,15 @@ replace(struct snapshot *snapshot, const struct snapshot_order *order,
 		snapshot->source = 0;
 		snapshot->is_equal = false;
 	}
-	free_retired(snapshot, order);
+	free_retired(snapshot, scope);
 }
 
 static void
-free_retired(struct snapshot *snapshot, const struct snapshot_order *order)
+free_retired(struct snapshot *snapshot, struct keeper_scope *scope)
 {
-	struct work work = { .order = order, .copy = snapshot->retired };
+	struct work work = { .scope = scope, .copy = snapshot->retired };
 
-	if (!work.copy || workers_use(order->workers, work.copy))
+	if (!work.copy || workers_use(scope->workers, work.copy))
 		return;
 	snapshot->retired = NULL;
 	if (!serve_reader_poisoned(work.copy)) /* else abandoned as it is */

@@ -9,14 +9,12 @@
 #pragma once
 
 #include <limits.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "lib/base/reason.h"
-#include "lib/report/report.h"
-#include "module/worker.h"
+#include "module/keeper.h"
 
 /* Owned by the keeper's thread; starts zeroed. */
 struct snapshot {
@@ -29,27 +27,16 @@ struct snapshot {
 	uint64_t next_ms;             /* boot clock: not tried, or the store checked, before */
 };
 
-struct snapshot_order {
-	const char *dir;           /* of the store; a reload may name another */
-	struct workers *workers;
-	struct serve_reader *live; /* sound, and open in this process; or NULL */
-	uint64_t limit;            /* bytes of one; 0: none */
-	size_t slots;
-	struct report *report;     /* trips of the guard are counted here */
-	const atomic_bool *is_stopping; /* nobody waits for this round any more */
-};
-
 /* Drops one that is of another directory. Gives it as many slots as the workers need, which
  * a reload may have raised. Before they ask: one that has no slot in the store answers from
  * here. */
-void snapshot_claim(struct snapshot *snapshot, const struct snapshot_order *order);
+void snapshot_claim(struct snapshot *snapshot, struct keeper_scope *scope);
 
-/* Brings the snapshot up to the store as far as it is time to, or notes that they are
- * equal. On failure the old one
- * stays; another try of one that is damaged (STATUS_CORRUPT) or over the limit
+/* Brings the snapshot up to `live`, a store that is open and sound, as far as it is time to, or
+ * notes that they are equal. On failure the old one stays; another try of one that is damaged (STATUS_CORRUPT) or over the limit
  * (STATUS_TOO_LARGE) waits for the next change, of any other only for a pause. */
-int snapshot_follow(struct snapshot *snapshot, const struct snapshot_order *order,
-	struct reason *reason);
+int snapshot_follow(struct snapshot *snapshot, struct keeper_scope *scope,
+	struct serve_reader *live, struct reason *reason);
 
 /* Adds what it is to the report. */
 void snapshot_report(const struct snapshot *snapshot, const struct workers *workers,

@@ -14,6 +14,9 @@
 #include "lib/base/status.h"
 
 #define STALE_TTL_MAX 30 /* seconds: RFC 8767 section 5 */
+/* Slots beyond the expected threads: the keeper's own, and room for a host that starts a
+ * few more than it says. */
+#define SLOTS_EXTRA 4
 
 /* One read, for guard_run. */
 struct read {
@@ -348,10 +351,24 @@ value_of(const _Atomic uint64_t *counter)
 	return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
-void
-workers_report_trip(enum guard_trip trip, struct report *report)
+enum guard_trip
+workers_guard(struct report *report, struct serve_reader *reader, guard_fn fn, void *context)
 {
+	enum guard_trip trip = guard_run(fn, context);
+
 	report->trips_sigbus += trip == GUARD_SIGBUS;
 	report->trips_sigsegv += trip == GUARD_SIGSEGV;
 	report->trips_assert += trip == GUARD_ASSERT;
+	if (trip != GUARD_NONE && reader)
+		serve_reader_poison(reader, (int)trip);
+	return trip;
+}
+
+size_t
+workers_slots(const struct workers *workers, size_t threads, size_t limit)
+{
+	size_t running = workers_count(workers);
+	size_t slots = (running > threads ? running : threads) + SLOTS_EXTRA;
+
+	return slots < limit ? slots : limit;
 }

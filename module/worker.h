@@ -121,5 +121,10 @@ void worker_count_answer(struct worker_state *state, size_t zone, enum report_st
 /* Adds what all workers counted to the report, whose zones are in the same order. */
 void workers_report(const struct workers *workers, struct report *report);
 
-/* Counts what ended a guarded call of the keeper's. */
-void workers_report_trip(enum guard_trip trip, struct report *report);
+/* Calls fn in the fault guard, for the keeper. A trip is counted in the report, and `reader` (or
+ * NULL), which fn touches, is poisoned. */
+enum guard_trip workers_guard(struct report *report, struct serve_reader *reader, guard_fn fn,
+	void *context);
+
+/* How many reader slots `threads` expected workers need, or those that run when these are more. */
+size_t workers_slots(const struct workers *workers, size_t threads, size_t limit);
