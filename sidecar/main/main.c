@@ -343,13 +343,18 @@ open_state(struct daemon *daemon, const struct config *config, struct reason *re
 static int
 run(struct daemon *daemon, struct reason *reason)
 {
+	int error;
+
 	if (set_up_loop(daemon) < 0)
 		return reason_set(reason, STATUS_NO_MEMORY, "no event loop: %s", strerror(errno));
 	set_timer(daemon->start_timer, 0);
 	if (pthread_create(&daemon->starter, NULL, start_in_thread, daemon) != 0)
 		return reason_set(reason, STATUS_NO_MEMORY, "cannot start a thread");
-	if (sd_event_loop(daemon->event) < 0)
-		return reason_set(reason, STATUS_IO, "the event loop failed");
+	error = sd_event_loop(daemon->event);
+	if (error < 0) { /* perhaps in the middle of the start: nothing can be taken down */
+		log_line(LOG_LEVEL_ERROR, "the event loop failed: %s", strerror(-error));
+		_exit(EXIT_FAILURE);
+	}
 	if (daemon->start_status)
 		*reason = daemon->start_reason;
 	return daemon->start_status;

@@ -71,11 +71,11 @@ def test_f58_state_of_a_newer_livezoned(faults):
     with faults.probing(whole, writes=0) as watch:
         whole.daemon.stop()
         content = data.read_bytes()
-        data.write_bytes(content.replace(b"LZT2", b"LZT9"))
+        state_damage.raise_schema(whole.daemon.config["store"]["state"])
         newer_state = data.read_bytes()
         whole.daemon.spawn()
         assert whole.daemon.process.wait() > 0
-        assert 'schema "LZT9" found' in whole.daemon.process.output()
+        assert 'schema "LZT3" found' in whole.daemon.process.output()
         assert data.read_bytes() == newer_state
         watch.ask(1000)
         data.write_bytes(content)

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from support import build
-from support.backups import crc32c
 from support import state_damage as damage
 from support.strace import Strace
 from support.wait import wait_until
@@ -272,12 +271,7 @@ def test_another_schema_is_left_alone(livezoned):
     fill(daemon.api)
     daemon.stop()
     path = damage.data_of(state_of(daemon))
-    content = bytearray(path.read_bytes())
-    for found in re.finditer(b"LZT2", bytes(content)):
-        at = found.start() - 4
-        content[at + 4 : at + 8] = b"LZT3"
-        content[at : at + 4] = struct.pack("<I", crc32c(b"M" + content[at + 4 : at + 56]))
-    path.write_bytes(content)
+    damage.raise_schema(state_of(daemon))
     before = path.read_bytes()
     assert check(daemon)[0] == 3
     daemon.spawn()

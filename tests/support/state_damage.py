@@ -4,14 +4,28 @@
 
 import os
 import random
+import re
 import struct
 from pathlib import Path
+
+from .backups import crc32c
 
 PAGE = 4096
 
 
 def data_of(directory):
     return Path(directory) / "data.mdb"
+
+
+def raise_schema(directory):
+    """As a newer livezoned would have written it: the next digit, and a checksum that is right."""
+    path = data_of(directory)
+    content = bytearray(path.read_bytes())
+    for found in re.finditer(b"LZT2", bytes(content)):
+        at = found.start() - 4
+        content[at + 4 : at + 8] = b"LZT3"
+        content[at : at + 4] = struct.pack("<I", crc32c(b"M" + content[at + 4 : at + 56]))
+    path.write_bytes(content)
 
 
 def change_bytes(directory, seed, count=64):
