@@ -29,9 +29,10 @@ void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *memory, size_t size);
 void *__libc_memalign(size_t alignment, size_t size);
 
-/* The file. Calls are counted while `until` is not 0; those from <= n < until fail. */
+/* The file. Calls are counted while `until` is not 0; of those from <= n < until fails one in
+ * `one_in`, by chance. */
 struct control {
-	_Atomic uint64_t calls, from, until, failed;
+	_Atomic uint64_t calls, from, until, failed, one_in;
 };
 
 enum kind {
@@ -179,6 +180,16 @@ is_counted(const void *caller)
 	return walk.kind == KIND_COUNTED;
 }
 
+/* splitmix64's last step: which numbers fail is the same in each run. */
+static uint64_t
+spread(uint64_t n)
+{
+	n += 0x9e3779b97f4a7c15u;
+	n = (n ^ n >> 30) * 0xbf58476d1ce4e5b9u;
+	n = (n ^ n >> 27) * 0x94d049bb133111ebu;
+	return n ^ n >> 31;
+}
+
 static bool
 must_fail(const void *caller)
 {
@@ -195,7 +206,8 @@ must_fail(const void *caller)
 	if (!counts)
 		return false;
 	n = atomic_fetch_add(&control->calls, 1) + 1;
-	if (n < atomic_load(&control->from) || n >= atomic_load(&control->until))
+	if (n < atomic_load(&control->from) || n >= atomic_load(&control->until)
+		|| spread(n) % atomic_load(&control->one_in) != 0)
 		return false;
 	atomic_fetch_add(&control->failed, 1);
 	errno = ENOMEM;

@@ -2,10 +2,7 @@
 # Copyright (c) 2026, the livezone authors
 """Allocations that fail, one after the other, in livezoned and in the module (F8)."""
 
-
-
 import shutil
-import subprocess
 import time
 
 import pytest
@@ -252,26 +249,21 @@ def test_f8_malloc_fails_in_the_module(faults, tmp_path):
 
 
 def test_f8_malloc_fails_at_random_in_livezoned(faults, tmp_path):
-    faults.need("fiu-run", "fiu-ctrl")
-    fifo = tmp_path / "fiu"
-    lines = subprocess.run(
-        ["fiu-run", "-x", "-f", fifo, "env"], capture_output=True, text=True, check=True).stdout
-    fiu = dict(line.split("=", 1) for line in lines.splitlines()
-               if line.startswith(("LD_PRELOAD=", "FIU_")))
+    shim = MallocShim(tmp_path)
     whole = faults.whole(cold=20)
     process = whole.daemon.process
-    ends, odd = 0, []
+    ends, failed, odd = 0, 0, []
     with faults.probing(whole, writes=0) as watch:
         client = Client(whole.api)
-        process.env.update(fiu)
+        process.env.update(shim.environment)
         whole.daemon.restart()
         for _ in range(faults.pick(2, 60)):
-            command = "enable_random name=libc/mm/*,probability=0.01"
-            subprocess.run(["fiu-ctrl", "-c", command, "-f", fifo, str(process.pid)], timeout=10)
+            shim.arm_random(100)
             deadline = time.monotonic() + 1
             while time.monotonic() < deadline and process.is_running():
                 client.write()
                 client.read()
+            failed += shim.disarm()
             if not process.is_running() and process.wait() <= 0:
                 odd.append(f"ended with {process.status}")
             ends += not process.is_running()
@@ -279,5 +271,6 @@ def test_f8_malloc_fails_at_random_in_livezoned(faults, tmp_path):
             client.check()
     refused = sum(status in (None, *_REFUSED) for _, _, status in client.outcomes)
     assert not client.odd + odd, "\n".join((client.odd + odd)[:40])
-    watch.must(note=f"1 % of all allocations: {len(client.outcomes)} requests, {refused} "
+    assert failed > 10
+    watch.must(note=f"1 % of all allocations, {failed}: {len(client.outcomes)} requests, {refused} "
                     f"refused, livezoned ended {ends} times")

@@ -5,6 +5,7 @@
 
     shim = MallocShim(tmp_path)                    # objects=(...): only calls from these libraries
     shim.arm(17)                                   # the 17th from now on fails; length=3: three
+    shim.arm_random(100)                           # one in a hundred fails
     shim.count()                                   # none fails, but they are counted
     shim.disarm()                                  # how many failed
 """
@@ -15,7 +16,7 @@ import struct
 from . import build
 from .compiled import compiled
 
-_FORM = "=4Q"  # struct control: calls, from, until, failed
+_FORM = "=5Q"  # struct control: calls, from, until, failed, one_in
 _NEVER = (1 << 63) - 1
 
 # What only the module brings into Unbound.
@@ -37,15 +38,18 @@ class MallocShim:
             "LIVEZONE_SHIM_OBJECTS": ":".join(objects),
         }
 
-    def _set(self, first, until):
+    def _set(self, first, until, one_in=1):
         # not to be seen half: nothing fails while it is written
         self._map[16:24] = struct.pack("=Q", 0)
         self._map[:16] = struct.pack("=2Q", 0, first)
-        self._map[24:] = struct.pack("=Q", 0)
+        self._map[24:] = struct.pack("=2Q", 0, one_in)
         self._map[16:24] = struct.pack("=Q", until)
 
     def arm(self, number, length=1):
         self._set(number, number + length)
+
+    def arm_random(self, one_in):
+        self._set(1, _NEVER, one_in)
 
     def count(self):
         self._set(_NEVER, _NEVER)
