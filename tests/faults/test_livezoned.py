@@ -215,9 +215,10 @@ def sizes(whole):
     for store in ("state", "serve"):
         for folder, _, names in os.walk(whole.daemon.config["store"][store]):
             for name in names:
-                # the journal begins a segment at each start; its size is history.size. The first
-                # backup comes a minute after the first write, before or after the end.
-                if not name.endswith((".report", ".jsonl")) and not name.startswith("journal-"):
+                # The journal begins a segment at each start, and a gap in it brings a backup; both
+                # have bounds of their own.
+                if not name.endswith((".report", ".jsonl", ".partial")) \
+                        and not name.startswith("journal-"):
                     path = os.path.join(folder, name)
                     found[f"{store}/{name}"] = os.stat(path).st_size
     return found
