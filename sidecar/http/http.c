@@ -99,8 +99,8 @@ http_stop(struct http_server *server)
 		return;
 	begin_stop(server);
 	/* the library would cut the connections at work off from their replies, and cannot stop
-	 * while one is suspended */
-	while (http_peers_busy(&server->peers) > 0) {
+	 * while one is suspended: not even one that was shut down meanwhile */
+	while (atomic_load(&server->requests) > 0) {
 		const uint64_t now_ms = clock_read_ms(CLOCK_MONOTONIC);
 
 		if (now_ms >= until_ms) {

@@ -36,16 +36,16 @@
 #define HTTP_HEADER_FIELDS_MAX 64
 #define HTTP_HEADER_DEADLINE_MS 5000
 #define HTTP_BODY_WINDOW_MS 10000 /* over each such window a body makes at least ... */
-#define HTTP_BODY_RATE 1024       /* ... bytes per second; a reply's reader on the whole, ... */
+#define HTTP_BODY_RATE 1024       /* ... bytes per second; a reply's reader on the whole; ... */
 #define HTTP_BODY_QUICK (128 * 1024) /* a request with a longer body is_long */
 #define HTTP_BODY_SMALL (1024 * 1024)
-#define HTTP_BULK_RATE (64 * 1024) /* ... which has to read faster what is above that */
+#define HTTP_BULK_RATE (64 * 1024) /* ... both are faster with what is above that */
 #define HTTP_IDLE_S 30
 #define HTTP_STOP_MS 5000 /* what senders and readers get at the end */
 #define HTTP_PARAMETERS_MAX 16
 #define HTTP_REPLY_MAX SIZE_MAX     /* the budget is the limit */
 #define HTTP_CALLER_MAX 96          /* bytes of a caller's name, with its NUL */
-#define HTTP_PROBLEM_MAX (16 * 1024) /* a refusal is small, and needs no budget */
+#define HTTP_PROBLEM_MAX (16 * 1024) /* a refusal, or health: small, outside the budget */
 
 /* Who is at the other end. */
 struct http_peer {
@@ -76,7 +76,7 @@ struct http_request {
 	/* set by begin(): */
 	uint64_t body_limit;          /* 0: no body is taken */
 	char caller[HTTP_CALLER_MAX]; /* whose share of connections and memory; "" a stranger */
-	bool is_public;               /* answered even when that share is used up */
+	bool is_public;               /* answered even when connections or memory are used up */
 	bool is_long;                 /* answered on a thread that may block */
 
 	struct buffer body;

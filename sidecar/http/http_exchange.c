@@ -109,6 +109,7 @@ http_exchange_new(void *context, const char *target, struct MHD_Connection *mhd)
 		free(exchange);
 		return NULL;
 	}
+	atomic_fetch_add(&exchange->server->requests, 1);
 	exchange->request.peer = &exchange->connection->peer;
 	exchange->target_status = http_uri_split(
 		exchange->target, &exchange->request, &exchange->target_reason);
@@ -156,6 +157,7 @@ http_exchange_free(void *context, struct MHD_Connection *mhd, void **inout_excha
 	http_peers_enter(&server->peers, exchange->connection, HTTP_PHASE_IDLE, 0);
 	free(exchange->target);
 	free(exchange);
+	atomic_fetch_sub(&server->requests, 1);
 }
 
 /* Everything that can be said before the body. */
@@ -188,6 +190,8 @@ begin(struct http_exchange *exchange, const char *method)
 	}
 	if (exchange->is_answered)
 		return send_early(exchange);
+	if (request->is_public)
+		buffer_init(&exchange->reply.body, HTTP_PROBLEM_MAX, NULL);
 	http_peers_enter(&server->peers, exchange->connection, HTTP_PHASE_BODY, 0);
 	return MHD_YES;
 }
@@ -349,7 +353,8 @@ send_reply(struct http_exchange *exchange)
 	enum MHD_Result queued;
 
 	buffer_done(&exchange->request.body);
-	if (!reply->body.status && !may_hold(exchange, reply->body.room)) {
+	if (!reply->body.status
+		&& !may_hold(exchange, reply->body.budget ? reply->body.room : 0)) {
 		exchange->is_answered = false;
 		refuse(exchange, MHD_HTTP_SERVICE_UNAVAILABLE,
 			"the memory for replies is used up; try again soon");
@@ -373,9 +378,8 @@ may_hold(struct http_exchange *exchange, size_t bytes)
 {
 	const size_t limit = exchange->server->budget.limit;
 
-	return bytes <= HTTP_BODY_SMALL
-	       || http_peers_hold(&exchange->server->peers, exchange->connection, bytes,
-		       exchange->request.peer->is_local ? limit : limit / 2);
+	return http_peers_hold(&exchange->server->peers, exchange->connection, bytes,
+		exchange->request.peer->is_local ? limit : limit / 2);
 }
 
 /* Takes the body over. */

@@ -135,6 +135,7 @@ http_peers_enter(struct http_peers *peers, struct http_connection *connection,
 		connection->phase = phase;
 	connection->since_ms = clock_read_ms(CLOCK_MONOTONIC);
 	connection->bytes = bytes;
+	connection->received = 0;
 	pthread_mutex_unlock(&peers->lock);
 }
 
@@ -144,6 +145,7 @@ http_peers_progress(
 {
 	pthread_mutex_lock(&peers->lock);
 	connection->bytes += bytes;
+	connection->received += bytes;
 	pthread_mutex_unlock(&peers->lock);
 }
 
@@ -185,18 +187,6 @@ http_peers_reap(struct http_peers *peers, uint64_t now_ms, enum http_phase from,
 	}
 	pthread_mutex_unlock(&peers->lock);
 	return reaped;
-}
-
-size_t
-http_peers_busy(struct http_peers *peers)
-{
-	size_t busy = 0;
-
-	pthread_mutex_lock(&peers->lock);
-	for (size_t i = 0; i < HTTP_DESCRIPTORS_MAX; i++)
-		busy += peers->connection[i].phase >= HTTP_PHASE_BODY;
-	pthread_mutex_unlock(&peers->lock);
-	return busy;
 }
 
 size_t
@@ -336,6 +326,7 @@ is_late(struct http_connection *connection, uint64_t now_ms)
 {
 	const uint64_t spent =
 		now_ms > connection->since_ms ? now_ms - connection->since_ms : 0;
+	uint64_t rate;
 
 	switch (connection->phase) {
 	case HTTP_PHASE_FREE:
@@ -349,7 +340,8 @@ is_late(struct http_connection *connection, uint64_t now_ms)
 	case HTTP_PHASE_BODY:
 		if (spent <= HTTP_BODY_WINDOW_MS)
 			return false;
-		if (connection->bytes * 1000 < HTTP_BODY_RATE * spent)
+		rate = connection->received > HTTP_BODY_SMALL ? HTTP_BULK_RATE : HTTP_BODY_RATE;
+		if (connection->bytes * 1000 < rate * spent)
 			return true;
 		connection->since_ms = now_ms;
 		connection->bytes = 0;
@@ -360,7 +352,7 @@ is_late(struct http_connection *connection, uint64_t now_ms)
 	return false;
 }
 
-/* A long reply holds memory that others need: its reader has to be faster. */
+/* A long reply, as a long body, holds memory that others need: its reader has to be faster. */
 static uint64_t
 allowed_ms(uint64_t bytes)
 {

@@ -40,6 +40,7 @@ struct http_connection {
 	enum http_phase phase;
 	uint64_t since_ms; /* monotonic: begin of the phase or window */
 	uint64_t bytes;    /* of body received in the window, or of the reply */
+	uint64_t received; /* of the body on the whole */
 	size_t held;       /* of caller->bytes */
 };
 
@@ -87,6 +88,5 @@ bool http_peers_hold(struct http_peers *peers, struct http_connection *connectio
 size_t http_peers_reap(struct http_peers *peers, uint64_t now_ms, enum http_phase from,
 	enum http_phase to);
 
-/* Connections that have a request in them, and those that are open at all. */
-size_t http_peers_busy(struct http_peers *peers);
+/* Connections that are open. */
 size_t http_peers_count(struct http_peers *peers);

@@ -53,6 +53,7 @@ struct http_server {
 	bool has_thread;
 	pthread_t worker[HTTP_WORKERS];
 	size_t workers;
+	atomic_size_t requests; /* from the request line until the reply is sent */
 	atomic_bool is_stopping;
 	atomic_bool is_done;
 	/* under the lock: */
