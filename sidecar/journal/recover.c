@@ -21,7 +21,6 @@
 #include "lib/base/status.h"
 #include "lib/serve/layout.h"
 #include "sidecar/journal/backup.h"
-#include "sidecar/journal/examine.h"
 #include "sidecar/journal/journal_reader.h"
 #include "sidecar/state/lease_clock.h"
 #include "sidecar/state/state.h"
@@ -146,26 +145,26 @@ recover_state(const struct config *config, bool *out_is_restored, struct reason 
 	*out_is_restored = false;
 	if (is_missing(config))
 		return recover_missing(&recovery, out_is_restored, reason);
-	switch (examine_run(config->store.state, &recovery.damaged, &said)) {
-	case EXAMINE_WHOLE:
+	switch (state_check_spawn(config->store.state, &recovery.damaged, &said)) {
+	case STATE_WHOLE:
 		log_line(LOG_LEVEL_INFO, "state: %s", said.text);
 		if (!is_old_copy(&recovery, why))
 			return STATUS_OK;
 		break;
-	case EXAMINE_NO_RECORD:
+	case STATE_NO_RECORD:
 		/* with our journal beside it, it was ours */
 		snprintf(why, sizeof(why), "state was damaged (no meta record)");
 		if (journal_reader_survey(config->store.state, &recovery.survey, NULL) == STATUS_OK)
 			break;
 		/* fall through */
-	case EXAMINE_FOREIGN:
+	case STATE_FOREIGN:
 		return reason_set(reason, STATUS_FOREIGN, "state in %s: %s",
 			config->store.state, said.text);
-	case EXAMINE_UNKNOWN:
+	case STATE_UNKNOWN:
 		/* what is damaged is found when it is read */
 		log_line(LOG_LEVEL_WARNING, "state was not checked: %s", said.text);
 		return STATUS_OK;
-	case EXAMINE_DAMAGED:
+	case STATE_DAMAGED:
 		snprintf(why, sizeof(why), "state was damaged (%.300s)", said.text);
 		break;
 	}

@@ -7,7 +7,7 @@
  * moment livezoned is killed at, the next start does the rest. DNS goes on meanwhile: nothing
  * here touches serve. The thread that starts livezoned, with the lock of state held.
  *
- *	damaged       the check says so (examine.h), or the journal is ahead of it: state is
+ *	damaged       the check says so (state.h), or the journal is ahead of it: state is
  *	              committed before it is journalled, so it is an old copy
  *	made from     backup at revision R, journal above R; without a backup, a journal that
  *	              reaches back to revision 0; else livezoned does not start

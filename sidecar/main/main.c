@@ -24,7 +24,7 @@
 #include "lib/base/status.h"
 #include "livezone-config.h"
 #include "sidecar/api/api.h"
-#include "sidecar/journal/examine.h"
+#include "sidecar/state/state.h"
 #include "sidecar/journal/backup.h"
 #include "sidecar/http/http.h"
 #include "lib/base/log.h"
@@ -129,7 +129,7 @@ main(int argc, char **argv)
 	if (!parse_arguments(argc, argv, &arguments, &exit_code))
 		return exit_code;
 	if (arguments.check_state) {
-		exit_code = examine_child(arguments.check_state);
+		exit_code = state_check_child(arguments.check_state);
 		fflush(stdout);
 		_exit(exit_code); /* LMDB stays open: closing may end locks of others */
 	}

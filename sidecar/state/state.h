@@ -353,3 +353,24 @@ int state_check_run(struct state_check *check, struct reason *reason);
 /* Closes it, also after a failed begin. Not where livezoned has it open: closing may end locks
  * of others (doc/lmdb.md, "closing"). */
 void state_check_end(struct state_check *check);
+
+/* A damaged file may do anything to a process that reads it, so livezoned asks another process of
+ * its own program (`--check-state`): a crash of that is an answer. */
+enum state_verdict {
+	STATE_WHOLE,
+	STATE_DAMAGED,
+	STATE_FOREIGN,   /* another schema or format */
+	STATE_NO_RECORD, /* an environment without our meta record: damaged, or never ours */
+	STATE_UNKNOWN,   /* could not be checked: no answer in time, no memory, killed */
+};
+
+/* What `livezoned --check-state DIR` does: prints what it finds, returns the exit status. */
+int state_check_child(const char *dir);
+
+/* Runs that and waits for it, with a deadline. The reason is the last line that it printed, or
+ * how it ended; *out_meta what it read of the meta record, zeroed when it could not. */
+enum state_verdict state_check_spawn(
+	const char *dir, struct state_meta *out_meta, struct reason *reason);
+
+/* From what waitpid says. A signal that the child brought upon itself is damage. */
+enum state_verdict state_check_verdict(int wait_status);

@@ -17,7 +17,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/status.h"
-#include "sidecar/journal/examine.h"
+#include "sidecar/state/state.h"
 #include "tests/unit/record.h"
 
 #define STATE_DIR_LOG_MAX 16384
@@ -197,7 +197,7 @@ state_dir_check(const char *dir)
 			pause();
 	if (how && strcmp(how, "killed") == 0)
 		raise(SIGKILL);
-	outcome = how ? atoi(how) : examine_child(dir);
+	outcome = how ? atoi(how) : state_check_child(dir);
 	fflush(stdout);
 	_exit(outcome); /* LMDB stays open, as in livezoned */
 }

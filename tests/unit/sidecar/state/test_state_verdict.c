@@ -5,7 +5,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "sidecar/journal/examine.h"
+#include "sidecar/state/state.h"
 
 /* As the kernel makes it; W_EXITCODE is not in POSIX. */
 #define EXITED(status) ((status) << 8)
@@ -16,28 +16,28 @@ test_how_the_child_ended_is_the_verdict(void **state)
 {
 	static const struct {
 		int wait_status;
-		enum examine_verdict verdict;
+		enum state_verdict verdict;
 	} rows[] = {
-		{ EXITED(0), EXAMINE_WHOLE },
-		{ EXITED(1), EXAMINE_DAMAGED },
-		{ EXITED(3), EXAMINE_FOREIGN },
-		{ EXITED(4), EXAMINE_UNKNOWN },
-		{ EXITED(5), EXAMINE_NO_RECORD },
-		{ EXITED(2), EXAMINE_UNKNOWN },
-		{ EXITED(127), EXAMINE_UNKNOWN },
-		{ KILLED(SIGSEGV), EXAMINE_DAMAGED },
-		{ KILLED(SIGBUS), EXAMINE_DAMAGED },
-		{ KILLED(SIGABRT), EXAMINE_DAMAGED },
-		{ KILLED(SIGXCPU), EXAMINE_DAMAGED },
+		{ EXITED(0), STATE_WHOLE },
+		{ EXITED(1), STATE_DAMAGED },
+		{ EXITED(3), STATE_FOREIGN },
+		{ EXITED(4), STATE_UNKNOWN },
+		{ EXITED(5), STATE_NO_RECORD },
+		{ EXITED(2), STATE_UNKNOWN },
+		{ EXITED(127), STATE_UNKNOWN },
+		{ KILLED(SIGSEGV), STATE_DAMAGED },
+		{ KILLED(SIGBUS), STATE_DAMAGED },
+		{ KILLED(SIGABRT), STATE_DAMAGED },
+		{ KILLED(SIGXCPU), STATE_DAMAGED },
 		/* somebody else's doing says nothing of the file */
-		{ KILLED(SIGKILL), EXAMINE_UNKNOWN },
-		{ KILLED(SIGTERM), EXAMINE_UNKNOWN },
+		{ KILLED(SIGKILL), STATE_UNKNOWN },
+		{ KILLED(SIGTERM), STATE_UNKNOWN },
 	};
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < UNIT_COUNT(rows); i++)
-		assert_int_equal(examine_verdict_of(rows[i].wait_status), rows[i].verdict);
+		assert_int_equal(state_check_verdict(rows[i].wait_status), rows[i].verdict);
 }
 
 int
