@@ -16,7 +16,6 @@
 #include "lib/base/status.h"
 #include "sidecar/journal/history.h"
 #include "sidecar/journal/journal_reader.h"
-#include "sidecar/journal/rollback.h"
 #include "sidecar/json/json_writer.h"
 
 #define LIMIT_MAX 1000
@@ -579,7 +578,7 @@ api_history_rollback(struct api_call *call)
 
 	if (!read_rollback(call, &settings))
 		return;
-	status = rollback_new(&settings, &rollback, &reason);
+	status = history_rollback_new(&settings, &rollback, &reason);
 	call->data = rollback;
 	call->free_data = free_rollback;
 	if (status == STATUS_NOT_FOUND || status == STATUS_TOO_LARGE)
@@ -587,7 +586,7 @@ api_history_rollback(struct api_call *call)
 	else if (status)
 		api_fail(call, status, &reason, NULL);
 	else if ((change = api_new_change(call, CHANGE_ROLLBACK))) {
-		rollback_attach(rollback, change);
+		history_rollback_attach(rollback, change);
 		change->force = settings.force;
 		if (api_read_flag(call, "dry-run", &change->dry_run))
 			api_submit(call, NULL);
@@ -597,7 +596,7 @@ api_history_rollback(struct api_call *call)
 static void
 free_rollback(void *data)
 {
-	rollback_free(data);
+	history_rollback_free(data);
 }
 
 static bool

@@ -6,9 +6,15 @@
  */
 #pragma once
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include "lib/base/reason.h"
 #include "lib/config/config.h"
 #include "sidecar/journal/journal.h"
+#include "sidecar/write/authorize.h"
+#include "sidecar/write/change.h"
 #include "sidecar/write/writer.h"
 
 struct history;
@@ -26,3 +32,34 @@ void history_use(struct history *history, const struct config *config);
 
 /* For status, trimming and flushing. */
 struct journal *history_journal(struct history *history);
+
+/* --- rollback ---
+ *
+ * A change that brings the RRsets of a zone, or of all live zones, back to what they were at a
+ * revision: the journal says what each RRset was before the first change above that revision.
+ * Most of the journal is read beforehand, on the caller's thread; the writer's thread reads
+ * what came since, inside the transaction that writes, so that nothing is missed. */
+
+#define ROLLBACK_FLUSH_MS 2000 /* the writer waits no longer for the journal's disk */
+#define ROLLBACK_MEMORY_MAX (256u << 20) /* of what the RRsets were */
+
+struct rollback;
+
+struct rollback_settings {
+	const char *state_dir;
+	struct journal *journal;
+	uint64_t revision; /* to go back to */
+	bool has_zone;
+	struct name_key zone; /* its apex; live zones inside are not part of it */
+	bool force;
+	const struct caller *caller; /* of the change */
+};
+
+/* Reads the journal up to now. The settings are copied, what they point to is borrowed.
+ * STATUS_NOT_FOUND: the journal does not reach back so far, or has a gap; STATUS_TOO_LARGE. */
+int history_rollback_new(const struct rollback_settings *settings, struct rollback **out,
+	struct reason *reason);
+void history_rollback_free(struct rollback *rollback); /* NULL is allowed; outlives its change */
+
+/* Makes `change` (CHANGE_ROLLBACK, without items) this rollback. */
+void history_rollback_attach(struct rollback *rollback, struct change *change);
