@@ -390,7 +390,7 @@ finish_change(struct api_call *call)
 		answer_refusal(call, change, result);
 		return;
 	}
-	call->reply->status = result->outcome == CHANGE_DONE_UNSERVED ? 202 : 200;
+	call->reply->status = result->is_unserved ? 202 : 200;
 	write_written(call, change, result);
 	if (call->add_etag)
 		call->add_etag(call, result);
@@ -402,13 +402,12 @@ write_written(struct api_call *call, const struct change *change,
 {
 	const enum change_kind kind = change->kind;
 	const bool has_difference = kind == CHANGE_SOURCE || kind == CHANGE_ROLLBACK;
-	const bool is_served = result->outcome != CHANGE_DONE_UNSERVED;
 	struct json_writer json = { .out = &call->reply->body };
 
 	json_writer_begin(&json, '{');
 	json_writer_member_number(&json, "revision", result->revision);
-	json_writer_member_bool(&json, "served", is_served);
-	if (!is_served)
+	json_writer_member_bool(&json, "served", !result->is_unserved);
+	if (result->is_unserved)
 		json_writer_member(&json, "reason", result->reason.text);
 	if (kind == CHANGE_HEARTBEAT)
 		json_writer_member_number(&json, "renewed", result->renewed);

@@ -230,12 +230,22 @@ publisher_update(struct publisher *publisher, struct touched *touched, uint64_t 
 	rebuild(publisher);
 }
 
+/* Makes what is lost, or what could not be made before, when it is time for that. */
+static void
+renew(struct publisher *publisher)
+{
+	if (publisher->is_current ? check_files(publisher) != STATUS_OK
+				  : clock_boot_ms() >= publisher->retry_ms)
+		rebuild(publisher);
+}
+
 bool
 publisher_is_seen(struct publisher *publisher, struct reason *reason)
 {
 	const struct reporter *behind;
 	uint64_t inode;
 
+	renew(publisher);
 	if (!publisher->is_current) {
 		*reason = publisher->reason;
 		return false;
@@ -269,8 +279,7 @@ publisher_begin_look(struct publisher *publisher, struct serve_txn **out, struct
 	struct job job = { .publisher = publisher };
 	int status;
 
-	if (publisher->is_current && check_files(publisher) != STATUS_OK)
-		rebuild(publisher);
+	renew(publisher);
 	if (!publisher->is_current) {
 		*reason = publisher->reason;
 		return reason_prefix(reason, STATUS_UNAVAILABLE, "serve");
@@ -325,8 +334,7 @@ publisher_tick(struct publisher *publisher)
 	uint64_t now = clock_boot_ms();
 
 	if (!publisher->is_current) {
-		if (now >= publisher->retry_ms)
-			rebuild(publisher);
+		renew(publisher);
 		return;
 	}
 	if (now - publisher->looked_ms < LOOK_MS)

@@ -44,7 +44,8 @@ void publisher_start(struct publisher *publisher, bool must_rebuild);
 void publisher_update(struct publisher *publisher, struct touched *touched,
 	uint64_t revision);
 
-/* Is serve current, and does every Unbound that reports read it? Else the reason. */
+/* Is serve current, and does every Unbound that reports read it? Else the reason. A serve that
+ * is lost is rebuilt first. */
 bool publisher_is_seen(struct publisher *publisher, struct reason *reason);
 
 /* Opens the served copy for a look-up, in a write transaction that the caller aborts.

@@ -355,11 +355,10 @@ change_check(struct change *change, const struct zones *zones, struct change_res
 /* --- the audit line --- */
 
 static const char *
-outcome_name(enum change_outcome outcome)
+outcome_name(const struct change_result *result)
 {
 	static const char *const names[] = {
 		[CHANGE_DONE] = "done",
-		[CHANGE_DONE_UNSERVED] = "done, not served",
 		[CHANGE_UNCHANGED] = "unchanged",
 		[CHANGE_NOT_FOUND] = "not found",
 		[CHANGE_FORBIDDEN] = "forbidden",
@@ -372,7 +371,10 @@ outcome_name(enum change_outcome outcome)
 		[CHANGE_UNKNOWN] = "outcome unknown",
 	};
 
-	return names[outcome];
+	if (result->is_unserved)
+		return result->outcome == CHANGE_DONE ? "done, not served"
+						      : "unchanged, not served";
+	return names[result->outcome];
 }
 
 /* "batch", "zone live.test.", "source k8s (dry run)". */
@@ -416,7 +418,7 @@ change_audit(const struct change *change, const struct change_result *result)
 		log_line(LOG_LEVEL_INFO,
 			"audit: %s %s %.300s revision %" PRIu64 " -> %" PRIu64 " %s", who,
 			item->is_delete ? "delete" : "put", text, result->old_revision,
-			result->rrset_revision, outcome_name(result->outcome));
+			result->rrset_revision, outcome_name(result));
 		return;
 	}
 	write_subject(change, text, sizeof(text));
@@ -424,5 +426,5 @@ change_audit(const struct change *change, const struct change_result *result)
 		"audit: %s %s: %zu items, %zu added, %zu changed, %zu deleted, %zu renewed, "
 		"revision %" PRIu64 " %s",
 		who, text, change->count, result->added, result->changed, result->removed,
-		result->renewed, result->revision, outcome_name(result->outcome));
+		result->renewed, result->revision, outcome_name(result));
 }

@@ -99,8 +99,7 @@ struct change {
  * of one item, or when a precondition asks for it.
  */
 enum change_outcome {
-	CHANGE_DONE,         /* durable and served */
-	CHANGE_DONE_UNSERVED, /* durable; serve is being rebuilt: 202 */
+	CHANGE_DONE,         /* durable */
 	CHANGE_UNCHANGED,    /* nothing to do (a dry run, equal data): no new revision */
 	CHANGE_NOT_FOUND,    /* DELETE of what is not there: 404 */
 	CHANGE_FORBIDDEN,    /* the caller has not the right: 403 */
@@ -115,6 +114,8 @@ enum change_outcome {
 
 struct change_result {
 	enum change_outcome outcome;
+	bool is_unserved;            /* DONE, UNCHANGED: DNS does not have it yet, and the reason
+				      * says why: 202 */
 	uint64_t revision;           /* of the change, or the present one */
 	uint64_t rrset_revision;     /* single-item changes: the RRset's revision now; 0 = none.
 				      * CHANGE_STALE: the one that did not match */

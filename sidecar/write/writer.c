@@ -528,6 +528,7 @@ writer_start(struct state *state, const struct config *config,
 	list_init(&writer->looks);
 	guard_install();
 	writer->state = state;
+	writer->is_doubtful = true; /* the last commit may have been another process's, cut short */
 	writer->config = config;
 	if (hook)
 		writer->hook = *hook;

@@ -253,11 +253,19 @@ find_end(struct writer *writer, uint64_t revision)
 	return meta.revision == revision ? COMMIT_STORED : COMMIT_FAILED;
 }
 
+/* A change that is there already: its caller is told the same as the one that wrote it. */
+static bool
+is_there(const struct write_request *request)
+{
+	return !request->is_final && request->result.outcome == CHANGE_UNCHANGED
+		&& !request->change->dry_run && request->change->kind != CHANGE_EXPIRE;
+}
+
 static void
 doubt_all(struct write_request *group, enum commit_end end, const struct reason *reason)
 {
 	for (; group; group = group->next) {
-		if (!group->is_applied)
+		if (!group->is_applied && !is_there(group))
 			continue;
 		change_refuse(&group->result, CHANGE_UNKNOWN, CHANGE_WHOLE, NULL,
 			"the commit failed and %s: %.400s; read before you try again",
@@ -265,7 +273,7 @@ doubt_all(struct write_request *group, enum commit_end end, const struct reason 
 					     : "whether anything was written is not known",
 			reason->text);
 		group->is_final = true;
-		group->is_applied = end == COMMIT_STORED;
+		group->is_applied = group->is_applied && end == COMMIT_STORED;
 	}
 }
 
@@ -277,6 +285,7 @@ run_all(struct writer *writer, struct write_request *group, bool *out_wrote,
 {
 	struct write_request *request;
 	struct state_txn *txn;
+	bool must_commit = false;
 	uint64_t revision = 0, next_expiry_ms;
 	enum commit_end end;
 	int status = begin_group(writer, &txn, &revision, reason);
@@ -298,12 +307,17 @@ run_all(struct writer *writer, struct write_request *group, bool *out_wrote,
 			return STATUS_OK;
 		}
 		*out_wrote = *out_wrote || request->is_applied;
+		must_commit = must_commit || request->is_applied
+			|| (writer->is_doubtful && is_there(request));
 	}
-	if (!*out_wrote) {
+	if (!must_commit) {
 		state_abort(txn);
 		return STATUS_OK;
 	}
-	status = state_next_expiry(txn, &next_expiry_ms, reason);
+	if (!*out_wrote) /* LMDB syncs no commit that changed nothing */
+		status = state_set_revision(txn, revision, reason);
+	if (status == STATUS_OK)
+		status = state_next_expiry(txn, &next_expiry_ms, reason);
 	if (status != STATUS_OK) {
 		state_abort(txn);
 		return status;
@@ -312,6 +326,8 @@ run_all(struct writer *writer, struct write_request *group, bool *out_wrote,
 	end = status == STATUS_OK    ? COMMIT_DONE
 	      : status == STATUS_FULL ? COMMIT_FAILED
 				      : find_end(writer, revision);
+	if (end != COMMIT_FAILED)
+		writer->is_doubtful = end != COMMIT_DONE;
 	if (end == COMMIT_DONE || end == COMMIT_STORED) {
 		tell_committed(writer, group);
 		writer->revision = revision;
@@ -346,7 +362,7 @@ writer_group_run(struct writer *writer, struct write_request *group)
 {
 	struct reason reason = { "" };
 	struct write_request *request;
-	bool wrote, spoilt, is_seen = true;
+	bool wrote, spoilt, is_seen;
 	int status;
 
 	do
@@ -354,14 +370,12 @@ writer_group_run(struct writer *writer, struct write_request *group)
 	while (spoilt);
 	if (status != STATUS_OK)
 		fail_all(group, status, &reason);
-	else if (wrote) {
+	else if (wrote)
 		publisher_update(&writer->publisher, &writer->touched, writer->revision);
-		is_seen = publisher_is_seen(&writer->publisher, &reason);
-	}
+	is_seen = publisher_is_seen(&writer->publisher, &reason);
 	for (request = group; request; request = request->next) {
-		if (request->is_applied && !is_seen
-			&& request->result.outcome == CHANGE_DONE) {
-			request->result.outcome = CHANGE_DONE_UNSERVED;
+		if (!is_seen && (request->result.outcome == CHANGE_DONE || is_there(request))) {
+			request->result.is_unserved = true;
 			request->result.reason = reason;
 		}
 		if (!request->is_applied)

@@ -38,6 +38,8 @@ struct writer {
 	uint64_t next_expiry_ms; /* lease clock; 0 = none */
 	uint64_t expired_ms;     /* lease clock: the last pass that left nothing undone */
 	uint64_t revision;       /* committed */
+	bool is_doubtful; /* whether it outlives a power loss is not known: nothing is called
+			   * durable before a commit has succeeded */
 	bool must_release; /* a bulk change has left memory behind */
 	uint64_t swept_ms; /* boot clock: when state was searched for dead readers */
 	uint64_t recount_ms; /* boot clock: when the zones are counted again; 0 = they are counted */

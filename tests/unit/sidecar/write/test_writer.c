@@ -145,6 +145,13 @@ assert_outcome(const struct change_result *result, enum change_outcome outcome,
 			result->reason.text, (int)outcome, text);
 }
 
+static void
+assert_unserved(const struct change_result *result, enum change_outcome outcome, const char *text)
+{
+	assert_outcome(result, outcome, text);
+	assert_true(result->is_unserved);
+}
+
 /* --- what is served --- */
 
 struct seen {
@@ -1115,10 +1122,10 @@ test_a_write_that_an_unbound_does_not_see_is_not_called_served(void **state)
 		assert_true(clock_boot_ms() < deadline);
 	break_serve("rm -r serve");
 	result = put("www.live", 1, two);
-	assert_outcome(&result, CHANGE_DONE_UNSERVED, pid);
+	assert_unserved(&result, CHANGE_DONE, pid);
 	report(before.st_ino);
 	result = put("www.live", 1, one);
-	assert_outcome(&result, CHANGE_DONE_UNSERVED, pid);
+	assert_unserved(&result, CHANGE_DONE, pid);
 	report(0); /* it could open none, and so has nothing old to answer from */
 	result = put("www.live", 1, two);
 	assert_outcome(&result, CHANGE_DONE, "");
@@ -1157,7 +1164,7 @@ test_a_write_waits_for_an_unbound_that_nobody_knows_yet(void **state)
 	while (stat(path, &now) != 0);
 	report(before.st_ino);
 	assert_int_equal(pthread_join(thread, NULL), 0);
-	assert_outcome(&result, CHANGE_DONE_UNSERVED, pid);
+	assert_unserved(&result, CHANGE_DONE, pid);
 	report(now.st_ino);
 	result = put("www.live", 1, one);
 	assert_outcome(&result, CHANGE_DONE, "");
@@ -1182,7 +1189,7 @@ test_a_start_looks_for_unbounds_that_read_the_serve_before_this_one(void **state
 	assert_int_equal(report_write(old, &behind, &reason), STATUS_OK);
 	start();
 	result = put("www.live", 1, two);
-	assert_outcome(&result, CHANGE_DONE_UNSERVED, pid);
+	assert_unserved(&result, CHANGE_DONE, pid);
 	snprintf(path, sizeof(path), "%s/data.mdb", serve_dir);
 	assert_int_equal(stat(path, &now), 0);
 	report(now.st_ino);
@@ -1204,14 +1211,20 @@ test_a_serve_that_cannot_be_written_is_said_and_made_good(void **state)
 	config.store.serve = strcat(serve_dir, "/none/serve");
 	start();
 	result = put("www.live", 1, one);
-	assert_outcome(&result, CHANGE_DONE_UNSERVED, "serve");
+	assert_unserved(&result, CHANGE_DONE, "serve");
 	assert_int_equal(result.revision, 1);
 	assert_false(status_of().is_serve_current);
 	assert_int_equal(status_of().state_revision, 1);
+	/* what it says of the same write does not change before DNS has it */
+	result = put("www.live", 1, one);
+	assert_unserved(&result, CHANGE_UNCHANGED, "serve");
 	break_serve("mkdir -p serve/none");
 	while (!status_of().is_serve_current)
 		assert_true(clock_boot_ms() < deadline);
 	assert_served("www.live", one);
+	result = put("www.live", 1, one);
+	assert_outcome(&result, CHANGE_UNCHANGED, "");
+	assert_false(result.is_unserved);
 	change = change_new(CHANGE_ITEMS);
 	changes_add(change, "www.live", 1, two);
 	result = submit(change);
@@ -1491,6 +1504,18 @@ test_a_commit_that_failed_says_what_is_known_of_it(void **state)
 	assert_outcome(&result, CHANGE_UNKNOWN, "may not outlive a power loss: sync failed");
 	assert_int_equal(result.revision, 2);
 	assert_served("a.live", two);
+	/* nothing is left to write, but nothing is known to be durable before a commit succeeds */
+	next_commit = COMMIT_LOST;
+	result = put("a.live", 1, two);
+	assert_outcome(&result, CHANGE_UNKNOWN, "write failed");
+	result = put("a.live", 1, two);
+	assert_outcome(&result, CHANGE_UNCHANGED, "");
+	assert_int_equal(result.revision, 2);
+	next_commit = COMMIT_LOST;
+	result = put("a.live", 1, two);
+	assert_outcome(&result, CHANGE_UNCHANGED, "");
+	assert_int_equal(next_commit, COMMIT_LOST); /* and none was needed any more */
+	next_commit = COMMIT_WELL;
 	result = put("a.live", 1, one);
 	assert_outcome(&result, CHANGE_DONE, "");
 	assert_int_equal(result.revision, 3);
