@@ -31,12 +31,8 @@
 #define HISTORY_SIZE_DEFAULT (UINT64_C(256) << 20)
 #define HISTORY_AGE_MS_DEFAULT (UINT64_C(7) * 24 * 3600 * 1000)
 
-static int read_tcp(
-	const char *text, const struct yaml_key *key, void *out, struct reason *reason);
-static int read_user(
-	const char *text, const struct yaml_key *key, void *out, struct reason *reason);
-static int read_users(const struct yaml_value *list, const struct yaml_key *key, void *out,
-	struct reason *reason);
+static yaml_text_fn read_tcp, read_user;
+static yaml_value_fn read_users;
 
 static const struct yaml_key store_keys[] = {
 	{ "state", offsetof(struct config, store.state), .text = config_value_directory },

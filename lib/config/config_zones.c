@@ -21,16 +21,8 @@
 #define TTL_DEFAULT 5
 #define STALE_MS_DEFAULT (UINT64_C(24) * 3600 * 1000)
 
-static int read_name(
-	const char *text, const struct yaml_key *key, void *out, struct reason *reason);
-static int read_contact(
-	const char *text, const struct yaml_key *key, void *out, struct reason *reason);
-static int read_server(
-	const char *text, const struct yaml_key *key, void *out, struct reason *reason);
-static int read_fallback(const struct yaml_value *list, const struct yaml_key *key, void *out,
-	struct reason *reason);
-static int read_rules(const struct yaml_value *list, const struct yaml_key *key, void *out,
-	struct reason *reason);
+static yaml_text_fn read_name, read_contact, read_server;
+static yaml_value_fn read_fallback, read_rules;
 
 static const struct yaml_choice on_miss_choices[] = {
 	{ "nxdomain", ZONE_MISS_NXDOMAIN },
@@ -90,8 +82,7 @@ static const struct yaml_key zone_keys[] = {
 	{ 0 },
 };
 
-static int read_string(
-	const char *text, const struct yaml_key *key, void *out, struct reason *reason);
+static yaml_text_fn read_string;
 
 /* Their text is borrowed from the file. */
 static const struct yaml_key rule_keys[] = {
@@ -242,8 +233,7 @@ add(struct zone *zone, const struct rrset *rr, struct reason *reason)
 	for (size_t i = 0; i < count; i++) {
 		struct rrset *set = &zone->fallback[i];
 
-		if (set->owner.len != rr->owner.len
-			|| memcmp(set->owner.bytes, rr->owner.bytes, rr->owner.len) != 0)
+		if (!name_key_equal(&set->owner, &rr->owner))
 			continue;
 		if (set->type == rr->type)
 			return extend(set, rr, reason);
@@ -294,11 +284,8 @@ static int
 compare_rrsets(const void *a, const void *b)
 {
 	const struct rrset *left = a, *right = b;
-	size_t shorter = left->owner.len < right->owner.len ? left->owner.len : right->owner.len;
-	int order = memcmp(left->owner.bytes, right->owner.bytes, shorter);
+	int order = name_key_compare(&left->owner, &right->owner);
 
-	if (order == 0)
-		order = left->owner.len - right->owner.len;
 	return order != 0 ? order : left->type - right->type;
 }
 

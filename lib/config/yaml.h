@@ -39,9 +39,9 @@ struct yaml_value {
 };
 
 /* Reads one value into *out: 0, or a status and what is wrong, without the place. */
-typedef int (*yaml_text_fn)(
+typedef int yaml_text_fn(
 	const char *text, const struct yaml_key *key, void *out, struct reason *reason);
-typedef int (*yaml_value_fn)(const struct yaml_value *value, const struct yaml_key *key,
+typedef int yaml_value_fn(const struct yaml_value *value, const struct yaml_key *key,
 	void *out, struct reason *reason);
 
 /* A word and what it stands for; a list ends with NULL. */
@@ -54,10 +54,10 @@ struct yaml_choice {
  * Rows are read in the order of the table, whatever the order in the file. */
 struct yaml_key {
 	const char *name;
-	size_t offset;       /* in the struct that the mapping fills */
-	yaml_text_fn text;   /* reads a scalar; or: */
-	yaml_value_fn value; /* reads a mapping or list */
-	yaml_text_fn item;   /* with yaml_read_texts: reads one of a list */
+	size_t offset;        /* in the struct that the mapping fills */
+	yaml_text_fn *text;   /* reads a scalar; or: */
+	yaml_value_fn *value; /* reads a mapping or list */
+	yaml_text_fn *item;   /* with yaml_read_texts: reads one of a list */
 	bool is_required;
 	/* what the reader needs to know, if anything: */
 	uint64_t min, max;
@@ -88,8 +88,7 @@ int yaml_read_mapping(const struct yaml_value *value, const struct yaml_key *key
 	struct reason *reason);
 
 /* The same as a row's `value`: the table is key->keys. */
-int yaml_read_keys(const struct yaml_value *value, const struct yaml_key *key, void *out,
-	struct reason *reason);
+yaml_value_fn yaml_read_keys;
 
 /* The value of a key of a mapping; true makes it the one to blame, false the mapping. */
 bool yaml_find(const struct yaml_value *mapping, const char *name, struct yaml_value *out);
@@ -103,8 +102,7 @@ int yaml_read_list(const struct yaml_value *value, size_t min, size_t max, size_
 bool yaml_next(const struct yaml_value *list, struct yaml_value *item);
 
 /* A row's `value` for a list of `min` to `max` scalars: each is read by key->item into *out. */
-int yaml_read_texts(const struct yaml_value *list, const struct yaml_key *key, void *out,
-	struct reason *reason);
+yaml_value_fn yaml_read_texts;
 
 /* The text of a scalar, "" for none; lives until yaml_close. */
 int yaml_read_text(const struct yaml_value *value, const char **out, struct reason *reason);

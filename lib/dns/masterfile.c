@@ -40,12 +40,6 @@ struct zone_file {
 	void *context;
 };
 
-/* What a read line was. */
-enum line {
-	LINE_READ,
-	LINE_NONE, /* end of file */
-};
-
 static bool
 is_class(const char *text, bool *out_internet)
 {
@@ -94,14 +88,32 @@ read_head(const struct tokens *tokens, size_t at, struct head *head,
 		"type data\"");
 }
 
+/* The record's data behind its head, as an RRset of one record in `block`. */
+static int
+read_data(struct tokens *tokens, const struct head *head, const struct name *origin,
+	uint8_t *block, size_t room, struct rrset *out, struct reason *reason)
+{
+	const struct rdata_words words = { tokens, head->rdata, origin };
+	int used = rdata_read_words(head->type, &words, block, room, reason);
+
+	if (used < 0)
+		return used;
+	out->type = head->type;
+	out->ttl = head->ttl;
+	out->count = 1;
+	out->rdata_len = (uint32_t)used;
+	out->rdata = block;
+	name_to_key(head->owner.wire, &out->owner);
+	return 0;
+}
+
 int
 masterfile_read_record(const char *text, uint8_t *block, size_t room,
 	struct rrset *out, struct reason *reason)
 {
 	__attribute__((cleanup(tokens_done))) struct tokens tokens;
-	struct rdata_words words = { .tokens = &tokens };
 	struct head head;
-	int status, used;
+	int status;
 
 	tokens_init(&tokens);
 	status = tokens_add_line(&tokens, text, strlen(text), TOKENS_LINE, reason);
@@ -118,22 +130,12 @@ masterfile_read_record(const char *text, uint8_t *block, size_t room,
 	if (!head.has_ttl)
 		return reason_set(reason, STATUS_INVALID,
 			"a TTL is missing: needs \"owner ttl IN type data\"");
-	words.first = head.rdata;
-	used = rdata_read_words(head.type, &words, block, room, reason);
-	if (used < 0)
-		return used;
-	out->rdata_len = (uint32_t)used;
-	out->rdata = block;
-	out->type = head.type;
-	out->ttl = head.ttl;
-	out->count = 1;
-	name_to_key(head.owner.wire, &out->owner);
-	return 0;
+	return read_data(&tokens, &head, NULL, block, room, out, reason);
 }
 
-/* The next line, added to the entry's tokens. */
+/* The next line, added to the entry's tokens; STATUS_NOT_FOUND at the end of the file. */
 static int
-read_line(struct zone_file *zone, enum line *out, struct reason *reason)
+read_line(struct zone_file *zone, struct reason *reason)
 {
 	size_t len = 0;
 	int c;
@@ -155,9 +157,8 @@ read_line(struct zone_file *zone, enum line *out, struct reason *reason)
 	}
 	if (c == EOF && ferror(zone->file))
 		return reason_set(reason, STATUS_IO, "cannot read: %s", strerror(errno));
-	*out = c == EOF && len == 0 ? LINE_NONE : LINE_READ;
-	if (*out == LINE_NONE)
-		return 0;
+	if (c == EOF && len == 0)
+		return STATUS_NOT_FOUND;
 	zone->line++;
 	if (len > 0 && zone->buf[len - 1] == '\r')
 		len--;
@@ -169,20 +170,15 @@ read_line(struct zone_file *zone, enum line *out, struct reason *reason)
 static int
 read_entry(struct zone_file *zone, struct reason *reason)
 {
-	enum line line;
 	int status;
 
-	do {
-		status = read_line(zone, &line, reason);
-		if (status)
-			return status;
-		if (line == LINE_NONE && zone->tokens.depth > 0)
-			return reason_set(reason, STATUS_INVALID,
-				"a parenthesis is opened and not closed");
-		if (line == LINE_NONE)
-			return STATUS_NOT_FOUND;
-	} while (zone->tokens.depth > 0);
-	return 0;
+	do
+		status = read_line(zone, reason);
+	while (!status && zone->tokens.depth > 0);
+	if (status == STATUS_NOT_FOUND && zone->tokens.depth > 0)
+		return reason_set(reason, STATUS_INVALID,
+			"a parenthesis is opened and not closed");
+	return status;
 }
 
 static int
@@ -214,10 +210,9 @@ static int
 handle_record(struct zone_file *zone, int line, struct reason *reason)
 {
 	struct tokens *tokens = &zone->tokens;
-	struct rdata_words words = { .tokens = tokens, .origin = &zone->origin };
-	struct rrset rr = { .count = 1, .rdata = zone->block };
+	struct rrset rr;
 	struct head head;
-	int status = 0, used;
+	int status = 0;
 
 	if (!tokens->starts_blank)
 		status = presentation_read_relative_name(tokens_text(tokens, 0),
@@ -228,15 +223,12 @@ handle_record(struct zone_file *zone, int line, struct reason *reason)
 		status = read_head(tokens, tokens->starts_blank ? 0 : 1, &head, reason);
 	if (status)
 		return status;
-	words.first = head.rdata;
-	used = rdata_read_words(head.type, &words, zone->block, RRSET_RDATA_MAX, reason);
-	if (used < 0)
-		return used;
-	rr.rdata_len = (uint32_t)used;
-	rr.type = head.type;
-	rr.ttl = head.has_ttl ? head.ttl : zone->default_ttl;
-	name_to_key(zone->owner.wire, &rr.owner);
-	return zone->fn(zone->context, &rr, line, reason);
+	head.owner = zone->owner;
+	if (!head.has_ttl)
+		head.ttl = zone->default_ttl;
+	status = read_data(tokens, &head, &zone->origin, zone->block, RRSET_RDATA_MAX, &rr,
+		reason);
+	return status ? status : zone->fn(zone->context, &rr, line, reason);
 }
 
 static int

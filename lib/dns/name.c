@@ -105,6 +105,16 @@ name_key_is_within(const uint8_t *key, size_t len, const struct name_key *apex)
 	return len >= apex->len && memcmp(key, apex->bytes, apex->len) == 0;
 }
 
+bool
+name_key_is_wildcard(const struct name_key *key)
+{
+	size_t at = 0, last = 0;
+
+	for (; at < key->len; at += 1u + key->bytes[at])
+		last = at;
+	return key->len - last == 2 && key->bytes[last + 1] == '*';
+}
+
 int
 name_key_compare(const struct name_key *a, const struct name_key *b)
 {

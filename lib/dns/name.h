@@ -68,6 +68,9 @@ void name_lower(struct name *name);
 /* Is `key` at or below `apex`? */
 bool name_key_is_within(const uint8_t *key, size_t len, const struct name_key *apex);
 
+/* Is its last label, the one that is leftmost in text, "*"? */
+bool name_key_is_wildcard(const struct name_key *key);
+
 /* Order of the stores, as memcmp's result: below, 0 or above. */
 int name_key_compare(const struct name_key *a, const struct name_key *b);
 

@@ -73,10 +73,8 @@ size_t
 rrset_message_size(const struct rrset *rrset)
 {
 	const struct name_key *key = &rrset->owner;
-	bool is_wildcard = key->len >= 2 && key->bytes[key->len - 2] == 1
-		&& key->bytes[key->len - 1] == '*';
 	/* header, type and class of the question, OPT */
-	size_t size = 12 + 4 + 11 + (is_wildcard ? NAME_WIRE_MAX : key->len + 1u);
+	size_t size = 12 + 4 + 11 + (name_key_is_wildcard(key) ? NAME_WIRE_MAX : key->len + 1u);
 
 	/* before its data a record has a pointer, type, class, TTL and length; the block
 	 * has the length already */

@@ -24,7 +24,6 @@
 #include <stdint.h>
 
 #include "lib/dns/name.h"
-#include "lib/dns/name.h"
 #include "lib/dns/rrset.h"
 #include "lib/base/reason.h"
 

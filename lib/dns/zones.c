@@ -19,17 +19,9 @@
 #define SOA_EXPIRE 604800
 
 static int
-compare_keys(const struct name_key *a, const struct name_key *b)
-{
-	int order = memcmp(a->bytes, b->bytes, a->len < b->len ? a->len : b->len);
-
-	return order != 0 ? order : (int)a->len - (int)b->len;
-}
-
-static int
 compare_zones(const void *a, const void *b)
 {
-	return compare_keys(&((const struct zone *)a)->key, &((const struct zone *)b)->key);
+	return name_key_compare(&((const struct zone *)a)->key, &((const struct zone *)b)->key);
 }
 
 /* The last zone whose key is not behind `key`, or ZONES_NONE. In memcmp order every zone
@@ -43,7 +35,7 @@ zone_before(const struct zones *zones, const struct name_key *key)
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (compare_keys(&zones->zone[middle].key, key) <= 0)
+		if (name_key_compare(&zones->zone[middle].key, key) <= 0)
 			low = middle + 1;
 		else
 			high = middle;
@@ -70,7 +62,7 @@ zones_finish(struct zones *zones, struct reason *reason)
 	for (i = 0; i < zones->count; i++) {
 		struct zone *zone = &zones->zone[i];
 
-		if (i > 0 && compare_keys(&zone[-1].key, &zone->key) == 0) {
+		if (i > 0 && name_key_compare(&zone[-1].key, &zone->key) == 0) {
 			char text[PRESENTATION_NAME_MAX];
 
 			presentation_write_name(&zone->name, text);
@@ -113,7 +105,7 @@ zones_find(const struct zones *zones, const struct name_key *apex)
 {
 	size_t index = zone_before(zones, apex);
 
-	if (index == ZONES_NONE || compare_keys(&zones->zone[index].key, apex) != 0)
+	if (index == ZONES_NONE || name_key_compare(&zones->zone[index].key, apex) != 0)
 		return NULL;
 	return &zones->zone[index];
 }
@@ -196,15 +188,12 @@ zone_make_ns(const struct zone *zone, uint8_t *block)
 static int
 compare_fallback(const struct rrset *set, const struct name_key *key, uint16_t type)
 {
-	size_t len = set->owner.len < key->len ? set->owner.len : key->len;
-	int order = memcmp(set->owner.bytes, key->bytes, len);
+	int order = name_key_compare(&set->owner, key);
 
-	if (order == 0)
-		order = set->owner.len - key->len;
 	return order != 0 ? order : set->type - type;
 }
 
-/* The first that is not before name and type, in the order of config_fallback.c. */
+/* The first that is not before name and type, in the order of zone->fallback. */
 static const struct rrset *
 lower_bound(const struct zone *zone, const struct name_key *key, uint16_t type)
 {
@@ -224,11 +213,9 @@ lower_bound(const struct zone *zone, const struct name_key *key, uint16_t type)
 const struct rrset *
 zone_find_fallback(const struct zone *zone, const struct name_key *key, uint16_t type)
 {
-	uint16_t least = type == RRSET_ANY ? 0 : type;
-	const struct rrset *set = lower_bound(zone, key, least);
+	const struct rrset *set = lower_bound(zone, key, type == RRSET_ANY ? 0 : type);
 
-	if (set && (type == RRSET_ANY ? compare_fallback(set, key, set->type) == 0
-				      : compare_fallback(set, key, type) == 0))
+	if (set && compare_fallback(set, key, type == RRSET_ANY ? set->type : type) == 0)
 		return set;
 	if (type == RRSET_CNAME || type == RRSET_ANY)
 		return NULL;

@@ -19,21 +19,11 @@
 static const struct name_key below4 = { 13, "\4arpa\7in-addr" };
 static const struct name_key below6 = { 9, "\4arpa\3ip6" };
 
-static bool
-is_wildcard(const struct name_key *owner)
-{
-	size_t at = 0, last = 0;
-
-	for (; at < owner->len; at += 1u + owner->bytes[at])
-		last = at;
-	return owner->len - last == 2 && owner->bytes[last + 1] == '*';
-}
-
 bool
 state_reverse_is_wanted(const struct zone *zone, const struct name_key *owner, uint16_t type)
 {
 	return zone && zone->auto_ptr && (type == RRSET_A || type == RRSET_AAAA)
-		&& !is_wildcard(owner);
+		&& !name_key_is_wildcard(owner);
 }
 
 int

@@ -101,8 +101,6 @@ authorize_default_source(const struct caller *caller)
 static bool
 is_redirect(const struct name_key *name, uint16_t type)
 {
-	if (type == RRSET_CNAME || type == RRSET_NS || type == RRSET_DNAME)
-		return true;
-	return name->len >= 2 && name->bytes[name->len - 1] == '*'
-	       && name->bytes[name->len - 2] == 1;
+	return type == RRSET_CNAME || type == RRSET_NS || type == RRSET_DNAME
+	       || name_key_is_wildcard(name);
 }

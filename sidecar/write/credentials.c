@@ -30,20 +30,8 @@ static const struct {
 
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
 
-static int read_tokens(const struct yaml_value *list, const struct yaml_key *key, void *out,
-	struct reason *reason);
-static int read_id(
-	const char *text, const struct yaml_key *key, void *out, struct reason *reason);
-static int read_hash(
-	const char *text, const struct yaml_key *key, void *out, struct reason *reason);
-static int read_expires(
-	const char *text, const struct yaml_key *key, void *out, struct reason *reason);
-static int read_verb(
-	const char *text, const struct yaml_key *key, void *out, struct reason *reason);
-static int read_zone(
-	const char *text, const struct yaml_key *key, void *out, struct reason *reason);
-static int read_source(
-	const char *text, const struct yaml_key *key, void *out, struct reason *reason);
+static yaml_value_fn read_tokens;
+static yaml_text_fn read_id, read_hash, read_expires, read_verb, read_zone, read_source;
 
 static const struct yaml_key root_keys[] = {
 	{ "tokens", 0, .value = read_tokens, .is_required = true },

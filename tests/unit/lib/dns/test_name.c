@@ -265,6 +265,18 @@ every_subtree_is_one_range_that_begins_with_its_top(void **state)
 	}
 }
 
+static void
+only_a_label_of_one_asterisk_makes_a_wildcard(void **state)
+{
+	static const struct name_key wildcard = { 7, "\4live\1*" }, other = { 9, "\4live\3x\1*" };
+	static const struct name_key root;
+
+	(void)state;
+	assert_true(name_key_is_wildcard(&wildcard));
+	assert_false(name_key_is_wildcard(&other));
+	assert_false(name_key_is_wildcard(&root));
+}
+
 int
 main(void)
 {
@@ -279,6 +291,7 @@ main(void)
 		cmocka_unit_test(below_is_a_prefix_at_a_label),
 		cmocka_unit_test(every_octet_is_lowered_as_ascii_says),
 		cmocka_unit_test(names_compare_without_case),
+		cmocka_unit_test(only_a_label_of_one_asterisk_makes_a_wildcard),
 		cmocka_unit_test(every_subtree_is_one_range_that_begins_with_its_top),
 	};
 
