@@ -166,7 +166,7 @@ start_thread(struct keeper *keeper, struct reason *reason)
 	int error;
 
 	keeper->scope.report.pid = getpid();
-	identity_init(&keeper->scope.report.identity);
+	report_identity_init(&keeper->scope.report.identity);
 	keeper->has_tried = keeper->has_ended = false;
 	keeper->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (keeper->wake_fd < 0)

@@ -12,7 +12,7 @@
 #include "lib/base/filesystem.h"
 #include "lib/base/status.h"
 #include "lib/serve/guard.h"
-#include "lib/serve/identity.h"
+#include "lib/report/report.h"
 
 /* So many stores may break in a row without a pause before the next is tried; then the
  * pauses double. In a row: less than CALM_MS apart. */
@@ -421,9 +421,9 @@ check_identity(struct live *live, struct keeper_scope *scope, struct reason *why
 	struct identity other;
 
 	/* missing or not readable: of another version, and says nothing */
-	if (identity_read(scope->dir, &other, NULL))
+	if (report_identity_read(scope->dir, &other, NULL))
 		return STATUS_OK;
-	if (identity_compare(&scope->report.identity, &other, &reason) == IDENTITY_DIFFERS)
+	if (report_identity_compare(&scope->report.identity, &other, &reason) == IDENTITY_DIFFERS)
 		return reason_set(why, STATUS_FOREIGN, "livezoned: %s", reason.text);
 	/* one pid twice: livezoned has no reader slot that ours could be taken for, but
 	 * one that we leave by a crash is never cleared */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026, the livezone authors */
 /*
- * Report files. The writer is the module's keeper thread, the reader livezoned, which
- * trusts no byte of them: another process owns the directory's other half.
+ * Report files, and livezoned's identity. The writer is the module's keeper thread, the reader
+ * livezoned (the other way round for the identity); neither trusts a byte of them: another
+ * process owns the directory's other half.
  */
 #include "lib/report/report.h"
 
@@ -10,6 +11,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <lmdb.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -18,6 +21,9 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <gnu/libc-version.h>
+#endif
 
 #include "lib/base/clock.h"
 #include "lib/base/field.h"
@@ -28,23 +34,21 @@
 #define FILES_MAX 256              /* reports read in one pass: workers of one host */
 #define GONE_AFTER_S 10            /* a pid of another namespace looks gone; its file lives */
 #define GONE_KEPT_S 600            /* for the module's next start, which may be minutes away */
+#define IDENTITY_NAME "livezoned.identity"
+#define IDENTITY_HEADER "livezone-identity 1\n"
+/* From here on, a 0.9 is LMDB's development branch, which has another lock format. */
+#define LMDB_DEVELOPMENT 70
 #define ZONE_NUMBERS (REPORT_STAGES + 2)
 
 #define AT(member) offsetof(struct report, member)
-#define TEXT_AS(key, member) \
-	{ key, FIELD_TEXT, AT(member), sizeof(((struct report *)0)->member) }
-#define TEXT(member) TEXT_AS(#member, member)
+#define TEXT(member) \
+	{ #member, FIELD_TEXT, AT(member), sizeof(((struct report *)0)->member) }
 #define NUMBER_AS(key, member) \
 	{ key, FIELD_NUMBER, AT(member), 0 }
 #define NUMBER(member) NUMBER_AS(#member, member)
 
 static const struct field fields[] = {
 	TEXT(unbound),
-	NUMBER_AS("pid_namespace", identity.pid_namespace),
-	TEXT_AS("boot_id", identity.boot_id),
-	TEXT_AS("lmdb", identity.lmdb),
-	TEXT_AS("libc", identity.libc),
-	{ "mutex_size", FIELD_UNSIGNED, AT(identity.mutex_size), 0 },
 	TEXT(store),
 	TEXT(store_reason),
 	TEXT(warning),
@@ -75,6 +79,24 @@ static const struct field fields[] = {
 
 static const struct field_table table = { fields, sizeof(fields) / sizeof(*fields) };
 
+#define IDENTITY_TEXT(member) \
+	{ #member, FIELD_TEXT, offsetof(struct identity, member), \
+		sizeof(((struct identity *)0)->member) }
+
+static const struct field identity_fields[] = {
+	{ "pid", FIELD_NUMBER, offsetof(struct identity, pid), 0 },
+	{ "pid_namespace", FIELD_NUMBER, offsetof(struct identity, pid_namespace), 0 },
+	IDENTITY_TEXT(boot_id),
+	IDENTITY_TEXT(lmdb),
+	IDENTITY_TEXT(libc),
+	{ "mutex_size", FIELD_UNSIGNED, offsetof(struct identity, mutex_size), 0 },
+};
+
+static const struct field_table identity_table = { identity_fields,
+	sizeof(identity_fields) / sizeof(*identity_fields) };
+
+static int write_file(const char *dir, const char *name, field_print_fn fn, const void *record,
+	struct reason *reason);
 static int read_directory(const char *dir, bool wants_gone, report_fn fn, void *context,
 	struct reason *reason);
 static void name_file(pid_t pid, const char *suffix, char out[FIELD_NAME_MAX]);
@@ -85,18 +107,29 @@ static bool is_to_be_read(int directory, const char *name, pid_t pid);
 static int read_one(int directory, const char *name, struct report *out);
 static int parse(char *text, struct report *out);
 static int parse_zone(char *text, struct report *out);
+static bool is_same_lock_format(const char *a, const char *b);
+static bool is_same_libc(const char *a, const char *b);
+static void print_identity(FILE *file, const void *record);
 
 int
 report_write(const char *dir, const struct report *report, struct reason *reason)
 {
 	char name[FIELD_NAME_MAX];
+
+	name_file(report->pid, "", name);
+	return write_file(dir, name, print, report, reason);
+}
+
+static int
+write_file(const char *dir, const char *name, field_print_fn fn, const void *record,
+	struct reason *reason)
+{
 	int directory = -1;
 	int status = field_open_directory(dir, &directory, reason);
 
 	if (status)
 		return status;
-	name_file(report->pid, "", name);
-	status = field_write_file(directory, name, print, report);
+	status = field_write_file(directory, name, fn, record);
 	if (status)
 		reason_set(reason, status, "%s/%s: %s", dir, name, strerror(errno));
 	close(directory);
@@ -176,6 +209,7 @@ print(FILE *file, const void *record)
 	size_t zones = report->zone_count;
 
 	fputs(HEADER, file);
+	field_print_all(file, &identity_table, &report->identity);
 	field_print_all(file, &table, report);
 	for (size_t i = 0; i < zones && i < REPORT_ZONES_MAX; i++)
 		print_zone(file, &report->zone[i]);
@@ -240,9 +274,9 @@ read_one(int directory, const char *name, struct report *out)
 	char *text = NULL;
 	int status = field_read_file(directory, name, FILE_SIZE_MAX, &text);
 
-	out->identity.pid = (uint64_t)out->pid;
 	if (!status)
 		status = parse(text, out);
+	out->identity.pid = (uint64_t)out->pid;
 	free(text);
 	return status;
 }
@@ -250,25 +284,20 @@ read_one(int directory, const char *name, struct report *out)
 static int
 parse(char *text, struct report *out)
 {
-	char *line = text + strlen(HEADER);
+	char *rest = text + strlen(HEADER), *line;
+	int status = STATUS_OK;
 
 	if (strncmp(text, HEADER, strlen(HEADER)) != 0)
 		return STATUS_FOREIGN;
-	while (*line) {
-		char *end = line + strcspn(line, "\n");
-		bool is_last = *end == '\0';
-		int status = 0;
-
-		*end = '\0';
-		if (strncmp(line, "zone ", 5) == 0)
+	while (status == STATUS_OK && (line = strsep(&rest, "\n"))) {
+		if (strncmp(line, "zone ", 5) == 0) {
 			status = parse_zone(line + 5, out);
-		else
-			field_parse_line(line, &table, out);
-		if (status)
-			return status;
-		line = is_last ? end : end + 1;
+			continue;
+		}
+		field_parse_line(line, &identity_table, &out->identity);
+		field_parse_line(line, &table, out);
 	}
-	return 0;
+	return status;
 }
 
 static int
@@ -314,4 +343,120 @@ report_age_ms(const struct report *report, const char *boot_id)
 	const uint64_t then = is_of_boot ? report->written_boot_ms : report->written_ms;
 
 	return now > then ? now - then : 0;
+}
+
+/* --- what both sides of serve are --- */
+
+void
+report_identity_init(struct identity *out)
+{
+	struct stat namespace;
+	int major, minor, patch;
+
+	*out = (struct identity){ .pid = (uint64_t)getpid(),
+		.mutex_size = sizeof(pthread_mutex_t) };
+	if (stat("/proc/self/ns/pid", &namespace) == 0)
+		out->pid_namespace = namespace.st_ino;
+	clock_read_boot_text(out->boot_id);
+	mdb_version(&major, &minor, &patch);
+	snprintf(out->lmdb, sizeof(out->lmdb), "%d.%d.%d", major, minor, patch);
+#ifdef __GLIBC__
+	snprintf(out->libc, sizeof(out->libc), "glibc %s", gnu_get_libc_version());
+#else
+	snprintf(out->libc, sizeof(out->libc), "another libc");
+#endif
+}
+
+enum identity_verdict
+report_identity_compare(const struct identity *own, const struct identity *other,
+	struct reason *reason)
+{
+	if (!is_same_lock_format(own->lmdb, other->lmdb)) {
+		reason_set(reason, STATUS_FOREIGN,
+			"the other side uses liblmdb %s, this one %s, whose lock files differ: "
+			"give both the same liblmdb",
+			other->lmdb, own->lmdb);
+		return IDENTITY_DIFFERS;
+	}
+	if (!is_same_libc(own->libc, other->libc)
+		|| (own->mutex_size && other->mutex_size
+			&& own->mutex_size != other->mutex_size)) {
+		reason_set(reason, STATUS_FOREIGN,
+			"the other side uses %s with mutexes of %u bytes, this one %s with "
+			"%u: run both from one base image",
+			other->libc, other->mutex_size, own->libc, own->mutex_size);
+		return IDENTITY_DIFFERS;
+	}
+	if (own->pid == other->pid && own->pid_namespace && other->pid_namespace
+		&& own->pid_namespace != other->pid_namespace && own->boot_id[0]
+		&& strcmp(own->boot_id, other->boot_id) == 0) {
+		reason_set(reason, STATUS_UNAVAILABLE,
+			"the other side has the process id %llu too, in another pid namespace: "
+			"LMDB takes them for one process; share the pid namespace "
+			"(Kubernetes: shareProcessNamespace: true)",
+			(unsigned long long)own->pid);
+		return IDENTITY_SHARES_PID;
+	}
+	return IDENTITY_FITS;
+}
+
+/* LMDB 0.9 has one lock format, and each other line has its own. */
+static bool
+is_same_lock_format(const char *a, const char *b)
+{
+	unsigned one[3], two[3];
+
+	if (sscanf(a, "%u.%u.%u", &one[0], &one[1], &one[2]) != 3
+		|| sscanf(b, "%u.%u.%u", &two[0], &two[1], &two[2]) != 3)
+		return true;
+	return one[0] == two[0] && one[1] == two[1]
+		&& (one[2] >= LMDB_DEVELOPMENT) == (two[2] >= LMDB_DEVELOPMENT);
+}
+
+/* By name: glibc's mutexes have kept their layout over its versions. */
+static bool
+is_same_libc(const char *a, const char *b)
+{
+	size_t len = strcspn(a, " ");
+
+	return !*a || !*b || (strcspn(b, " ") == len && strncmp(a, b, len) == 0);
+}
+
+int
+report_identity_write(const char *dir, const struct identity *side, struct reason *reason)
+{
+	return write_file(dir, IDENTITY_NAME, print_identity, side, reason);
+}
+
+static void
+print_identity(FILE *file, const void *record)
+{
+	fputs(IDENTITY_HEADER, file);
+	field_print_all(file, &identity_table, record);
+}
+
+int
+report_identity_read(const char *dir, struct identity *out, struct reason *reason)
+{
+	struct identity side = { 0 };
+	char *text = NULL, *rest, *line;
+	int directory = -1;
+	int status = field_open_directory(dir, &directory, reason);
+
+	if (status != STATUS_OK)
+		return status;
+	status = field_read_file(directory, IDENTITY_NAME, FILE_SIZE_MAX, &text);
+	close(directory);
+	if (status == STATUS_OK && strncmp(text, IDENTITY_HEADER, strlen(IDENTITY_HEADER)) != 0)
+		status = STATUS_FOREIGN;
+	if (status != STATUS_OK) {
+		free(text);
+		return reason_set(reason, status, "%s/" IDENTITY_NAME ": not readable", dir);
+	}
+	rest = text + strlen(IDENTITY_HEADER);
+	while ((line = strsep(&rest, "\n")))
+		field_parse_line(line, &identity_table, &side);
+	free(text);
+	*out = side;
+	return STATUS_OK;
 }

@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #include "lib/serve/mdb.h"
-#include "lib/serve/identity.h"
 #include "lib/base/status.h"
 
 #define DIRECTORY_MODE 02770 /* setgid: files belong to the group that Unbound is in */
@@ -94,16 +93,6 @@ open_env(struct serve_writer *writer, uint64_t size_limit, struct reason *reason
 		? STATUS_OK : STATUS_IO;
 }
 
-/* Without it the module compares nothing, so that a failure is no reason not to serve. */
-static void
-write_identity(const struct serve_writer *writer)
-{
-	struct identity own;
-
-	identity_init(&own);
-	(void)identity_write(writer->path, &own, NULL);
-}
-
 int
 serve_writer_open(const char *dir, uint64_t size_limit, struct serve_writer **out,
 	struct reason *reason)
@@ -125,7 +114,6 @@ serve_writer_open(const char *dir, uint64_t size_limit, struct serve_writer **ou
 		retire(writer);
 		return status;
 	}
-	write_identity(writer);
 	*out = writer;
 	return STATUS_OK;
 }
@@ -211,7 +199,6 @@ serve_writer_create(const char *dir, uint64_t size_limit, struct serve_writer **
 		free(writer);
 		return status;
 	}
-	write_identity(writer);
 	*out = writer;
 	return STATUS_OK;
 }
@@ -274,6 +261,12 @@ serve_writer_check(struct serve_writer *writer, struct reason *reason)
 	if (status == STATUS_OK)
 		writer->files.data_size = now.data_size;
 	return status;
+}
+
+const char *
+serve_writer_path(const struct serve_writer *writer)
+{
+	return writer->path;
 }
 
 uint64_t

@@ -47,6 +47,9 @@ void serve_writer_abandon(struct serve_writer *writer);
 /* Is the directory still the one that is open, in full length? */
 int serve_writer_check(struct serve_writer *writer, struct reason *reason);
 
+/* Where it is now: the directory, or "<dir>.new" until it is published. */
+const char *serve_writer_path(const struct serve_writer *writer);
+
 /* Which data.mdb is open; readers report the one that they read. */
 uint64_t serve_writer_inode(const struct serve_writer *writer);
 

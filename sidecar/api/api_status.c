@@ -242,7 +242,7 @@ write_report(void *context, const struct report *report)
 	json_writer_member(json, "store", report->store);
 	if (report->store_reason[0])
 		json_writer_member(json, "reason", report->store_reason);
-	identity_init(&own);
+	report_identity_init(&own);
 	write_warning(json, report, &own);
 	write_breaker(json, report);
 	json_writer_member(json, "instance", report->serve_instance);
@@ -284,7 +284,7 @@ write_warning(struct json_writer *json, const struct report *report, const struc
 
 	if (report->warning[0])
 		json_writer_member(json, "warning", report->warning);
-	else if (identity_compare(own, &report->identity, &reason) != IDENTITY_FITS)
+	else if (report_identity_compare(own, &report->identity, &reason) != IDENTITY_FITS)
 		json_writer_member(json, "warning", reason.text);
 }
 

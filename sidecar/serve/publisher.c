@@ -17,6 +17,7 @@
 #include "lib/serve/guard.h"
 #include "lib/base/status.h"
 #include "lib/base/log.h"
+#include "lib/report/report.h"
 
 #define LOOK_MS 1000  /* between two looks at the files */
 #define SWEEP_MS 5000 /* between two sweeps for slots of dead readers */
@@ -98,6 +99,16 @@ publish(struct publisher *publisher, struct serve_writer *store)
 	return status;
 }
 
+/* Without it the module compares nothing, so that a failure is no reason not to serve. */
+static void
+write_identity(const struct serve_writer *store)
+{
+	struct identity own;
+
+	report_identity_init(&own);
+	(void)report_identity_write(serve_writer_path(store), &own, NULL);
+}
+
 /* Builds a new directory and puts it in place of whatever is there. */
 static void
 rebuild(struct publisher *publisher)
@@ -112,6 +123,7 @@ rebuild(struct publisher *publisher)
 
 	publisher->is_current = false;
 	if (status == STATUS_OK) {
+		write_identity(store);
 		status = compile_all(&publisher->compile, publisher->state, store,
 			&meta, &publisher->reason);
 		publisher->believe_ms = clock_boot_ms() + DAMAGE_MS
@@ -391,6 +403,8 @@ catch_up(struct publisher *publisher)
 	int status = run_guarded(publisher, &open_guarded, &job);
 
 	found = job.meta;
+	if (status == STATUS_OK)
+		write_identity(publisher->store);
 	if (status == STATUS_OK
 		&& memcmp(found.boot_id, publisher->meta.boot_id, sizeof(found.boot_id)) != 0
 		&& !is_in_memory(publisher->dir))

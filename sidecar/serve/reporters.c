@@ -99,7 +99,7 @@ reporters_look(struct reporters *reporters, const char *dir)
 	struct look look = { .reporters = reporters };
 
 	if (reporters->own.pid == 0)
-		identity_init(&reporters->own);
+		report_identity_init(&reporters->own);
 	report_read_all(dir, note, &look, NULL);
 	forget_ended(reporters);
 	return look.found;

@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "lib/serve/identity.h"
+#include "lib/report/report.h"
 
 #define REPORTERS_MAX 64
 

@@ -233,6 +233,6 @@ main(void)
 		cmocka_unit_test(a_directory_that_is_not_there_counts_nothing),
 	};
 
-	identity_init(&own);
+	report_identity_init(&own);
 	return cmocka_run_group_tests_name("breaker", tests, NULL, NULL);
 }

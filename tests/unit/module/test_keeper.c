@@ -13,7 +13,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/dns/rule.h"
-#include "lib/serve/identity.h"
+#include "lib/report/report.h"
 #include "lib/serve/mdb.h"
 #include "module/keeper.h"
 
@@ -621,9 +621,9 @@ a_store_that_may_not_be_opened_is_refused_and_the_cure_named(void **state)
 
 	(void)state;
 	publish_with_snapshot();
-	identity_init(&foreign);
+	report_identity_init(&foreign);
 	strcpy(foreign.libc, "musl 1.2.5");
-	assert_int_equal(identity_write(serve.dir, &foreign, NULL), 0);
+	assert_int_equal(report_identity_write(serve.dir, &foreign, NULL), 0);
 	start();
 	wait_until_said("store is refused: livezoned: the other side uses musl");
 	assert_int_equal(ask(worker), 0); /* fallback records answer */

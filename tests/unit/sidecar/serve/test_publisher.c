@@ -293,7 +293,7 @@ report_damage(void)
 		.written_boot_ms = clock_boot_ms(),
 	};
 
-	identity_init(&report.identity);
+	report_identity_init(&report.identity);
 	assert_int_equal(report_write(serve_dir, &report, NULL), STATUS_OK);
 }
 

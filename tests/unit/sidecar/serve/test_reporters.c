@@ -50,7 +50,7 @@ write_report_of(uint64_t pid_namespace, uint64_t serve_inode)
 		.written_boot_ms = clock_boot_ms(),
 	};
 
-	identity_init(&report.identity);
+	report_identity_init(&report.identity);
 	report.identity.pid = (uint64_t)child;
 	if (pid_namespace)
 		report.identity.pid_namespace = pid_namespace;

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "lib/serve/identity.h"
+#include "lib/report/report.h"
 #include "lib/base/status.h"
 
 static const struct identity model = {
@@ -87,10 +87,10 @@ sides_are_told_apart(void **state)
 		struct reason reason = { "" };
 
 		assert_int_equal(
-			identity_compare(&model, &rows[i].other, &reason), rows[i].verdict);
+			report_identity_compare(&model, &rows[i].other, &reason), rows[i].verdict);
 		assert_non_null(strstr(reason.text, rows[i].says));
 		assert_int_equal(
-			identity_compare(&rows[i].other, &model, &reason), rows[i].verdict);
+			report_identity_compare(&rows[i].other, &model, &reason), rows[i].verdict);
 	}
 }
 
@@ -100,13 +100,13 @@ this_process_is_known_and_fits_itself(void **state)
 	struct identity own;
 
 	(void)state;
-	identity_init(&own);
+	report_identity_init(&own);
 	assert_int_equal(own.pid, getpid());
 	assert_true(own.pid_namespace > 0);
 	assert_int_equal(strlen(own.boot_id), CLOCK_BOOT_TEXT_SIZE - 1);
 	assert_int_equal(strncmp(own.lmdb, "0.9.", 4), 0);
 	assert_true(own.libc[0] && own.mutex_size > 0);
-	assert_int_equal(identity_compare(&own, &own, NULL), IDENTITY_FITS);
+	assert_int_equal(report_identity_compare(&own, &own, NULL), IDENTITY_FITS);
 }
 
 static void
@@ -119,10 +119,10 @@ what_is_written_is_read_and_garbage_is_not(void **state)
 	(void)state;
 	assert_non_null(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/livezoned.identity", dir);
-	assert_int_equal(identity_read(dir, &side, NULL), STATUS_NOT_FOUND);
-	assert_int_equal(identity_write(dir, &model, NULL), 0);
-	assert_int_equal(identity_write(dir, &model, NULL), 0);
-	assert_int_equal(identity_read(dir, &side, NULL), 0);
+	assert_int_equal(report_identity_read(dir, &side, NULL), STATUS_NOT_FOUND);
+	assert_int_equal(report_identity_write(dir, &model, NULL), 0);
+	assert_int_equal(report_identity_write(dir, &model, NULL), 0);
+	assert_int_equal(report_identity_read(dir, &side, NULL), 0);
 	assert_int_equal(side.pid, model.pid);
 	assert_int_equal(side.pid_namespace, model.pid_namespace);
 	assert_int_equal(side.mutex_size, model.mutex_size);
@@ -133,10 +133,10 @@ what_is_written_is_read_and_garbage_is_not(void **state)
 	assert_non_null(file);
 	fputs("livezone-identity 2\npid 1\n", file);
 	fclose(file);
-	assert_int_equal(identity_read(dir, &side, NULL), STATUS_FOREIGN);
+	assert_int_equal(report_identity_read(dir, &side, NULL), STATUS_FOREIGN);
 	unlink(path);
 	rmdir(dir);
-	assert_int_equal(identity_write(dir, &model, NULL), STATUS_NOT_FOUND);
+	assert_int_equal(report_identity_write(dir, &model, NULL), STATUS_NOT_FOUND);
 }
 
 int
