@@ -22,7 +22,6 @@
 #include "lib/serve/layout.h"
 #include "sidecar/journal/backup.h"
 #include "sidecar/journal/journal_reader.h"
-#include "sidecar/state/lease_clock.h"
 #include "sidecar/state/state.h"
 
 #define CHUNK 100000        /* puts of one commit: bounds dirty pages */

@@ -4,7 +4,7 @@
  * The offset of this boot. The file is "<boot id> <offset>"; it is renamed into its place, and
  * not synced: after a crash of the machine it is of another boot anyway.
  */
-#include "sidecar/state/lease_clock.h"
+#include "sidecar/state/state.h"
 
 #include <fcntl.h>
 #include <inttypes.h>

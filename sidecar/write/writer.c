@@ -15,7 +15,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/status.h"
-#include "sidecar/state/lease_clock.h"
+#include "sidecar/state/state.h"
 #include "sidecar/write/writer_group.h"
 
 #define RELEASE_ITEMS 20000 /* after a change of so many, memory is given back */

@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "lib/base/clock.h"
-#include "sidecar/state/lease_clock.h"
+#include "sidecar/state/state.h"
 
 #define SLACK_MS 5000
 #define DAY_MS (UINT64_C(24) * 3600 * 1000)
