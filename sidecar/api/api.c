@@ -362,6 +362,13 @@ new_request(struct api_call *call, struct change *change)
 }
 
 void
+api_work(struct api_call *call, void (*resume)(struct api_call *))
+{
+	call->is_to_work = true;
+	call->resume = resume;
+}
+
+void
 api_wait(struct api_call *call, uint64_t above, uint64_t until_ms,
 	void (*resume)(struct api_call *))
 {

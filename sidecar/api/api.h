@@ -4,7 +4,7 @@
  * The API: its table of routes, the handlers by file, and what they share: the call they work
  * on, rights, preconditions, bodies, and the one way of a change to the writer and back. A
  * handler fills call->reply and returns; helpers that return false have filled it with a problem
- * already. A handler that has to wait calls api_submit, api_look or api_wait as the last thing
+ * already. A handler that has to wait calls api_submit, api_look, api_work or api_wait last of all
  * that it does: its connection is suspended then, and the reply is made after that. HTTP
  * threads, or a worker's where the route is_long.
  */
@@ -104,6 +104,7 @@ struct api_call {
 	struct write_request *submitted; /* owned, and its change; the writer's meanwhile */
 	/* what the call waits for, once the handler has returned: */
 	bool is_to_submit;
+	bool is_to_work;
 	bool is_to_wait;
 	uint64_t wait_above, wait_until_ms;
 	void (*resume)(struct api_call *call); /* goes on after that */
@@ -176,6 +177,9 @@ void api_submit(struct api_call *call, api_etag_fn add_etag);
 /* Runs `look` (writer.h) with call->data on the writer's thread, then `resume`: the outcome is
  * in call->submitted. */
 void api_look(struct api_call *call, write_look_fn look, void (*resume)(struct api_call *));
+
+/* Calls `resume` on a thread that may block. */
+void api_work(struct api_call *call, void (*resume)(struct api_call *));
 
 /* Waits until the revision is above `above`, until_ms (monotonic), or until the client has gone
  * or the server ends; then calls `resume`. */

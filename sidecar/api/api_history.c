@@ -26,6 +26,7 @@
 #define FEED_REVISIONS_MAX 1000      /* in one reply */
 #define FEED_WAIT_MAX_MS 60000
 #define FEED_VALUES_MAX (4u << 20)   /* bytes of JSON with values in one reply, about */
+#define FEED_READ_MAX (8u << 20)     /* of the journal for it, likewise, visible or not */
 #define FEED_VALUES_RESET (32u << 20) /* one revision that has more is a reset */
 #define FEED_BEHIND_MS 20            /* the journal is a moment behind state */
 
@@ -61,7 +62,7 @@ struct feed {
 	uint64_t upto; /* what DNS has seen; later entries wait for the next call */
 	uint64_t revision;
 	size_t count;
-	uint64_t bytes; /* with values */
+	uint64_t bytes, read; /* with values: written, and looked at for that */
 	bool is_reset, is_behind;
 };
 
@@ -83,7 +84,7 @@ static void
 write_value(struct json_writer *json, const char *key, const struct state_record *record);
 static uint64_t size_of(const struct journal_entry *entry);
 static void answer_feed(struct api_call *call);
-static void answer_feed_now(struct api_call *call, struct feed *feed);
+static void answer_feed_now(struct api_call *call);
 static int write_names(void *context, uint64_t revision, bool reset,
 	const struct state_log_item *items, size_t count, struct reason *reason);
 static bool is_visible(const struct feed *feed, const struct name_key *owner);
@@ -408,12 +409,16 @@ answer_feed(struct api_call *call)
 	feed->json = (struct json_writer){ .out = &call->reply->body };
 	feed->upto = writer.state_revision;
 	feed->revision = feed->since;
-	answer_feed_now(call, feed);
+	if (feed->has_values)
+		api_work(call, answer_feed_now); /* the journal is on a disk */
+	else
+		answer_feed_now(call);
 }
 
 static void
-answer_feed_now(struct api_call *call, struct feed *feed)
+answer_feed_now(struct api_call *call)
 {
+	struct feed *feed = call->data;
 	struct json_writer *json = &feed->json;
 	struct state_meta meta;
 	struct reason reason = { "" };
@@ -450,8 +455,8 @@ answer_feed_now(struct api_call *call, struct feed *feed)
 		return;
 	}
 	/* all there is: revisions without an entry are passed over too */
-	if (feed->count < FEED_REVISIONS_MAX && feed->bytes < FEED_VALUES_MAX && !feed->is_behind
-		&& feed->upto > feed->revision)
+	if (feed->count < FEED_REVISIONS_MAX && feed->bytes < FEED_VALUES_MAX
+		&& feed->read < FEED_READ_MAX && !feed->is_behind && feed->upto > feed->revision)
 		feed->revision = feed->upto;
 	json_writer_end(json, ']');
 	json_writer_member_number(json, "revision", feed->revision);
@@ -510,7 +515,7 @@ write_values(struct feed *feed, struct reason *reason)
 		status = journal_reader_next(reader, &entry, reason);
 	while (status == STATUS_OK && entry.event == JOURNAL_CHANGE
 		&& entry.revision <= feed->upto && feed->count < FEED_REVISIONS_MAX
-		&& feed->bytes < FEED_VALUES_MAX)
+		&& feed->bytes < FEED_VALUES_MAX && feed->read < FEED_READ_MAX)
 		status = write_revision(feed, reader, &entry, reason);
 	feed->is_reset = entry.event == JOURNAL_GAP || feed->bytes >= FEED_VALUES_RESET;
 	feed->is_behind = entry.event == JOURNAL_END && entry.revision < feed->upto;
@@ -540,6 +545,7 @@ write_revision(struct feed *feed, struct journal_reader *reader,
 			json_writer_end(&feed->json, '}');
 			feed->bytes += size_of(entry);
 		}
+		feed->read += size_of(entry);
 		status = journal_reader_next(reader, entry, reason);
 	}
 	json_writer_end(&feed->json, ']');

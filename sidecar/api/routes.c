@@ -29,7 +29,8 @@ static const struct route table[] = {
 	{ HTTP_POST, "/v1/batch", CREDENTIALS_WRITE, .media = API_JSON, .limit = BULK,
 		.parameters = "only-if-source", .handle = api_rrsets_batch },
 	{ HTTP_GET, "/v1/sources", CREDENTIALS_READ, .handle = api_sources_list },
-	{ HTTP_GET, "/v1/sources/{}", CREDENTIALS_READ, .handle = api_sources_get },
+	{ HTTP_GET, "/v1/sources/{}", CREDENTIALS_READ, .is_long = true,
+		.handle = api_sources_get },
 	{ HTTP_PUT, "/v1/sources/{}", CREDENTIALS_WRITE, .media = API_JSON, .limit = BULK,
 		.parameters = "dry-run force max-delete", .is_long = true,
 		.handle = api_sources_put },
@@ -51,7 +52,8 @@ static const struct route table[] = {
 		.handle = api_history_rollback },
 	{ HTTP_GET, "/v1/explain", CREDENTIALS_READ, .parameters = "name type",
 		.handle = api_explain_get },
-	{ HTTP_GET, "/v1/status", CREDENTIALS_READ, .handle = api_status_get },
+	{ HTTP_GET, "/v1/status", CREDENTIALS_READ, .is_long = true,
+		.handle = api_status_get },
 	{ HTTP_DELETE, "/v1/alarms/{}", CREDENTIALS_ADMIN, .handle = api_status_acknowledge },
 	{ HTTP_GET, "/v1/backup", CREDENTIALS_ADMIN, .is_long = true,
 		.handle = api_backup_get },
@@ -184,6 +186,9 @@ answer(void *context, struct http_request *request, struct http_reply *reply)
 	struct api_call *call = request->user;
 
 	call->reply = reply;
+	/* an epoll thread does not wait until state is opened again */
+	if (!call->route->is_public && state_may_wait(api->state) && http_work(request))
+		return HTTP_SUSPENDED;
 	for (;;) {
 		struct write_request *submitted;
 
@@ -194,6 +199,12 @@ answer(void *context, struct http_request *request, struct http_reply *reply)
 			http_suspend(request);
 			writer_submit(api->writer, submitted);
 			return HTTP_SUSPENDED;
+		}
+		if (call->is_to_work) {
+			call->is_to_work = false;
+			if (http_work(request))
+				return HTTP_SUSPENDED;
+			continue;
 		}
 		if (!call->is_to_wait)
 			break;

@@ -10,8 +10,8 @@
  *	                                                       │      ▲
  *	                                           http_suspend ─► http_resume
  *
- * A request that is_long or has a long body is answered on one of HTTP_WORKERS threads, which may block; all
- * others on an epoll thread, which must not.
+ * A request that is_long or has a long body is answered on one of HTTP_WORKERS threads, which may
+ * block, and so is one from http_work on; all others on an epoll thread, which must not.
  */
 #pragma once
 
@@ -154,6 +154,10 @@ void http_suspend(struct http_request *request);
 
 /* Any thread. */
 void http_resume(struct http_request *request);
+
+/* In answer(): a worker goes on with the request, which is not touched any more after that.
+ * False: this is a worker, and nothing is done. */
+bool http_work(struct http_request *request);
 
 /* In answer(), for a long poll: suspends until http_announce has said a greater number than
  * `above`, until `until_ms` (monotonic), until the client has gone or the server ends. False:

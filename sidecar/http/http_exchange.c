@@ -76,6 +76,18 @@ http_suspend(struct http_request *request)
 		MHD_suspend_connection(exchange->mhd);
 }
 
+bool
+http_work(struct http_request *request)
+{
+	struct http_exchange *exchange = request->connection;
+
+	if (exchange->is_on_worker)
+		return false;
+	exchange->is_on_worker = true;
+	MHD_suspend_connection(exchange->mhd);
+	return http_queue_work(exchange, true);
+}
+
 void
 http_resume(struct http_request *request)
 {

@@ -296,6 +296,10 @@ void state_usage(const struct state_txn *txn, uint64_t *out_used, uint64_t *out_
  * takes long asks now and then, and gives up. */
 bool state_is_waiting(struct state *state);
 
+/* Would a transaction that is begun now wait for that, or for LMDB to be reopened? Does not
+ * wait itself, and rather says yes. */
+bool state_may_wait(struct state *state);
+
 /* Frees the reader slots of processes that are gone, and says how many: a tool that was
  * killed while it read state pins every page of its commit. */
 unsigned state_sweep(struct state *state);

@@ -388,6 +388,18 @@ state_is_waiting(struct state *state)
 }
 
 bool
+state_may_wait(struct state *state)
+{
+	bool may_wait;
+
+	if (pthread_mutex_trylock(&state->lock) != 0)
+		return true; /* perhaps while the environment is opened */
+	may_wait = state->is_reopening || must_reopen(state);
+	pthread_mutex_unlock(&state->lock);
+	return may_wait;
+}
+
+bool
 state_release_memory(struct state *state)
 {
 	const struct timespec now = { 0 };

@@ -9,6 +9,7 @@ import re
 import subprocess
 import threading
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from support import build
@@ -202,6 +203,47 @@ def test_the_feed_with_values_waits_for_a_change(api):
         upto = reply["revision"]
     assert seen == list(range(since + 1, upto + 1))
     assert replies[0]["revision"] > since or replies[0]["changes"] == []
+
+
+def test_what_others_wrote_is_read_in_pieces(api):
+    since = api.put("a.one.test", "A", "10.0.0.1").revision
+    for part in range(2):
+        batch(api, *(put(f"n{part}x{number}.two.test", "10.0.0.1") for number in range(21000)))
+    upto = wait_written(api)
+    reply = api.get("/v1/changes", since=since, values="true", zone="one.test").json
+    assert not reply["reset"] and since < reply["revision"] < upto
+    reply = api.get("/v1/changes", since=reply["revision"], values="true", zone="one.test").json
+    assert reply["revision"] == upto
+
+
+def test_a_journal_that_hangs_leaves_the_other_requests(daemon):
+    since = daemon.api.put("a.one.test", "A", "10.0.0.1").revision
+    daemon.api.put("a.one.test", "A", "10.0.0.2")
+    wait_written(daemon.api)
+    api = Api(daemon.config["api"]["unix"], timeout=5)
+    segment = Path(daemon.config["store"]["state"]) / "journal" / f"journal-{since:020}.log"
+    os.mkfifo(segment)  # its reader waits in open()
+    readers = [
+        threading.Thread(
+            target=Api(daemon.config["api"]["unix"]).get,
+            args=("/v1/changes",),
+            kwargs={"since": since, "values": "true"},
+        )
+        for _ in range(8)
+    ]
+    for reader in readers:
+        reader.start()
+    try:
+        for number in range(16):  # on every thread
+            assert api.get("/healthz").status == 200
+            assert api.put("a.one.test", "A", f"10.0.1.{number}").status == 200
+            api.close()
+    finally:
+        writer = os.open(segment, os.O_RDWR)
+        segment.unlink()
+        for reader in readers:
+            reader.join(30)
+        os.close(writer)
 
 
 def test_a_rollback_brings_back_exactly_that_revision_and_can_be_rolled_back(api):
