@@ -142,7 +142,7 @@ backup_read(const char *path, state_record_fn fn, void *context, struct backup_v
 }
 
 int
-backup_choose(const char *dir, backup_skipped_fn skipped, void *context,
+backup_choose(const char *dir, const char *instance, backup_skipped_fn skipped, void *context,
 	struct backup_file *out_file, struct backup_verdict *out_verdict,
 	struct reason *reason)
 {
@@ -165,7 +165,8 @@ backup_choose(const char *dir, backup_skipped_fn skipped, void *context,
 		if (status)
 			verdict.damage = *reason;
 		status = 0;
-		is_found = verdict.is_complete;
+		is_found = verdict.is_complete
+			   && (!instance || strcmp(instance, verdict.instance) == 0);
 		if (is_found) {
 			*out_file = list.file[i];
 			*out_verdict = verdict;

@@ -77,12 +77,12 @@ int backup_verify(const char *path, struct backup_verdict *out, struct reason *r
 int backup_read(const char *path, state_record_fn fn, void *context,
 	struct backup_verdict *out, struct reason *reason);
 
-/* The newest complete one. `skipped` (may be NULL) is called for each newer one that is not
- * complete. STATUS_NOT_FOUND: there is none. Any other failure: it is not known which one that
+/* The newest complete one of the state of this instance (its text; NULL: of any). `skipped` (may
+ * be NULL) is called for each newer one that was passed over. STATUS_NOT_FOUND: there is none. Any other failure: it is not known which one that
  * is. */
 typedef void (*backup_skipped_fn)(void *context, const struct backup_file *file,
 	const struct backup_verdict *verdict);
-int backup_choose(const char *dir, backup_skipped_fn skipped, void *context,
+int backup_choose(const char *dir, const char *instance, backup_skipped_fn skipped, void *context,
 	struct backup_file *out_file, struct backup_verdict *out_verdict,
 	struct reason *reason);
 

@@ -425,6 +425,9 @@ begin_segment(struct journal *journal, uint64_t base, struct reason *reason)
 	if (fd < 0)
 		return reason_errno(reason, errno, path);
 	code = write_all(fd, head, sizeof(head));
+	/* a name without a head must not be what a power loss leaves */
+	if (code == 0 && fdatasync(fd) != 0)
+		code = errno;
 	dir = open(journal->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (code == 0 && (dir < 0 || fsync(dir) != 0))
 		code = errno;

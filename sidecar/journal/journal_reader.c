@@ -397,17 +397,23 @@ journal_reader_survey(
 {
 	struct journal_segments segments;
 	struct journal_reader *reader = NULL;
+	bool is_whole;
 	int status = journal_reader_list(state_dir, &segments, reason);
 
 	if (status != STATUS_OK)
 		return status;
-	out->oldest = segments.segment[0].base;
-	out->base = segments.segment[segments.count - 1].base;
-	out->wall_ms = 0;
+	*out = (struct journal_survey){ .oldest = segments.segment[0].base };
+	status = journal_reader_open(state_dir, 0, &reader, reason);
+	for (size_t i = segments.count; status == STATUS_OK && i > 0; i--) {
+		close_segment(reader);
+		status = open_segment(reader, segments.segment[i - 1].base, reason);
+		is_whole = status == STATUS_OK && read_head(reader);
+		if (is_whole || i == segments.count)
+			out->base = reader->since = segments.segment[i - 1].base;
+		if (is_whole)
+			break;
+	}
 	free(segments.segment);
-	status = journal_reader_open(state_dir, out->base, &reader, reason);
-	if (status == STATUS_OK)
-		status = open_segment(reader, out->base, reason);
 	while (status == STATUS_OK && !reader->must_close && read_revision(reader)) {
 		reader->items.left = 0;
 		if (reader->part.rest == 0 && reader->part.revision > reader->since)

@@ -58,13 +58,14 @@ uint64_t journal_reader_bytes(const struct journal_reader *reader);
 /* What is there, at a glance. */
 struct journal_survey {
 	uint64_t oldest;  /* base of the oldest segment */
-	uint64_t base;    /* of the newest segment */
+	uint64_t base;    /* of the newest segment whose head is whole */
 	uint64_t newest;  /* the last whole revision in that one, or its base */
 	uint64_t wall_ms; /* when that revision was made; 0 when there is none */
-	uint8_t instance[STATE_INSTANCE_SIZE]; /* of the newest segment; 0 when its head is damaged */
+	uint8_t instance[STATE_INSTANCE_SIZE]; /* of that segment; 0 when no head is whole */
 };
 
-/* Reads the newest segment. STATUS_NOT_FOUND when there is no segment. */
+/* Reads the newest segment whose head is whole; when there is none, `base` and `newest` are the
+ * base of the newest one. STATUS_NOT_FOUND when there is no segment. */
 int journal_reader_survey(
 	const char *state_dir, struct journal_survey *out, struct reason *reason);
 

@@ -32,6 +32,7 @@ struct recovery {
 	const struct config *config;
 	struct state_meta damaged; /* the damaged file's meta record; revision 0: not known */
 	/* what there is */
+	bool is_known; /* the instance of state, in `damaged` */
 	bool has_backup, has_journal;
 	struct backup_file backup;
 	struct backup_verdict verdict;
@@ -83,7 +84,7 @@ recover_missing(struct recovery *recovery, bool *out_is_restored, struct reason 
 
 	if (status != STATUS_OK)
 		return reason_prefix(reason, status, "%s: state is missing", config->store.state);
-	if (!recovery->has_backup && !(recovery->has_journal && recovery->survey.newest > 0)
+	if (!recovery->has_backup && recovery->survey.newest == 0
 		&& !find_served_data(config->store.serve))
 		return STATUS_OK; /* a first start */
 	status = restore(recovery, "state was missing", false, reason);
@@ -177,26 +178,57 @@ note_skipped(void *context, const struct backup_file *file,
 	const struct backup_verdict *verdict)
 {
 	(void)context;
-	log_line(LOG_LEVEL_WARNING, "restore: backup %s is damaged in line %" PRIu64 ": %s",
-		file->name, verdict->line, verdict->damage.text);
+	if (verdict->is_complete)
+		log_line(LOG_LEVEL_WARNING, "restore: backup %s is not of this state: not used",
+			file->name);
+	else
+		log_line(LOG_LEVEL_WARNING, "restore: backup %s is damaged in line %" PRIu64
+			": %s",
+			file->name, verdict->line, verdict->damage.text);
 }
 
-/* A shortage must not choose a poorer way back: it ends the start. */
+/* The newest backup of this state; one of another state only when nothing else is left: it was
+ * copied here for that. */
+static int
+find_backup(struct recovery *recovery, struct reason *reason)
+{
+	const char *dir = recovery->config->backup.directory;
+	char instance[STATE_INSTANCE_TEXT];
+	int status = STATUS_NOT_FOUND;
+
+	if (recovery->is_known) {
+		state_write_instance(&recovery->damaged, instance);
+		status = backup_choose(dir, instance, note_skipped, NULL, &recovery->backup,
+			&recovery->verdict, reason);
+	}
+	if (status_is_of_file(status) && !(recovery->has_journal && recovery->survey.oldest == 0))
+		status = backup_choose(dir, NULL, note_skipped, NULL, &recovery->backup,
+			&recovery->verdict, reason);
+	return status;
+}
+
+/* A shortage must not choose a poorer way back: it ends the start. What was damaged knows its
+ * instance, or the journal does. */
 static int
 find(struct recovery *recovery, struct reason *reason)
 {
-	int status = backup_choose(recovery->config->backup.directory, note_skipped, NULL,
-		&recovery->backup, &recovery->verdict, reason);
+	static const uint8_t none[STATE_INSTANCE_SIZE];
+	uint8_t *instance = recovery->damaged.instance;
+	int status = journal_reader_survey(
+		recovery->config->store.state, &recovery->survey, reason);
 
+	if (status != STATUS_OK && !status_is_of_file(status))
+		return status;
+	if (memcmp(instance, none, sizeof(none)) == 0)
+		memcpy(instance, recovery->survey.instance, sizeof(none));
+	recovery->is_known = memcmp(instance, none, sizeof(none)) != 0;
+	recovery->has_journal = status == STATUS_OK && recovery->is_known
+				&& memcmp(instance, recovery->survey.instance, sizeof(none)) == 0;
+	memcpy(recovery->instance, instance, sizeof(none));
+	status = find_backup(recovery, reason);
 	recovery->has_backup = status == STATUS_OK;
 	if (status != STATUS_OK && !status_is_of_file(status))
 		return status;
-	status = journal_reader_survey(recovery->config->store.state, &recovery->survey, reason);
-	recovery->has_journal = status == STATUS_OK;
-	if (status != STATUS_OK && !status_is_of_file(status))
-		return status;
-	if (recovery->has_journal)
-		memcpy(recovery->instance, recovery->survey.instance, STATE_INSTANCE_SIZE);
 	if (!recovery->has_backup)
 		return STATUS_OK;
 	if (!state_read_instance(recovery->verdict.instance, recovery->instance))

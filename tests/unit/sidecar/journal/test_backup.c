@@ -375,17 +375,17 @@ the_newest_complete_one_is_chosen(void **state)
 	char *bytes;
 
 	(void)state;
-	assert_int_equal(backup_choose(dir, NULL, NULL, &chosen, &verdict, &reason),
+	assert_int_equal(backup_choose(dir, NULL, NULL, NULL, &chosen, &verdict, &reason),
 		STATUS_NOT_FOUND);
 	for (unsigned i = 0; i < 3; i++)
 		file[i] = make(3);
-	assert_int_equal(backup_choose(dir, NULL, NULL, &chosen, &verdict, &reason), 0);
+	assert_int_equal(backup_choose(dir, NULL, NULL, NULL, &chosen, &verdict, &reason), 0);
 	assert_int_equal(chosen.number, 3);
 	bytes = load(&file[0], &len);
 	save(&file[2], "", 0);
 	save(&file[1], bytes, len / 2);
 	assert_int_equal(
-		backup_choose(dir, count_skipped, &skipped, &chosen, &verdict, &reason), 0);
+		backup_choose(dir, NULL, count_skipped, &skipped, &chosen, &verdict, &reason), 0);
 	assert_int_equal(chosen.number, 1);
 	assert_true(verdict.is_complete);
 	assert_int_equal(skipped, 2);
@@ -393,7 +393,7 @@ the_newest_complete_one_is_chosen(void **state)
 	for (at = len; bytes[at - 2] != '\n'; at--)
 		;
 	save(&file[0], bytes, at - 2);
-	assert_int_equal(backup_choose(dir, NULL, NULL, &chosen, &verdict, &reason),
+	assert_int_equal(backup_choose(dir, NULL, NULL, NULL, &chosen, &verdict, &reason),
 		STATUS_NOT_FOUND);
 	free(bytes);
 }

@@ -19,6 +19,8 @@
 
 ssize_t __real_write(int fd, const void *bytes, size_t len);
 ssize_t __wrap_write(int fd, const void *bytes, size_t len);
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
 
 static char root[64];
 static struct journal *journal;
@@ -26,6 +28,7 @@ static const uint8_t instance[STATE_INSTANCE_SIZE] = "instance";
 static struct journal_settings settings;
 static atomic_int disk_error; /* what writes to files fail with */
 static atomic_bool disk_hangs;
+static atomic_int syncs; /* of files that had no more than the head of a segment */
 static atomic_int alarms;
 static char alarm_text[1024];
 
@@ -46,6 +49,16 @@ __wrap_write(int fd, const void *bytes, size_t len)
 		return -1;
 	}
 	return __real_write(fd, bytes, len);
+}
+
+int
+__wrap_fdatasync(int fd)
+{
+	struct stat stat;
+
+	if (fstat(fd, &stat) == 0 && stat.st_size <= JOURNAL_SEGMENT_HEAD)
+		syncs++;
+	return __real_fdatasync(fd);
 }
 
 static void
@@ -81,7 +94,7 @@ setup(void **context)
 	settings = (struct journal_settings){ .size = 256u << 20, .age_ms = 3600000 };
 	disk_error = 0;
 	disk_hangs = false;
-	alarms = 0;
+	alarms = syncs = 0;
 	return mkdtemp(root) ? 0 : -1;
 }
 
@@ -366,6 +379,43 @@ of_a_torn_segment_the_whole_revisions_are_read(void **context)
 		assert_int_equal(survey.newest, whole);
 	}
 	free(bytes);
+}
+
+/* A power loss may leave the name of a segment and no bytes, or zeros. */
+static void
+a_segment_without_its_head_hides_none_of_the_others(void **context)
+{
+	static const uint8_t zeros[JOURNAL_SEGMENT_HEAD + 100];
+	struct journal_survey survey;
+	struct journal_status status;
+	struct journal_reader *reader;
+	struct reason reason = { "" };
+	char path[PATH_MAX];
+
+	(void)context;
+	open_journal(0);
+	append(1);
+	append(2);
+	flush();
+	assert_int_equal(syncs, 1);
+	close_journal();
+	path_of(2, path);
+	for (size_t len = 0; len <= sizeof(zeros); len += JOURNAL_SEGMENT_HEAD) {
+		write_file(path, zeros, len);
+		assert_int_equal(journal_reader_survey(root, &survey, &reason), STATUS_OK);
+		assert_int_equal(survey.base, 0);
+		assert_int_equal(survey.newest, 2);
+		assert_memory_equal(survey.instance, instance, STATE_INSTANCE_SIZE);
+	}
+	open_journal(2);
+	journal_read_status(journal, &status);
+	assert_int_equal(status.gaps, 0);
+	append(3);
+	flush();
+	reader = open_reader(0);
+	for (uint64_t revision = 1; revision <= 3; revision++)
+		expect_change(reader, revision, 1);
+	expect_end(reader);
 }
 
 static void
@@ -724,6 +774,7 @@ main(void)
 		TEST(reading_begins_above_a_revision_and_goes_on_after_the_end),
 		TEST(a_revision_of_many_parts_is_one),
 		TEST(of_a_torn_segment_the_whole_revisions_are_read),
+		TEST(a_segment_without_its_head_hides_none_of_the_others),
 		TEST(of_a_torn_revision_of_many_parts_nothing_is_read),
 		TEST(a_flipped_bit_is_never_believed),
 		TEST(a_start_after_a_crash_shows_what_is_missing),

@@ -347,6 +347,33 @@ a_journal_without_its_beginning_restores_nothing(void **context)
 	assert_reason("the journal begins at revision 1");
 }
 
+/* Left by a state that was moved away, or copied here. */
+static void
+a_backup_of_another_state_is_passed_over(void **context)
+{
+	char path[96];
+
+	(void)context;
+	make_state_with_backup();
+	restorable_open(&all);
+	open_journal();
+	put_in_both("b.live", 2);
+	close_all();
+	state_dir_data(&all.at, path);
+	assert_int_equal(unlink(path), 0);
+	restorable_open(&all);
+	put("foreign.live", 9);
+	restorable_back_up(&all);
+	restorable_close(&all);
+	assert_int_equal(unlink(path), 0);
+	recover(STATUS_OK);
+	assert_restored("restored from backup livezone-00000001-r1.jsonl and the journal: 2 RRsets "
+			"of revision 2");
+	assert_true(has("a.live") && has("b.live") && !has("foreign.live"));
+	assert_int_equal(
+		state_dir_said(&all.at, "livezone-00000002-r9.jsonl is not of this state"), 1);
+}
+
 /* A whole file, and an old one. */
 static void
 an_old_copy_of_state_is_made_new_again(void **context)
@@ -583,6 +610,7 @@ main(int argc, char **argv)
 		TEST(the_journal_goes_on_where_the_backup_ends),
 		TEST(what_the_journal_lacks_is_named),
 		TEST(a_journal_without_its_beginning_restores_nothing),
+		TEST(a_backup_of_another_state_is_passed_over),
 		TEST(an_old_copy_of_state_is_made_new_again),
 		TEST(a_lease_begins_again_and_one_that_had_ended_stays_so),
 		TEST(serials_go_on_above_all_that_was_seen),
