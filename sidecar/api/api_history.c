@@ -19,7 +19,7 @@
 #include "sidecar/json/json_writer.h"
 
 #define LIMIT_MAX 1000
-#define READ_MAX (32u << 20) /* bytes of journal that one request reads */
+#define READ_MAX (32u << 20) /* bytes of journal that one request reads behind its first RRset */
 #define REPLY_MAX (8u << 20) /* bytes of JSON, about */
 #define GAPS_MAX 16          /* listed in one reply */
 
@@ -73,6 +73,7 @@ static uint64_t first_revision(struct api_call *call, const struct query *query)
 static int read_journal(struct api_call *call, struct query *query, struct json_writer *json,
 	struct reason *reason);
 static bool is_behind(const struct query *query, const struct journal_entry *entry);
+static bool is_of_earlier_piece(const struct query *query, const struct journal_entry *entry);
 static bool is_wanted(const struct api_call *call, const struct query *query,
 	const struct journal_entry *entry);
 static void write_end(struct api_call *call, const struct query *query, struct json_writer *json);
@@ -191,6 +192,8 @@ read_journal(struct api_call *call, struct query *query, struct json_writer *jso
 {
 	struct journal_reader *reader = NULL;
 	struct journal_entry entry;
+	uint64_t begin = 0; /* bytes that were read when the first of this piece was reached */
+	bool has_begun = false;
 	int status = journal_reader_open(call->settings->config->store.state,
 		first_revision(call, query), &reader, reason);
 
@@ -203,13 +206,19 @@ read_journal(struct api_call *call, struct query *query, struct json_writer *jso
 				query->gap[query->gaps++] = entry;
 			continue;
 		}
+		if (is_of_earlier_piece(query, &entry))
+			continue;
 		if (query->count == query->limit || query->bytes >= REPLY_MAX
-			|| journal_reader_bytes(reader) >= READ_MAX) {
+			|| (has_begun && journal_reader_bytes(reader) - begin >= READ_MAX)) {
 			query->has_more = true;
 			query->next = (struct place){ .revision = entry.revision - 1,
 				.items = entry.index };
 			break;
 		}
+		/* each piece passes one RRset at least, however large its revision is */
+		if (!has_begun)
+			begin = journal_reader_bytes(reader);
+		has_begun = true;
 		if (!is_wanted(call, query, &entry))
 			continue;
 		query->count++;
@@ -253,14 +262,21 @@ is_behind(const struct query *query, const struct journal_entry *entry)
 	return until->is_time ? entry->wall_ms > until->wall_ms : entry->revision > until->revision;
 }
 
+/* Is it one of the RRsets of its revision that `since` passes over? */
+static bool
+is_of_earlier_piece(const struct query *query, const struct journal_entry *entry)
+{
+	const struct place *since = &query->since;
+
+	return !since->is_time && entry->revision == since->revision + 1
+	       && entry->index < since->items;
+}
+
 static bool
 is_wanted(const struct api_call *call, const struct query *query,
 	const struct journal_entry *entry)
 {
-	const struct place *since = &query->since;
-
-	if (since->is_time ? entry->wall_ms < since->wall_ms
-			   : entry->revision == since->revision + 1 && entry->index < since->items)
+	if (query->since.is_time && entry->wall_ms < query->since.wall_ms)
 		return false;
 	if (query->type && query->type != entry->type)
 		return false;

@@ -51,6 +51,7 @@ def history(api, **query):
         changes += reply["changes"]
         if "next" not in reply:
             return changes
+        assert reply["next"] != str(query.get("since"))
         query["since"] = reply["next"]
 
 
@@ -143,6 +144,21 @@ def test_history_of_ten_thousand_changes_in_pieces(api):
     assert [change["revision"] for change in changes] == [n // 100 + 1 for n in range(10000)]
     # pieces that end in the middle of a revision
     assert history(api, limit=333) == changes
+
+
+def test_history_goes_past_a_revision_that_is_larger_than_one_piece_reads(api):
+    text = " ".join([f'"{"x" * 250}"'] * 100)
+    large = batch(
+        api,
+        *(
+            {"put": {"name": f"n{number}.one.test", "type": "TXT", "records": [text]}}
+            for number in range(1500)
+        ),
+    )
+    after = api.put("a.two.test", "A", "10.0.0.1").revision
+    found = history(api)
+    assert [change["revision"] for change in found] == [large] * 1500 + [after]
+    assert [change["revision"] for change in history(api, zone="two.test")] == [after]
 
 
 def test_history_goes_on_after_a_restart(daemon):
