@@ -182,10 +182,14 @@ struct rollback {
 	struct rollback_settings settings;
 	struct journal_reader *reader;
 	uint64_t seen; /* the last revision that was read */
+	bool has_waited; /* the writer's thread, for the journal's disk */
 	struct arena arena;
 	struct undone **bucket;
 	size_t buckets, count;
 };
+
+/* One has up to ROLLBACK_MEMORY_MAX, so there is one at a time. */
+static atomic_flag is_at_work = ATOMIC_FLAG_INIT;
 
 static int read_on(struct rollback *rollback, struct reason *reason);
 static int note(struct rollback *rollback, const struct journal_entry *entry,
@@ -214,6 +218,10 @@ history_rollback_new(const struct rollback_settings *settings, struct rollback *
 
 	if (!rollback)
 		return reason_set(reason, STATUS_NO_MEMORY, "out of memory");
+	if (atomic_flag_test_and_set(&is_at_work)) {
+		free(rollback);
+		return reason_set(reason, STATUS_UNAVAILABLE, "another rollback is at work");
+	}
 	rollback->settings = *settings;
 	rollback->seen = settings->revision;
 	journal_flush(settings->journal, ROLLBACK_FLUSH_MS);
@@ -237,6 +245,7 @@ history_rollback_free(struct rollback *rollback)
 	arena_done(&rollback->arena);
 	free(rollback->bucket);
 	free(rollback);
+	atomic_flag_clear(&is_at_work);
 }
 
 void
@@ -415,9 +424,11 @@ prepare(struct change *change, struct state_txn *txn, const struct zones *zones,
 			rollback->settings.revision, meta.revision);
 		return STATUS_INVALID;
 	}
-	/* what was committed a moment ago may still be on its way to the journal */
+	/* what was committed a moment ago may still be on its way to the journal; once, as the
+	 * change may be prepared again */
 	if (rollback->seen != meta.revision
-		&& journal_flush(rollback->settings.journal, ROLLBACK_FLUSH_MS)) {
+		&& journal_flush(rollback->settings.journal,
+			rollback->has_waited ? 0 : ROLLBACK_HOLD_MS)) {
 		status = read_on(rollback, &out->reason);
 		if (status == STATUS_NOT_FOUND || status == STATUS_TOO_LARGE) {
 			out->outcome = CHANGE_INVALID;
@@ -426,6 +437,7 @@ prepare(struct change *change, struct state_txn *txn, const struct zones *zones,
 			return STATUS_INVALID;
 		}
 	}
+	rollback->has_waited = true;
 	if (status != STATUS_OK)
 		return status;
 	if (rollback->seen != meta.revision) {

@@ -40,7 +40,8 @@ struct journal *history_journal(struct history *history);
  * Most of the journal is read beforehand, on the caller's thread; the writer's thread reads
  * what came since, inside the transaction that writes, so that nothing is missed. */
 
-#define ROLLBACK_FLUSH_MS 2000 /* the writer waits no longer for the journal's disk */
+#define ROLLBACK_FLUSH_MS 2000 /* the caller's thread waits no longer for the journal's disk */
+#define ROLLBACK_HOLD_MS 200   /* nor the writer's, which holds up all writes meanwhile */
 #define ROLLBACK_MEMORY_MAX (256u << 20) /* of what the RRsets were */
 
 struct rollback;
@@ -56,7 +57,8 @@ struct rollback_settings {
 };
 
 /* Reads the journal up to now. The settings are copied, what they point to is borrowed.
- * STATUS_NOT_FOUND: the journal does not reach back so far, or has a gap; STATUS_TOO_LARGE. */
+ * STATUS_UNAVAILABLE: another one is at work, and has the memory. STATUS_NOT_FOUND: the journal
+ * does not reach back so far, or has a gap; STATUS_TOO_LARGE. */
 int history_rollback_new(const struct rollback_settings *settings, struct rollback **out,
 	struct reason *reason);
 void history_rollback_free(struct rollback *rollback); /* NULL is allowed; outlives its change */
