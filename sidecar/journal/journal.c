@@ -75,6 +75,7 @@ static int survey(struct journal *journal, uint64_t revision, struct reason *rea
 static void free_journal(struct journal *journal);
 static void enqueue(struct journal *journal, struct journal_batch *batch);
 static void *run(void *context);
+static bool must_sync(const struct journal *journal);
 static void wait_for_work(struct journal *journal);
 static bool wait_until(struct journal *journal, uint64_t until_ms);
 static bool write_first(struct journal *journal);
@@ -128,6 +129,7 @@ static int
 survey(struct journal *journal, uint64_t revision, struct reason *reason)
 {
 	struct journal_survey found = { 0 };
+	struct reason ignored;
 	char path[PATH_MAX], aside[PATH_MAX];
 	int status;
 
@@ -151,6 +153,9 @@ survey(struct journal *journal, uint64_t revision, struct reason *reason)
 			"reach back behind them",
 			(unsigned long long)found.newest + 1, (unsigned long long)revision);
 	}
+	/* the gap is seen before the next change; a disk that refuses is reported by that one */
+	if (status != STATUS_NO_MEMORY && found.newest < revision)
+		begin_segment(journal, revision, &ignored);
 	return status == STATUS_NO_MEMORY ? status : STATUS_OK;
 }
 
@@ -282,10 +287,9 @@ run(void *context)
 			break;
 		do
 			is_fine = write_first(journal);
-		while (is_fine && journal->first);
+		while (is_fine && journal->first && !must_sync(journal));
 		pthread_mutex_unlock(&journal->lock);
-		if (journal->dirty_ms != 0
-			&& clock_read_ms(CLOCK_MONOTONIC) - journal->dirty_ms >= JOURNAL_SYNC_MS)
+		if (must_sync(journal))
 			sync_segment(journal);
 		pthread_mutex_lock(&journal->lock);
 		pthread_cond_broadcast(&journal->done);
@@ -293,6 +297,13 @@ run(void *context)
 	pthread_mutex_unlock(&journal->lock);
 	sync_segment(journal);
 	return NULL;
+}
+
+static bool
+must_sync(const struct journal *journal)
+{
+	return journal->dirty_ms != 0
+	       && clock_read_ms(CLOCK_MONOTONIC) - journal->dirty_ms >= JOURNAL_SYNC_MS;
 }
 
 /* Until there is a batch that may be written, or what was written is to be synced. */

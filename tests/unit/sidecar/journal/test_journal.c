@@ -499,6 +499,10 @@ a_start_after_a_crash_shows_what_is_missing(void **context)
 	open_journal(3);
 	journal_read_status(journal, &status);
 	assert_int_equal(status.gaps, 1);
+	reader = open_reader(0); /* without a write */
+	expect_change(reader, 1, 1);
+	expect_gap(reader, 1, 3);
+	expect_end(reader);
 	append(4);
 	flush();
 	reader = open_reader(0);
@@ -538,6 +542,7 @@ static void
 segments_of_another_state_are_set_aside(void **context)
 {
 	static const uint8_t other[STATE_INSTANCE_SIZE] = "other";
+	struct journal_reader *reader;
 	struct reason reason = { "" };
 	char path[PATH_MAX], aside[PATH_MAX + 8];
 
@@ -558,7 +563,9 @@ segments_of_another_state_are_set_aside(void **context)
 		STATUS_OK);
 	path_of(1, path);
 	assert_int_equal(access(path, F_OK), -1);
-	expect_end(open_reader(0));
+	reader = open_reader(0);
+	expect_gap(reader, 0, 9);
+	expect_end(reader);
 }
 
 static void
