@@ -26,6 +26,7 @@
 
 #define CHUNK 100000        /* puts of one commit: bounds dirty pages */
 #define SCAN_SIZE (1 << 20) /* of serve, read at once */
+#define SERVED_MAX (UINT64_C(1) << 48) /* a revision of serve above that is not believed */
 #define DOUBTS_MAX 8        /* gaps that the alarm names one by one */
 
 struct recovery {
@@ -53,7 +54,7 @@ struct recovery {
 };
 
 static int find(struct recovery *recovery, struct reason *reason);
-static bool find_served_data(const char *dir);
+static uint64_t read_served_revision(const char *dir);
 static int restore(struct recovery *recovery, const char *why, bool must_quarantine,
 	struct reason *reason);
 static int check_reach(struct recovery *recovery, struct reason *reason);
@@ -85,7 +86,7 @@ recover_missing(struct recovery *recovery, bool *out_is_restored, struct reason 
 	if (status != STATUS_OK)
 		return reason_prefix(reason, status, "%s: state is missing", config->store.state);
 	if (!recovery->has_backup && recovery->survey.newest == 0
-		&& !find_served_data(config->store.serve))
+		&& read_served_revision(config->store.serve) == 0)
 		return STATUS_OK; /* a first start */
 	status = restore(recovery, "state was missing", false, reason);
 	*out_is_restored = status == STATUS_OK;
@@ -163,7 +164,9 @@ recover_state(const struct config *config, bool *out_is_restored, struct reason 
 	case STATE_UNKNOWN:
 		/* what is damaged is found when it is read */
 		log_line(LOG_LEVEL_WARNING, "state was not checked: %s", said.text);
-		return STATUS_OK;
+		if (!is_old_copy(&recovery, why))
+			return STATUS_OK;
+		break;
 	case STATE_DAMAGED:
 		snprintf(why, sizeof(why), "state was damaged (%.300s)", said.text);
 		break;
@@ -245,32 +248,33 @@ find(struct recovery *recovery, struct reason *reason)
 	return STATUS_OK;
 }
 
-/* Has serve names or revisions that came from a state? Found by the checksum of its meta
- * record, wherever that stands in the file: nothing in there is believed, as Unbound's user
- * can write to it, and no transaction is taken. */
-static bool
-find_served_data(const char *dir)
+/* The newest revision that serve has, 0 for none: there was a state, and resolvers have seen that
+ * serial. Found by the checksum of its meta record, wherever that stands in the file: nothing
+ * else is believed, as Unbound's user can write to it, and no transaction is taken. */
+static uint64_t
+read_served_revision(const char *dir)
 {
 	char path[PATH_MAX];
 	uint8_t *bytes = malloc(SCAN_SIZE);
 	size_t kept = 0;
+	uint64_t newest = 0;
 	ssize_t len;
-	bool found = false;
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/data.mdb", dir);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	while (bytes && fd >= 0 && !found
+	while (bytes && fd >= 0
 		&& (len = read(fd, bytes + kept, SCAN_SIZE - kept)) > 0) {
 		size_t used = kept + (size_t)len, at;
 
-		for (at = 0; !found && at + SERVE_META_SIZE <= used; at++) {
+		for (at = 0; at + SERVE_META_SIZE <= used; at++) {
 			struct serve_meta meta;
 
-			found = bytes[at + 4] == 'L'
+			if (bytes[at + 4] == 'L'
 				&& serve_decode_meta(bytes + at, SERVE_META_SIZE, &meta, NULL)
 					== STATUS_OK
-				&& meta.revision > 0;
+				&& meta.revision > newest && meta.revision <= SERVED_MAX)
+				newest = meta.revision;
 		}
 		kept = used < SERVE_META_SIZE ? used : SERVE_META_SIZE - 1;
 		memmove(bytes, bytes + used - kept, kept);
@@ -278,7 +282,7 @@ find_served_data(const char *dir)
 	if (fd >= 0)
 		close(fd);
 	free(bytes);
-	return found;
+	return newest;
 }
 
 /* --- the restore --- */
@@ -488,10 +492,13 @@ finish(struct recovery *recovery, const char *why, struct reason *out_what,
 	uint64_t highest = recovery->replayed;
 	int status = state_walk_below(
 		recovery->txn, &root, count_record, &recovery->rrsets, reason);
+	const uint64_t served = read_served_revision(recovery->config->store.serve);
 	size_t i;
 
 	if (recovery->damaged.revision > highest)
 		highest = recovery->damaged.revision;
+	if (served > highest)
+		highest = served;
 	if (recovery->has_journal && recovery->survey.newest > highest)
 		highest = recovery->survey.newest;
 	recovery->revision = highest + RECOVER_REVISION_GAP;

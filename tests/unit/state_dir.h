@@ -22,7 +22,7 @@
 
 #define STATE_DIR_LOG_MAX 16384
 #define STATE_DIR_WAIT_MS 30000
-#define STATE_DIR_CHECK "UNIT_CHECK" /* "hang", "killed", or a status to exit with */
+#define STATE_DIR_CHECK "UNIT_CHECK" /* "hang", "killed", "killed late", or a status to exit with */
 
 struct state_dir {
 	char root[64];
@@ -197,6 +197,11 @@ state_dir_check(const char *dir)
 			pause();
 	if (how && strcmp(how, "killed") == 0)
 		raise(SIGKILL);
+	if (how && strcmp(how, "killed late") == 0) {
+		state_check_child(dir);
+		fflush(stdout);
+		raise(SIGKILL);
+	}
 	outcome = how ? atoi(how) : state_check_child(dir);
 	fflush(stdout);
 	_exit(outcome); /* LMDB stays open, as in livezoned */

@@ -374,15 +374,14 @@ a_backup_of_another_state_is_passed_over(void **context)
 		state_dir_said(&all.at, "livezone-00000002-r9.jsonl is not of this state"), 1);
 }
 
-/* A whole file, and an old one. */
+/* A whole file, and an old one: of revision 1, and the journal of 2. */
 static void
-an_old_copy_of_state_is_made_new_again(void **context)
+make_old_copy(void)
 {
 	static uint8_t old[BYTES_MAX];
-	char path[96], kept[300] = "";
+	char path[96];
 	size_t size;
 
-	(void)context;
 	restorable_open(&all);
 	open_journal();
 	put_in_both("a.live", 1);
@@ -393,6 +392,15 @@ an_old_copy_of_state_is_made_new_again(void **context)
 	damage_bytes(all.at.dir, 0, old, size);
 	assert_int_equal(truncate(path, (off_t)size), 0);
 	remember();
+}
+
+static void
+an_old_copy_of_state_is_made_new_again(void **context)
+{
+	char kept[300] = "";
+
+	(void)context;
+	make_old_copy();
 	recover(STATUS_OK);
 	assert_restored("state was an old copy: it is at revision 1, and the journal at 2; "
 			"restored from the journal: 2 RRsets of revision 2, now at revision "
@@ -597,6 +605,44 @@ what_cannot_be_checked_is_opened(void **context)
 		1);
 }
 
+/* It was read, and only the rest of the check is missing. */
+static void
+an_old_copy_that_cannot_be_checked_is_found(void **context)
+{
+	(void)context;
+	make_old_copy();
+	setenv(STATE_DIR_CHECK, "killed late", 1);
+	recover(STATUS_OK);
+	assert_restored("state was an old copy: it is at revision 1, and the journal at 2");
+	assert_true(has("a.live") && has("b.live"));
+}
+
+/* Of state, a backup is left. Unbound's user can write to serve: what is out of all reason is
+ * not believed. */
+static void
+serials_go_on_above_what_was_served(void **context)
+{
+	static const struct {
+		uint64_t served;
+		const char *says;
+	} rows[] = {
+		{ 5000000, "now at revision 6000000" },
+		{ UINT64_MAX - 5, "now at revision 1000001" },
+	};
+	char path[96];
+
+	(void)context;
+	make_state_with_backup();
+	state_dir_data(&all.at, path);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(unlink(path), 0);
+		restorable_serve(&all, rows[i].served);
+		recover(STATUS_OK);
+		assert_restored(rows[i].says);
+		restorable_close(&all);
+	}
+}
+
 int
 main(int argc, char **argv)
 {
@@ -622,6 +668,8 @@ main(int argc, char **argv)
 		TEST(without_anything_left_the_damaged_one_stays),
 		TEST(what_is_not_ours_is_not_touched),
 		TEST(what_cannot_be_checked_is_opened),
+		TEST(an_old_copy_that_cannot_be_checked_is_found),
+		TEST(serials_go_on_above_what_was_served),
 	};
 
 	if (argc == 3 && strcmp(argv[1], "--check-state") == 0)
