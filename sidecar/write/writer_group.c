@@ -136,11 +136,25 @@ allow(struct writer *writer, size_t steps)
 	atomic_fetch_add(&writer->allowed_ms, few * 1000 + steps);
 }
 
+/* Can it spoil a transaction of a full store? Its first step can fail alone, and deletes find
+ * room. */
+static bool
+can_spoil(const struct plan *plan)
+{
+	size_t i = 0;
+
+	while (i < plan->count && plan->step[i].verb == PLAN_DELETE)
+		i++;
+	return plan->count > 1 && i < plan->count;
+}
+
 /* Plans and applies one change. Returns 0 also when it is refused; another status means
- * that the transaction is spoilt by it and must be aborted. */
+ * that the transaction is spoilt by it and must be aborted. `full`: a change before it that
+ * found the store full, or NULL. */
 static int
 run_change(struct writer *writer, const struct write_request *group,
-	struct write_request *request, struct state_txn *txn, uint64_t *revision)
+	struct write_request *request, const struct write_request *full,
+	struct state_txn *txn, uint64_t *revision)
 {
 	const struct write_request *twin = find_twin(group, request);
 	const struct zones *zones = &writer->config->zones;
@@ -170,6 +184,11 @@ run_change(struct writer *writer, const struct write_request *group,
 	out->revision = *revision;
 	if (request->change->dry_run)
 		return STATUS_OK;
+	if (full && can_spoil(&request->plan)) {
+		fail(request, STATUS_FULL);
+		out->reason = full->result.reason;
+		return STATUS_OK;
+	}
 	if (request->change->kind == CHANGE_HEARTBEAT)
 		status = state_touch_source(txn, request->change->source,
 			request->change->source_len, now_ms, &out->reason);
@@ -283,6 +302,7 @@ static int
 run_all(struct writer *writer, struct write_request *group, bool *out_wrote,
 	bool *out_spoilt, struct reason *reason)
 {
+	const struct write_request *full = NULL;
 	struct write_request *request;
 	struct state_txn *txn;
 	bool must_commit = false;
@@ -299,9 +319,12 @@ run_all(struct writer *writer, struct write_request *group, bool *out_wrote,
 		return status;
 	}
 	for (request = group; request; request = request->next) {
+		/* one that spoils the transaction is enough: each has all run again */
+		if (request->is_final && request->result.outcome == CHANGE_FULL)
+			full = request;
 		if (request->is_final)
 			continue;
-		if (run_change(writer, group, request, txn, &revision) != STATUS_OK) {
+		if (run_change(writer, group, request, full, txn, &revision) != STATUS_OK) {
 			state_abort(txn);
 			*out_spoilt = true;
 			return STATUS_OK;

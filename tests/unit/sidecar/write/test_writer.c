@@ -1429,11 +1429,14 @@ test_a_look_up_needs_a_served_store(void **state)
 /* What the next commit comes to, on the writer's thread; the linker brings it here. */
 static _Atomic enum { COMMIT_WELL, COMMIT_LOST, COMMIT_KEPT, COMMIT_BLIND } next_commit;
 static atomic_bool is_blind;
+static atomic_uint writes_begun;
 
 int __real_state_commit(struct state_txn *txn, struct reason *why);
 int __wrap_state_commit(struct state_txn *txn, struct reason *why);
 int __real_state_begin_read(struct state *state, struct state_txn **out, struct reason *why);
 int __wrap_state_begin_read(struct state *state, struct state_txn **out, struct reason *why);
+int __real_state_begin_write(struct state *state, struct state_txn **out, struct reason *why);
+int __wrap_state_begin_write(struct state *state, struct state_txn **out, struct reason *why);
 
 int
 __wrap_state_commit(struct state_txn *txn, struct reason *why)
@@ -1449,6 +1452,13 @@ __wrap_state_commit(struct state_txn *txn, struct reason *why)
 	}
 	state_abort(txn);
 	return reason_set(why, STATUS_IO, "write failed");
+}
+
+int
+__wrap_state_begin_write(struct state *state, struct state_txn **out, struct reason *why)
+{
+	atomic_fetch_add(&writes_begun, 1);
+	return __real_state_begin_write(state, out, why);
 }
 
 int
@@ -1706,6 +1716,66 @@ stop_writer(void *context)
 	return NULL;
 }
 
+/* A small RRset, or its delete, which finds room in a full store, and a large one. */
+static struct change *
+change_of_two(size_t number, bool is_delete)
+{
+	static uint8_t large[RRSET_RDATA_MAX] = { 0xea, 0x60 }; /* one record of 60000 bytes */
+	struct change *change = change_new(CHANGE_ITEMS);
+	char owner[32];
+
+	snprintf(owner, sizeof(owner), "a%zu.live", number);
+	changes_add(change, owner, 1, is_delete ? NULL : one);
+	snprintf(owner, sizeof(owner), "%c%zu.live", is_delete ? 'c' : 'b', number);
+	changes_add(change, owner, 16, large)->rrset.rdata_len = 60002;
+	return change;
+}
+
+/* Each that fails at its second step has the whole group run again: one does. */
+static void
+test_a_full_store_does_not_run_a_group_again_for_each_of_its_changes(void **state)
+{
+	enum { COUNT = 50 };
+	struct write_request *held, *request[COUNT], *last;
+	struct change_result result;
+	unsigned begun;
+	size_t i = 0;
+
+	(void)state;
+	do
+		result = submit(change_of_two(i++, false));
+	while (result.outcome == CHANGE_DONE);
+	assert_outcome(&result, CHANGE_FULL, "store.size-limit");
+	held = begin_holding();
+	for (size_t n = 0; n < COUNT; n++) {
+		struct change *change = change_of_two(n, true);
+
+		assert_int_equal(change_check(change, &config.zones, &result), STATUS_OK);
+		request[n] = write_request_new(change);
+		request[n]->done = note_done;
+		writer_submit(writer, request[n]);
+	}
+	/* what a full store takes stays possible behind them */
+	last = write_request_new(change_new(CHANGE_ITEMS));
+	changes_add(last->change, "a99.live", 1, NULL);
+	changes_add(last->change, "b99.live", 16, NULL);
+	assert_int_equal(change_check(last->change, &config.zones, &result), STATUS_OK);
+	last->done = note_done;
+	writer_submit(writer, last);
+	begun = writes_begun;
+	let_go();
+	wait_for_answers(COUNT + 2);
+	if (writes_begun - begun < 2 || writes_begun - begun > 4)
+		fail_msg("%u transactions", writes_begun - begun);
+	for (size_t n = 0; n < COUNT; n++) {
+		assert_outcome(&request[n]->result, CHANGE_FULL, "store.size-limit");
+		write_request_free(request[n]);
+	}
+	assert_outcome(&last->result, CHANGE_DONE, "");
+	write_request_free(last);
+	write_request_free(held);
+}
+
 static void
 test_what_waits_when_the_writer_stops_is_refused(void **state)
 {
@@ -1926,6 +1996,7 @@ main(void)
 		TEST(test_a_request_is_answered_once_on_the_writers_thread),
 		TEST(test_bulk_changes_that_wait_leave_room_for_small_ones_and_go_behind_them),
 		TEST(test_small_changes_beyond_the_queue_are_refused_and_bulk_ones_are_not),
+		TEST(test_a_full_store_does_not_run_a_group_again_for_each_of_its_changes),
 		TEST(test_what_waits_when_the_writer_stops_is_refused),
 		TEST(test_a_heartbeat_beside_another_needs_its_own_right),
 		TEST(test_each_commit_is_passed_on_with_its_caller),
