@@ -176,6 +176,7 @@ struct backup_order {
 	const char *dir;            /* made, 0700, when it is not there */
 	size_t count;               /* files to keep, the new one included; at least 1 */
 	const atomic_bool *is_over; /* set: give up */
+	bool may_fill;              /* the disk, without BACKUP_MAKE_FREE_PERCENT */
 };
 
 /* One backup: it has its name only when it is whole, read back and on the disk; older ones go

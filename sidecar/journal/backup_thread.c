@@ -52,6 +52,8 @@ struct backup_thread {
 	struct newest newest; /* name "": none */
 	uint64_t trim_ms;     /* boot clock: when the journal is trimmed without a backup */
 	uint64_t gaps;        /* of the journal, at the last backup */
+	uint64_t large_ms;    /* boot clock: not before, because the journal is large */
+	bool is_alarmed;      /* of a journal that grows because backups fail */
 	/* under the lock */
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
@@ -76,6 +78,8 @@ static void take_settings(struct settings_of_backup *out, const struct config *c
 static void *run(void *context);
 static void trim_without_backup(struct backup_thread *thread);
 static bool has_new_gap(const struct backup_thread *thread);
+static bool is_journal_above(const struct backup_thread *thread, unsigned times);
+static void note_journal(struct backup_thread *thread, int status);
 static void sleep_until(struct backup_thread *thread, uint64_t due_ms);
 static uint64_t
 work(struct backup_thread *thread, const struct settings_of_backup *settings);
@@ -95,7 +99,7 @@ static int write_lines(struct making *making, struct reason *reason);
 static int
 take_text(void *context, const char *text, size_t len, struct reason *reason);
 static int write_chunk(struct making *making, struct reason *reason);
-static int check_room(int file, struct reason *reason);
+static int check_room(const struct making *making, struct reason *reason);
 static int read_back(struct making *making, struct backup_verdict *verdict,
 	struct reason *reason);
 static int give_name(struct making *making, const struct backup_file *file,
@@ -203,7 +207,9 @@ run(void *context)
 		if (settings.interval_ms == 0)
 			trim_without_backup(thread);
 		if (settings.interval_ms == 0
-			|| (clock_boot_ms() < due_ms && !has_new_gap(thread))) {
+			|| (clock_boot_ms() < due_ms && !has_new_gap(thread)
+				&& (clock_boot_ms() < thread->large_ms
+					|| !is_journal_above(thread, 1)))) {
 			sleep_until(thread, settings.interval_ms ? due_ms : UINT64_MAX);
 			continue;
 		}
@@ -241,6 +247,30 @@ has_new_gap(const struct backup_thread *thread)
 	return count_gaps(thread) > thread->gaps;
 }
 
+/* Only a backup allows the journal to shrink to `history.size`. */
+static bool
+is_journal_above(const struct backup_thread *thread, unsigned times)
+{
+	struct journal_status status = { 0 };
+
+	if (thread->journal)
+		journal_read_status(thread->journal, &status);
+	return status.bytes > times * status.size;
+}
+
+static void
+note_journal(struct backup_thread *thread, int status)
+{
+	if (!status)
+		thread->is_alarmed = false;
+	if (!status || thread->is_alarmed || !is_journal_above(thread, 2))
+		return;
+	thread->is_alarmed = true;
+	journal_raise(thread->journal,
+		"the journal is more than twice as large as history.size and cannot be shortened, "
+		"because backups fail: see the status of backups");
+}
+
 /* Wakes early, too. With the lock held. */
 static void
 sleep_until(struct backup_thread *thread, uint64_t due_ms)
@@ -275,7 +305,9 @@ work(struct backup_thread *thread, const struct settings_of_backup *settings)
 		status = make(thread, settings, &reason);
 		is_made = status == 0;
 	}
+	thread->large_ms = clock_boot_ms() + retry_ms;
 	publish(thread, status, is_made, &reason);
+	note_journal(thread, status);
 	if (is_made && thread->journal)
 		journal_trim(thread->journal, thread->newest.verdict.revision);
 	if (status)
@@ -350,6 +382,8 @@ make(struct backup_thread *thread, const struct settings_of_backup *settings,
 		.dir = settings->directory,
 		.count = settings->count,
 		.is_over = &thread->is_over,
+		/* else the journal would fill the rest */
+		.may_fill = is_journal_above(thread, 1),
 	};
 	struct newest made = { .made_ms = clock_boot_ms() };
 	int status = backup_make(&order, &made.file, &made.verdict, reason);
@@ -464,7 +498,7 @@ static int
 write_lines(struct making *making, struct reason *reason)
 {
 	struct state_txn *txn;
-	int status = check_room(making->file, reason);
+	int status = check_room(making, reason);
 
 	if (!status)
 		status = state_begin_read(making->order->state, &txn, reason);
@@ -506,7 +540,7 @@ write_chunk(struct making *making, struct reason *reason)
 	if (state_is_waiting(making->order->state))
 		return reason_set(reason, STATUS_UNAVAILABLE,
 			"given up: state has to be reopened after a failed write");
-	status = check_room(making->file, reason);
+	status = check_room(making, reason);
 	while (!status && making->used > 0) {
 		const ssize_t put = write(making->file, at, making->used);
 
@@ -525,12 +559,14 @@ write_chunk(struct making *making, struct reason *reason)
 }
 
 static int
-check_room(int file, struct reason *reason)
+check_room(const struct making *making, struct reason *reason)
 {
 	struct statvfs fs;
 	uint64_t reserve;
 
-	if (fstatvfs(file, &fs) != 0)
+	if (making->order->may_fill)
+		return 0;
+	if (fstatvfs(making->file, &fs) != 0)
 		return fail(PARTIAL, reason);
 	reserve = (uint64_t)fs.f_blocks * fs.f_frsize * BACKUP_MAKE_FREE_PERCENT / 100;
 	if (reserve > BACKUP_MAKE_FREE_MAX)

@@ -618,6 +618,13 @@ journal_flush(struct journal *journal, uint32_t wait_ms)
 }
 
 void
+journal_raise(struct journal *journal, const char *text)
+{
+	log_line(LOG_LEVEL_ERROR, "journal: %s", text);
+	journal->alarm(journal->context, text);
+}
+
+void
 journal_read_status(struct journal *journal, struct journal_status *out)
 {
 	struct journal_segments segments = { 0 };
@@ -625,7 +632,7 @@ journal_read_status(struct journal *journal, struct journal_status *out)
 
 	pthread_mutex_lock(&journal->lock);
 	*out = (struct journal_status){ .oldest = journal->oldest, .last = journal->last,
-		.queued = journal->queued, .gaps = journal->gaps };
+		.size = journal->settings.size, .queued = journal->queued, .gaps = journal->gaps };
 	memcpy(out->error, journal->error.text, sizeof(out->error));
 	pthread_mutex_unlock(&journal->lock);
 	if (journal_reader_list(journal->state_dir, &segments, NULL) != STATUS_OK)

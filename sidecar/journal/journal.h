@@ -83,6 +83,7 @@ struct journal_status {
 	uint64_t oldest; /* base of the oldest segment */
 	uint64_t last;   /* the last revision in the files */
 	uint64_t bytes;  /* of all segments */
+	uint64_t size;   /* of the settings */
 	size_t queued;   /* bytes */
 	uint64_t gaps;   /* since the start, with one that the start found */
 	char error[REASON_MAX]; /* of the last write to the disk; "" = it succeeded */
@@ -124,5 +125,8 @@ void journal_trim(struct journal *journal, uint64_t backup_revision);
 /* Waits until all that was appended is in the files (not: synced), or the time is up: false.
  * Any thread. */
 bool journal_flush(struct journal *journal, uint32_t wait_ms);
+
+/* Raises JOURNAL_ALARM with this text, and logs it. Any thread. */
+void journal_raise(struct journal *journal, const char *text);
 
 void journal_read_status(struct journal *journal, struct journal_status *out);

@@ -85,7 +85,7 @@ static inline void
 restorable_back_up(struct restorable *all)
 {
 	static const atomic_bool is_over;
-	const struct backup_order order = { all->state, all->backup_dir, 9, &is_over };
+	const struct backup_order order = { all->state, all->backup_dir, 9, &is_over, false };
 	struct backup_verdict verdict;
 	struct backup_file file;
 	struct reason reason;

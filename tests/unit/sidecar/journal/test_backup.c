@@ -83,7 +83,7 @@ empty(void **state)
 static struct backup_file
 make(size_t count)
 {
-	const struct backup_order order = { store, dir, count, &is_over };
+	const struct backup_order order = { store, dir, count, &is_over, false };
 	struct backup_verdict verdict;
 	struct backup_file file;
 	struct reason reason;
@@ -401,7 +401,7 @@ the_newest_complete_one_is_chosen(void **state)
 static void
 giving_up_leaves_nothing(void **state)
 {
-	const struct backup_order order = { store, dir, 1, &is_over };
+	const struct backup_order order = { store, dir, 1, &is_over, false };
 	struct backup_file file = make(1);
 	struct backup_verdict verdict;
 	struct reason reason;
@@ -424,7 +424,7 @@ static void
 a_directory_that_cannot_be_is_said(void **state)
 {
 	char path[DIR_MAX + 16];
-	struct backup_order order = { store, path, 1, &is_over };
+	struct backup_order order = { store, path, 1, &is_over, false };
 	struct backup_verdict verdict;
 	struct backup_file file;
 	struct reason reason;
