@@ -68,9 +68,10 @@ def alarms(api):
 
 
 def quarantined(daemon):
-    """The names of what was put aside; a directory is made before it, and may stay empty."""
-    return sorted(path.parent.name for path in
-                  Path(state_of(daemon), "quarantine").glob("*/data.mdb"))
+    """A name of each file that was put aside. A directory is made before it and may stay empty,
+    and a start that is killed may leave the file another name."""
+    return sorted({path.stat().st_ino: path.parent.name for path in
+                   Path(state_of(daemon), "quarantine").glob("*/data.mdb")}.values())
 
 
 DAMAGES = {
