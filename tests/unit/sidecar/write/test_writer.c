@@ -1276,7 +1276,14 @@ test_a_full_store_refuses_puts_and_takes_deletes(void **state)
 	for (i = 0;; i++) {
 		snprintf(owner, sizeof(owner), "n%d.live", i);
 		change = change_new(CHANGE_ITEMS);
-		changes_add(change, owner, 16, large)->rrset.rdata_len = 60002;
+		assert_int_equal(change_take_rrset(change, changes_add(change, owner, 16, one),
+					 &(struct rrset){ .owner = unit_key(owner),
+						 .type = 16,
+						 .count = 1,
+						 .ttl = 5,
+						 .rdata_len = 60002,
+						 .rdata = large }),
+			STATUS_OK);
 		result = submit(change);
 		if (result.outcome != CHANGE_DONE)
 			break;
