@@ -1261,29 +1261,35 @@ test_a_reload_changes_the_apexes_and_keeps_the_data(void **state)
 	assert_int_equal(serial_of("other"), 2);
 }
 
+/* One record of 60000 bytes. */
+static void
+add_large(struct change *change, const char *owner)
+{
+	static uint8_t large[RRSET_RDATA_MAX] = { 0xea, 0x60 };
+
+	assert_int_equal(change_take_rrset(change, changes_add(change, owner, 16, one),
+				 &(struct rrset){ .owner = unit_key(owner),
+					 .type = 16,
+					 .count = 1,
+					 .ttl = 5,
+					 .rdata_len = 60002,
+					 .rdata = large }),
+		STATUS_OK);
+}
+
 static void
 test_a_full_store_refuses_puts_and_takes_deletes(void **state)
 {
-	static uint8_t large[RRSET_RDATA_MAX];
 	struct change_result result;
 	struct change *change;
 	char owner[32];
 	int i;
 
 	(void)state;
-	large[0] = 0xea; /* one record of 60000 bytes */
-	large[1] = 0x60;
 	for (i = 0;; i++) {
 		snprintf(owner, sizeof(owner), "n%d.live", i);
 		change = change_new(CHANGE_ITEMS);
-		assert_int_equal(change_take_rrset(change, changes_add(change, owner, 16, one),
-					 &(struct rrset){ .owner = unit_key(owner),
-						 .type = 16,
-						 .count = 1,
-						 .ttl = 5,
-						 .rdata_len = 60002,
-						 .rdata = large }),
-			STATUS_OK);
+		add_large(change, owner);
 		result = submit(change);
 		if (result.outcome != CHANGE_DONE)
 			break;
@@ -1727,14 +1733,13 @@ stop_writer(void *context)
 static struct change *
 change_of_two(size_t number, bool is_delete)
 {
-	static uint8_t large[RRSET_RDATA_MAX] = { 0xea, 0x60 }; /* one record of 60000 bytes */
 	struct change *change = change_new(CHANGE_ITEMS);
 	char owner[32];
 
 	snprintf(owner, sizeof(owner), "a%zu.live", number);
 	changes_add(change, owner, 1, is_delete ? NULL : one);
 	snprintf(owner, sizeof(owner), "%c%zu.live", is_delete ? 'c' : 'b', number);
-	changes_add(change, owner, 16, large)->rrset.rdata_len = 60002;
+	add_large(change, owner);
 	return change;
 }
 
