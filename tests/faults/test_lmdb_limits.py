@@ -90,7 +90,6 @@ def test_f44_livezoned_and_unbound_have_one_pid(faults):
         watch.wait_live()
         says = "has the process id 2 too"
         assert says in whole.unbound.process.output()
-        wait_until(lambda: says in whole.daemon.process.output(), 10, "livezoned says so")
         status = next(one for one in whole.api.status()["unbounds"] if one["pid"] == 2)
         assert status["store"] == "live"
         assert says in status["warning"]
@@ -103,7 +102,7 @@ def test_f44_livezoned_and_unbound_have_one_pid(faults):
             whole.daemon.start()
             whole.unbound.start()
         watch.wait_live()
-    watch.must(same_process=False, note="both process 2: live, with a warning on both sides")
+    watch.must(same_process=False, note="both process 2: live, with a warning in the log and in status")
 
 
 def test_f44_two_unbounds_have_one_pid(faults, tmp_path, cleanup, watch_log):
