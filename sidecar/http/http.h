@@ -43,7 +43,6 @@
 #define HTTP_IDLE_S 30
 #define HTTP_STOP_MS 5000 /* what senders and readers get at the end */
 #define HTTP_PARAMETERS_MAX 16
-#define HTTP_REPLY_MAX SIZE_MAX     /* the budget is the limit */
 #define HTTP_CALLER_MAX 96          /* bytes of a caller's name, with its NUL */
 #define HTTP_PROBLEM_MAX (16 * 1024) /* a refusal, or health: small, outside the budget */
 
